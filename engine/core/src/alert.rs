@@ -1,0 +1,211 @@
+//! An alert: one inbound signal in one form, whoever sent it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::severity::Severity;
+use crate::time::Timestamp;
+
+/// What a source makes of a payload. A field that the payload does not give is `None` (JSON null).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// The name of the source that read it: `guardduty`, `security_hub`, ….
+    pub source: String,
+    /// The detector's own id of it.
+    pub id: String,
+    /// Equal for every delivery and every update of one alert.
+    pub dedup_key: String,
+    /// The detector's type, such as `UnauthorizedAccess:IAMUser/MaliciousIPCaller`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// One line for people.
+    pub title: String,
+    /// More lines for people.
+    pub description: Option<String>,
+    /// The label.
+    pub severity: Severity,
+    /// 0 to 100.
+    pub severity_score: u8,
+    /// The AWS account, 12 digits.
+    pub account: Option<String>,
+    /// The AWS region.
+    pub region: Option<String>,
+    /// What it is about.
+    pub resources: Vec<Resource>,
+    /// Who did it.
+    pub actor: Option<Actor>,
+    /// The first malicious event.
+    pub occurred_at: Option<Timestamp>,
+    /// When the detector made it.
+    pub detected_at: Option<Timestamp>,
+    /// When the detector last changed it.
+    pub updated_at: Option<Timestamp>,
+    /// How often the detector saw it.
+    pub count: Option<u64>,
+    /// Whether it still holds.
+    pub status: AlertStatus,
+    /// Where to look at it.
+    pub url: Option<String>,
+    /// The payload as it came.
+    pub raw: Value,
+}
+
+/// A thing in an account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Resource {
+    /// The ASFF name of its type, such as `AwsIamAccessKey`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its id within the account and region.
+    pub id: String,
+    /// Its ARN.
+    pub arn: Option<String>,
+    /// The name that people gave it.
+    pub name: Option<String>,
+    /// Its tags.
+    pub tags: std::collections::BTreeMap<String, String>,
+}
+
+/// Who did what the alert is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The address it came from.
+    pub ip: Option<String>,
+    /// The identity that was used.
+    pub user: Option<String>,
+    /// The program that was used, in its own words.
+    pub user_agent: Option<String>,
+}
+
+/// Whether what the alert says still holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertStatus {
+    /// It holds.
+    Active,
+    /// The detector says that it is over.
+    Resolved,
+    /// Somebody told the detector to be quiet about it.
+    Suppressed,
+}
+
+impl AlertStatus {
+    /// The word in JSON and SQL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Resolved => "resolved",
+            Self::Suppressed => "suppressed",
+        }
+    }
+}
+
+impl Alert {
+    /// Whether it is a detector's sample. A sample never changes AWS and enters no KPI.
+    ///
+    /// GuardDuty marks its samples twice, in the title and in the finding
+    /// (<https://docs.aws.amazon.com/guardduty/latest/ug/sample_findings.html>).
+    pub fn is_sample(&self) -> bool {
+        let marked = |finding: &Value| {
+            ["service", "Service"].iter().any(|service| {
+                ["additionalInfo", "AdditionalInfo"].iter().any(|info| {
+                    ["sample", "Sample"].iter().any(|sample| {
+                        finding.get(service).and_then(|s| s.get(info)).and_then(|i| i.get(sample))
+                            == Some(&Value::Bool(true))
+                    })
+                })
+            })
+        };
+        self.title.trim_start().starts_with("[SAMPLE]")
+            || marked(&self.raw)
+            || self.raw.get("detail").is_some_and(marked)
+    }
+
+    /// Whether a delivery with the same key says more than the one that is stored: a later
+    /// update, a higher count, or another status.
+    pub fn is_newer_than(&self, stored: &AlertVersion) -> bool {
+        self.updated_at > stored.updated_at
+            || self.count > stored.count
+            || (self.updated_at == stored.updated_at && self.status != stored.status)
+    }
+
+    /// The part of it that tells one delivery from the next.
+    pub fn version(&self) -> AlertVersion {
+        AlertVersion { updated_at: self.updated_at, count: self.count, status: self.status }
+    }
+
+    /// The last time that the detector saw it happen, as far as the payload tells.
+    pub fn last_seen_at(&self) -> Option<Timestamp> {
+        self.updated_at.or(self.detected_at).or(self.occurred_at)
+    }
+}
+
+/// What tells an update of an alert from a redelivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlertVersion {
+    /// When the detector last changed it.
+    pub updated_at: Option<Timestamp>,
+    /// How often the detector saw it.
+    pub count: Option<u64>,
+    /// Whether it holds.
+    pub status: AlertStatus,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    pub(crate) fn alert() -> Alert {
+        Alert {
+            source: "guardduty".into(),
+            id: "f1".into(),
+            dedup_key: "guardduty:f1:111122223333:us-east-1".into(),
+            kind: "UnauthorizedAccess:IAMUser/MaliciousIPCaller".into(),
+            title: "A key was used from a malicious address".into(),
+            description: None,
+            severity: Severity::Medium,
+            severity_score: 50,
+            account: Some("111122223333".into()),
+            region: Some("us-east-1".into()),
+            resources: vec![Resource {
+                kind: "AwsIamAccessKey".into(),
+                id: "AKIA1".into(),
+                arn: None,
+                name: None,
+                tags: Default::default(),
+            }],
+            actor: None,
+            occurred_at: None,
+            detected_at: None,
+            updated_at: Some(Timestamp::from_micros(10)),
+            count: Some(1),
+            status: AlertStatus::Active,
+            url: None,
+            raw: json!({}),
+        }
+    }
+
+    #[test]
+    fn a_redelivery_is_not_newer_and_an_update_is() {
+        let stored = alert().version();
+        assert!(!alert().is_newer_than(&stored));
+        let later = Alert { updated_at: Some(Timestamp::from_micros(11)), ..alert() };
+        assert!(later.is_newer_than(&stored));
+        let again = Alert { count: Some(2), ..alert() };
+        assert!(again.is_newer_than(&stored));
+        let late_delivery_of_an_old_version =
+            Alert { updated_at: Some(Timestamp::from_micros(9)), ..alert() };
+        assert!(!late_delivery_of_an_old_version.is_newer_than(&stored));
+    }
+
+    #[test]
+    fn samples_are_known_by_title_and_by_mark() {
+        assert!(!alert().is_sample());
+        assert!(Alert { title: "[SAMPLE] x".into(), ..alert() }.is_sample());
+        let marked = json!({"detail": {"service": {"additionalInfo": {"sample": true}}}});
+        assert!(Alert { raw: marked, ..alert() }.is_sample());
+        let pascal = json!({"Service": {"AdditionalInfo": {"Sample": true}}});
+        assert!(Alert { raw: pascal, ..alert() }.is_sample());
+    }
+}

@@ -1,0 +1,112 @@
+//! A playbook's header: the literal constant `PLAYBOOK` at the top of its file.
+
+use serde::{Deserialize, Serialize};
+
+use crate::effect::Mode;
+use crate::severity::Severity;
+use crate::span::Span;
+
+/// What the constant `PLAYBOOK` says. Members that are not listed here are errors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Its name: lower-case letters, digits and dashes.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// How much it may do by itself; the account's mode and the kill switch can only lower it.
+    #[serde(default = "ask")]
+    pub mode: Mode,
+    /// The ASFF type of the one resource that it is about.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// What starts it, beside people.
+    #[serde(default)]
+    pub triggers: Vec<Trigger>,
+    /// How long a run may take in all.
+    #[serde(default)]
+    pub timeout: Option<Span>,
+}
+
+/// A rule that turns an alert into a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// The source's name, or `*`.
+    pub source: String,
+    /// The alert's type, with `*` for any run of characters.
+    #[serde(rename = "type", default = "any")]
+    pub kind: String,
+    /// Nothing milder starts a run.
+    #[serde(default)]
+    pub min_severity: Option<Severity>,
+}
+
+fn ask() -> Mode {
+    Mode::Ask
+}
+
+fn any() -> String {
+    "*".to_owned()
+}
+
+/// What is wrong with a header.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// There is none.
+    #[error(
+        "the playbook has no header: begin it with `const PLAYBOOK = #{{ name: \"…\", title: \"…\" }};`"
+    )]
+    Missing,
+    /// A member is missing, unknown or of another type.
+    #[error("the header is wrong: {0}")]
+    Malformed(String),
+    /// The name is not one.
+    #[error("`{0}` can't be a playbook's name: use lower-case letters, digits and dashes")]
+    Name(String),
+}
+
+impl Header {
+    /// Reads the header from the value of the constant.
+    ///
+    /// # Errors
+    /// [`HeaderError`] says which member is wrong and what would be right.
+    pub fn read(value: serde_json::Value) -> Result<Self, HeaderError> {
+        let header: Self = serde_json::from_value(value)
+            .map_err(|error| HeaderError::Malformed(error.to_string()))?;
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if header.name.is_empty() || header.name.len() > 64 || !header.name.chars().all(legal) {
+            return Err(HeaderError::Name(header.name));
+        }
+        Ok(header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_least_header_asks_before_it_changes_anything() {
+        let header = Header::read(json!({"name": "a-b", "title": "t"})).unwrap();
+        assert_eq!(header.mode, Mode::Ask);
+        assert!(header.triggers.is_empty());
+    }
+
+    #[test]
+    fn a_misspelt_member_is_named() {
+        let error = Header::read(json!({"name": "a", "title": "t", "trigers": []}))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("trigers") && error.contains("triggers"), "{error}");
+    }
+
+    #[test]
+    fn a_name_is_a_name() {
+        for name in ["", "A", "a b", "../x"] {
+            let error = Header::read(json!({"name": name, "title": "t"})).unwrap_err();
+            assert_eq!(error, HeaderError::Name(name.into()));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The nouns of Stanch and the laws that hold between them.
+//!
+//! Owns: what an alert, an incident, a run, a step, an approval, a piece of evidence *is*, which
+//! changes of status are legal, and every decision that can be made without looking outside.
+//!
+//! Must never: do IO, read a clock, draw randomness, or contain `async`. Time, ids and randomness
+//! are parameters.
+//!
+//! Start reading at [`alert`], follow one alert through [`correlation`] and [`trigger`] to a
+//! [`run`], whose [`journal`] is the only memory that a playbook has.
+
+pub mod digest;
+pub mod error_code;
+pub mod id;
+pub mod json;
+pub mod limits;
+pub mod span;
+pub mod time;
+
+pub mod alert;
+pub mod severity;
+
+pub mod correlation;
+pub mod incident;
+
+pub mod header;
+pub mod playbook;
+pub mod suggest;
+pub mod trigger;
+
+pub mod command;
+pub mod journal;
+pub mod retry;
+pub mod run;
+pub mod run_state;
+pub mod step;
+
+pub mod approval;
+pub mod effect;
+pub mod guard;
+pub mod operation;
+pub mod plan;
+pub mod probe;
+
+pub mod custody;
+pub mod kpi;

@@ -1,0 +1,80 @@
+//! Every bound, with its reason. What hits one gets a clear error before anything is written.
+
+/// Steps of one run. A playbook of thousands of steps is a loop that ought to be child runs.
+pub const STEPS_PER_RUN: u32 = 10_000;
+
+/// Rhai operations between two steps. A million take about 0.1 s; an endless loop is stopped
+/// before anybody else on the thread notices.
+pub const OPERATIONS_BETWEEN_STEPS: u64 = 2_000_000;
+
+/// Rhai operations of one run in all, counted from its first line.
+pub const OPERATIONS_PER_RUN: u64 = 50_000_000;
+
+/// Depth of script function calls; 64 levels fit the stack of a run with a wide margin.
+pub const CALL_LEVELS: usize = 64;
+
+/// Depth of nesting of an expression, so that a hostile text can't overrun the parser.
+pub const EXPRESSION_DEPTH: usize = 64;
+
+/// Characters of a string in a playbook.
+pub const STRING_CHARS: usize = 4 * 1024 * 1024;
+
+/// Items of an array in a playbook.
+pub const ARRAY_ITEMS: usize = 100_000;
+
+/// Members of a map in a playbook.
+pub const MAP_MEMBERS: usize = 100_000;
+
+/// Branches of one `parallel`; each has a stack of its own.
+pub const PARALLEL_BRANCHES: usize = 64;
+
+/// How deep child runs may nest.
+pub const CHILD_DEPTH: u32 = 8;
+
+/// Bytes of a step's arguments in the journal.
+pub const ARGUMENT_BYTES: usize = 256 * 1024;
+
+/// Bytes of a step's result in the journal; what is larger belongs into the evidence store.
+pub const RESULT_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a run's whole journal, so that a replay stays a matter of milliseconds.
+pub const JOURNAL_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of a playbook's text, and of each of its imports.
+pub const PLAYBOOK_BYTES: usize = 512 * 1024;
+
+/// Bytes of a webhook's body. EventBridge sends at most 256 KiB, attack sequences included.
+pub const WEBHOOK_BYTES: usize = 1024 * 1024;
+
+/// Bytes of the body of any other request.
+pub const REQUEST_BYTES: usize = 1024 * 1024;
+
+/// Attempts of a step that is throttled.
+pub const ATTEMPTS_THROTTLED: u32 = 10;
+
+/// Attempts of a step that fails transiently.
+pub const ATTEMPTS_TRANSIENT: u32 = 5;
+
+/// Attempts that a playbook may ask for.
+pub const ATTEMPTS_MAX: u32 = 100;
+
+/// How long one attempt of an action may take, in milliseconds, unless it says otherwise.
+pub const ATTEMPT_TIMEOUT_MS: i64 = 60_000;
+
+/// How long a run may take in all, in milliseconds, unless its header says otherwise: 30 days.
+pub const RUN_TIMEOUT_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// How often a run may be taken over without getting any further before it is parked as poison.
+pub const RECOVERIES: i64 = 5;
+
+/// The number of decisions that an approval may ask for.
+pub const QUORUM: u32 = 20;
+
+/// Changes of one plan. More than a person can read is more than a person can approve.
+pub const PLAN_ITEMS: usize = 100;
+
+/// Rows of one page of a listing.
+pub const PAGE_ROWS: u32 = 200;
+
+/// How often one page is sent out before it is left to the heartbeat's watcher.
+pub const PAGE_DELIVERIES: u32 = 100;

@@ -1,0 +1,24 @@
+//! What a reader of playbooks must know of the operations of an API.
+
+use serde_json::Value;
+
+use crate::effect::Effect;
+
+/// The operations that playbooks may name, as `service:Operation`.
+pub trait Operations: Send + Sync {
+    /// How far an operation reaches.
+    ///
+    /// # Errors
+    /// In words, when there is no such operation, with the nearest name that there is.
+    fn effect(&self, operation: &str) -> Result<Effect, String>;
+
+    /// Checks parameters without sending anything.
+    ///
+    /// # Errors
+    /// In words, every mistake with the path of the value.
+    fn check(&self, operation: &str, params: &Value) -> Result<(), Vec<String>>;
+
+    /// An answer of the right shape to a call that was not made: every modelled member is there,
+    /// and is null.
+    fn blank_answer(&self, operation: &str) -> Value;
+}

@@ -1,0 +1,111 @@
+//! Whether a probe passes: a JMESPath expression over what AWS answered.
+
+use serde_json::Value;
+
+use crate::plan::Probe;
+
+/// An expression that is no JMESPath.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{expression}` is no JMESPath expression: {why}")]
+pub struct BadExpression {
+    /// The expression.
+    pub expression: String,
+    /// What is wrong and where.
+    pub why: String,
+}
+
+/// What a probe saw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// Whether it passes.
+    pub passes: bool,
+    /// What the expression gave.
+    pub value: Value,
+}
+
+/// Checks an expression before anything depends on it.
+///
+/// # Errors
+/// [`BadExpression`] with the place in the expression.
+pub fn check(expression: &str) -> Result<(), BadExpression> {
+    compile(expression).map(drop)
+}
+
+fn compile(expression: &str) -> Result<jmespath::Expression<'static>, BadExpression> {
+    jmespath::compile(expression).map_err(|error| bad(expression, &error))
+}
+
+fn bad(expression: &str, error: &jmespath::JmespathError) -> BadExpression {
+    let why = error.to_string().lines().next().unwrap_or_default().to_owned();
+    BadExpression { expression: expression.to_owned(), why }
+}
+
+/// Looks at an answer. Only the boolean that the probe asks for passes: `null`, an empty list, a
+/// string "true" and the opposite boolean do not.
+///
+/// # Errors
+/// [`BadExpression`] when the expression can't be evaluated over this answer, such as a function
+/// that is given a value of the wrong type.
+pub fn look(probe: &Probe, answer: &Value) -> Result<Seen, BadExpression> {
+    let expression = compile(&probe.expression)?;
+    let seen = expression.search(answer).map_err(|error| bad(&probe.expression, &error))?;
+    let value = serde_json::to_value(&*seen).unwrap_or(Value::Null);
+    Ok(Seen { passes: value == Value::Bool(probe.passes_on), value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn probe(expression: &str) -> Probe {
+        serde_json::from_value(json!({
+            "operation": "iam:ListAccessKeys", "params": {}, "expression": expression,
+        }))
+        .unwrap()
+    }
+
+    const KEY: &str = "AccessKeyMetadata[?AccessKeyId=='AKIA1'] | [0].Status == 'Inactive'";
+
+    #[test]
+    fn true_is_the_only_pass() {
+        let keys = |status: &str| {
+            json!({"AccessKeyMetadata": [
+                {"AccessKeyId": "AKIA0", "Status": "Inactive"},
+                {"AccessKeyId": "AKIA1", "Status": status},
+            ]})
+        };
+        assert!(look(&probe(KEY), &keys("Inactive")).unwrap().passes);
+        assert!(!look(&probe(KEY), &keys("Active")).unwrap().passes);
+    }
+
+    #[test]
+    fn an_empty_answer_is_not_contained() {
+        for answer in [json!({}), json!({"AccessKeyMetadata": []}), json!(null)] {
+            assert!(!look(&probe(KEY), &answer).unwrap().passes, "{answer}");
+        }
+    }
+
+    #[test]
+    fn what_is_merely_truthy_does_not_pass() {
+        for (expression, answer) in
+            [("x", json!({"x": "true"})), ("x", json!({"x": 1})), ("x", json!({"x": [1]}))]
+        {
+            assert!(!look(&probe(expression), &answer).unwrap().passes, "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_undo_passes_on_false_and_not_on_nothing() {
+        let undo = Probe { passes_on: false, ..probe("x") };
+        assert!(look(&undo, &json!({"x": false})).unwrap().passes);
+        assert!(!look(&undo, &json!({})).unwrap().passes);
+        assert!(!look(&undo, &json!({"x": true})).unwrap().passes);
+    }
+
+    #[test]
+    fn a_bad_expression_says_so_before_it_is_needed() {
+        assert!(check("[?").unwrap_err().to_string().contains("JMESPath"));
+        assert!(look(&probe("length(x)"), &json!({"x": 1})).is_err());
+    }
+}

@@ -1,0 +1,248 @@
+//! What a journal adds up to. Recovery is recording every entry again through the same function
+//! that recorded it the first time.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::command::{ApprovalArgs, Verb};
+use crate::digest::Sha256;
+use crate::journal::{Entry, Event, Head, Started};
+use crate::json::Json;
+use crate::limits;
+use crate::run::{ParkReason, RunStatus};
+use crate::step::{StepError, StepEvent, StepKey, StepStatus};
+use crate::time::Timestamp;
+
+/// A run, as its journal tells it.
+#[derive(Debug, Default)]
+pub struct RunState {
+    /// The place of the next entry.
+    pub next_seq: u32,
+    /// Bytes of all entries so far.
+    pub bytes: usize,
+    /// How it began.
+    pub started: Option<Started>,
+    /// Steps that have no result yet.
+    pub open: BTreeMap<StepKey, OpenStep>,
+    /// Steps that have one.
+    pub closed: HashSet<StepKey>,
+    /// Digests of the plans that people approved, with the approval that did it.
+    pub approved: HashMap<Sha256, String>,
+    /// Whether a person has stopped it for a while.
+    pub is_paused: bool,
+    /// Whether, and why, it can't go on.
+    pub parked: Option<ParkReason>,
+    /// How it ended.
+    pub ended: Option<RunStatus>,
+}
+
+/// A step that has no result yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenStep {
+    /// What it was asked to do.
+    pub head: Head,
+    /// Where it stands.
+    pub status: StepStatus,
+    /// Whether its intent is journaled, so that it may have taken place.
+    pub is_intended: bool,
+    /// When its first entry was written.
+    pub since: Timestamp,
+    /// Failed attempts so far.
+    pub attempts: u32,
+    /// What it waits for: an approval, a child run.
+    pub waits_for: Option<String>,
+    /// What the action wants to be told when it is looked at again.
+    pub progress: Option<Json>,
+    /// When it is looked at again.
+    pub wake_at: Option<Timestamp>,
+    /// Why the last attempt failed.
+    pub error: Option<StepError>,
+}
+
+/// An entry that can't follow the ones before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {seq} (`{kind}`) can't follow what the journal says before it: {why}")]
+pub struct IllegalEvent {
+    /// The entry's place.
+    pub seq: u32,
+    /// Its kind.
+    pub kind: &'static str,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl RunState {
+    /// Records a whole journal.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] at the first entry that can't follow.
+    pub fn of(entries: &[Entry]) -> Result<Self, IllegalEvent> {
+        let mut state = Self::default();
+        for entry in entries {
+            state.record(entry, 0)?;
+        }
+        Ok(state)
+    }
+
+    /// Records one entry of `bytes` bytes.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] when it can't follow; the state is then unchanged.
+    pub fn record(&mut self, entry: &Entry, bytes: usize) -> Result<(), IllegalEvent> {
+        let illegal = |why: &str| IllegalEvent {
+            seq: entry.seq,
+            kind: entry.event.kind(),
+            why: why.to_owned(),
+        };
+        if entry.seq != self.next_seq {
+            return Err(illegal(&format!("the next place is {}", self.next_seq)));
+        }
+        if self.ended.is_some() {
+            return Err(illegal("the run has ended"));
+        }
+        match &entry.event {
+            Event::Started(started) if self.started.is_none() && entry.seq == 0 => {
+                self.started = Some(started.clone());
+            }
+            Event::Started(_) => return Err(illegal("a run begins once")),
+            _ if self.started.is_none() => return Err(illegal("the run has not begun")),
+            Event::Signalled(_) => {}
+            Event::Paused(_) => self.is_paused = true,
+            Event::Resumed(_) => self.is_paused = false,
+            Event::Parked(parked) => self.parked = Some(parked.reason),
+            Event::Unparked(_) => self.parked = None,
+            Event::Ended(ended) => self.ended = Some(ended.status),
+            _ => self.record_step(entry).map_err(|why| illegal(&why))?,
+        }
+        self.next_seq += 1;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    fn record_step(&mut self, entry: &Entry) -> Result<(), String> {
+        let key = entry.event.step().ok_or("it names no step")?;
+        let event = step_event(&entry.event).ok_or("it is about no step")?;
+        let before = match self.open.get(key) {
+            Some(step) => Some(step.status),
+            None if self.closed.contains(key) => Some(StepStatus::Succeeded),
+            None => None,
+        };
+        let status = StepStatus::next(before, event).ok_or_else(|| {
+            format!("step {key} is {}", before.map_or("unknown", StepStatus::as_str))
+        })?;
+        if status.is_final() {
+            let step = self.open.remove(key);
+            if let Event::StepSucceeded(done) = &entry.event
+                && let Some(step) = step
+            {
+                self.note_approval(&step, &done.result);
+            }
+            self.closed.insert(key.clone());
+            return Ok(());
+        }
+        if before.is_none() {
+            let head = entry.event.head().ok_or_else(|| format!("step {key} has no head"))?;
+            self.open.insert(key.clone(), OpenStep::new(head.clone(), entry.at));
+        }
+        if let Some(step) = self.open.get_mut(key) {
+            step.status = status;
+            step.take(&entry.event);
+        }
+        Ok(())
+    }
+
+    fn note_approval(&mut self, step: &OpenStep, result: &Json) {
+        if step.head.verb != Verb::Approval {
+            return;
+        }
+        let approved = result.value().get("outcome").is_some_and(|o| o == "approved");
+        let plan = step.head.args.read::<ApprovalArgs>().ok().and_then(|args| args.options.plan);
+        if let (true, Some(plan)) = (approved, plan) {
+            self.approved.insert(plan.digest(), step.waits_for.clone().unwrap_or_default());
+        }
+    }
+
+    /// The next time that one of its waits is over.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let deadline = self.started.as_ref().map(|s| s.deadline_at);
+        let waits = self.open.values().filter(|s| s.status != StepStatus::InDoubt);
+        waits.filter_map(|s| s.wake_at).chain(deadline).min()
+    }
+
+    /// Steps begun so far.
+    pub fn step_count(&self) -> usize {
+        self.open.len() + self.closed.len()
+    }
+
+    /// Which limit the journal has reached, in words.
+    pub fn limit_reached(&self) -> Option<String> {
+        if self.step_count() > limits::STEPS_PER_RUN as usize {
+            return Some(format!("a run may have {} steps", limits::STEPS_PER_RUN));
+        }
+        if self.bytes > limits::JOURNAL_BYTES {
+            return Some(format!("a run's journal may have {} bytes", limits::JOURNAL_BYTES));
+        }
+        None
+    }
+}
+
+impl OpenStep {
+    fn new(head: Head, since: Timestamp) -> Self {
+        Self {
+            head,
+            status: StepStatus::Running,
+            is_intended: false,
+            since,
+            attempts: 0,
+            waits_for: None,
+            progress: None,
+            wake_at: None,
+            error: None,
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::StepGated(e) => {
+                self.waits_for = Some(e.approval.clone());
+                self.wake_at = Some(e.wake_at);
+            }
+            Event::StepScheduled(e) => {
+                self.is_intended = true;
+                self.waits_for.clone_from(&e.waits_for);
+                self.wake_at = e.wake_at;
+            }
+            Event::StepProgressed(e) => {
+                self.progress = Some(e.state.clone());
+                self.wake_at = Some(e.wake_at);
+            }
+            Event::StepRetried(e) => {
+                self.attempts = e.attempt;
+                self.error = Some(e.error.clone());
+                self.wake_at = Some(e.wake_at);
+            }
+            Event::StepDoubted(e) => {
+                self.error = Some(e.error.clone());
+                self.wake_at = None;
+            }
+            Event::StepRepeated(_) => {
+                self.attempts = 0;
+                self.wake_at = None;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn step_event(event: &Event) -> Option<StepEvent> {
+    Some(match event {
+        Event::StepGated(_) => StepEvent::Gated,
+        Event::StepScheduled(_) => StepEvent::Scheduled,
+        Event::StepProgressed(_) => StepEvent::Progressed,
+        Event::StepRetried(_) => StepEvent::Retried,
+        Event::StepDoubted(_) => StepEvent::Doubted,
+        Event::StepRepeated(_) => StepEvent::Repeated,
+        Event::StepSucceeded(_) => StepEvent::Succeeded,
+        Event::StepFailed(_) => StepEvent::Failed,
+        _ => return None,
+    })
+}

@@ -1,0 +1,32 @@
+//! "Did you mean …?": the nearest of the names that would have been right.
+
+/// The candidate that is nearest to what was written, when it is near enough to be meant.
+pub fn nearest<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(written, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+/// ` (did you mean `x`?)`, or nothing when no candidate is near.
+pub fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(written, candidates)
+        .map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised_and_nonsense_is_not() {
+        let verbs = ["approval", "execute", "evidence"];
+        assert_eq!(nearest("aproval", verbs), Some("approval"));
+        assert_eq!(nearest("xyzzy", verbs), None);
+    }
+}

@@ -1,0 +1,35 @@
+//! A source: one kind of sender, and how its payloads become alerts.
+
+use serde_json::Value;
+use stanch_engine_core::alert::Alert;
+
+/// One kind of sender.
+pub trait Source: Send + Sync + 'static {
+    /// Its name in the webhook's path, such as `guardduty`.
+    fn name(&self) -> &'static str;
+
+    /// Whether a payload looks like one of this source's.
+    fn recognises(&self, payload: &Value) -> bool;
+
+    /// Reads a payload. One payload can hold several alerts.
+    ///
+    /// # Errors
+    /// [`SourceError`] says what is missing; the payload then becomes a dead letter.
+    fn read(&self, payload: &Value) -> Result<Vec<Alert>, SourceError>;
+}
+
+/// Why a payload can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// A member that an alert can't be without is missing or of another type.
+    #[error("`{path}` is missing or is not {expected}")]
+    Member {
+        /// Where it would stand.
+        path: String,
+        /// What it would be.
+        expected: &'static str,
+    },
+    /// It is something else.
+    #[error("{0}")]
+    NotMine(String),
+}
