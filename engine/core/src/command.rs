@@ -112,7 +112,9 @@ verbs! {
     Verify = "verify", call;
     /// Another playbook runs.
     RunPlaybook = "run_playbook", call;
-    /// A person is paged.
+    /// A person is told.
+    Notify = "notify", call;
+    /// A person is paged, until somebody takes it.
     Page = "page", call;
     /// The changes of another run are turned into the plan that undoes them.
     UndoPlan = "undo_plan", call;
@@ -251,6 +253,10 @@ pub enum ItemOutcome {
     Unverified,
     /// It was only recorded.
     WouldCall,
+    /// AWS refused it.
+    Failed,
+    /// An earlier one failed, and it was left alone.
+    NotAttempted,
 }
 
 /// Arguments of [`Verb::Change`].
@@ -290,7 +296,7 @@ pub struct RunPlaybookArgs {
     pub inputs: BTreeMap<String, Value>,
 }
 
-/// Arguments of [`Verb::Page`].
+/// Arguments of [`Verb::Notify`] and [`Verb::Page`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageArgs {
     /// Whom: a role or a name.
@@ -330,7 +336,7 @@ pub fn summary(verb: Verb, args: &Value) -> String {
         Verb::Approval => format!("{word} {}", text("/title")),
         Verb::Sleep => format!("{word} {}", text("/span")),
         Verb::RunPlaybook => format!("{word} {}", text("/playbook")),
-        Verb::Page => format!("{word} {}: {}", text("/to"), text("/message")),
+        Verb::Notify | Verb::Page => format!("{word} {}: {}", text("/to"), text("/message")),
         Verb::Phase | Verb::Log | Verb::Milestone | Verb::Verdict | Verb::Severity | Verb::Now => {
             let value = args.get("value").and_then(Value::as_str).unwrap_or_default();
             format!("{word} {value}").trim_end().to_owned()

@@ -35,6 +35,13 @@ impl Sha256 {
         Self(hasher.finalize().into())
     }
 
+    /// A UUIDv8 (RFC 9562 section 5.8) of the first 16 bytes.
+    pub fn uuid(&self) -> uuid::Uuid {
+        let mut first = [0; 16];
+        first.copy_from_slice(self.0.split_at(16).0);
+        uuid::Builder::from_custom_bytes(first).into_uuid()
+    }
+
     /// The 32 bytes.
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0

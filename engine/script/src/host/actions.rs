@@ -1,0 +1,160 @@
+//! Verbs that act: `aws`, `action`, `http`, `notify`, `page`, `collect`, `evidence`,
+//! `ssm_automation`, `run_playbook`.
+
+use rhai::{Array, Dynamic, Engine, Map, NativeCallContext as Cx, Position as At};
+use stanch_engine_core::command::{CollectOptions, OnError, StepOptions, Verb};
+
+use super::step::{decode, perform, step};
+use super::{Fallible, encode, object, quoted, read, take};
+use crate::error::{error_map, mistake, thrown};
+use crate::tape::Answer;
+
+pub(super) fn register(engine: &mut Engine) {
+    register_calls(engine);
+    engine.register_fn("notify", |cx: Cx, to: &str, message: &str| {
+        tell(Verb::Notify, to, message, cx.call_position())
+    });
+    engine.register_fn("page", |cx: Cx, to: &str, message: &str| {
+        tell(Verb::Page, to, message, cx.call_position())
+    });
+    engine.register_fn("evidence", |cx: Cx, label: &str, value: Dynamic| {
+        let at = cx.call_position();
+        let value = encode("evidence", &value, at)?;
+        step(Verb::Evidence, object(&[("label", &quoted(label)), ("value", &value)]), at)
+    });
+    engine.register_fn("collect", |cx: Cx, label: &str, operation: &str, params: Map| {
+        collect(label, operation, params, Map::new(), cx.call_position())
+    });
+    engine.register_fn(
+        "collect",
+        |cx: Cx, label: &str, operation: &str, params: Map, options: Map| {
+            collect(label, operation, params, options, cx.call_position())
+        },
+    );
+    engine.register_fn("run_playbook", |cx: Cx, name: &str| {
+        run_playbook(name, Map::new(), cx.call_position())
+    });
+    engine.register_fn("run_playbook", |cx: Cx, name: &str, inputs: Map| {
+        run_playbook(name, inputs, cx.call_position())
+    });
+}
+
+fn register_calls(engine: &mut Engine) {
+    engine.register_fn("aws", |cx: Cx, operation: &str| {
+        aws(operation, Map::new(), Map::new(), cx.call_position())
+    });
+    engine.register_fn("aws", |cx: Cx, operation: &str, params: Map| {
+        aws(operation, params, Map::new(), cx.call_position())
+    });
+    engine.register_fn("aws", |cx: Cx, operation: &str, params: Map, options: Map| {
+        aws(operation, params, options, cx.call_position())
+    });
+    engine.register_fn("action", |cx: Cx, name: &str, input: Map| {
+        action(name, &input.into(), Map::new(), cx.call_position())
+    });
+    engine.register_fn("action", |cx: Cx, name: &str, input: Map, options: Map| {
+        action(name, &input.into(), options, cx.call_position())
+    });
+    engine.register_fn("http", |cx: Cx, method: &str, url: &str| {
+        http(method, url, Map::new(), cx.call_position())
+    });
+    engine.register_fn("http", |cx: Cx, method: &str, url: &str, options: Map| {
+        http(method, url, options, cx.call_position())
+    });
+    engine.register_fn("ssm_automation", |cx: Cx, document: &str, parameters: Map| {
+        automation(document, parameters, Map::new(), cx.call_position())
+    });
+    engine.register_fn(
+        "ssm_automation",
+        |cx: Cx, document: &str, parameters: Map, options: Map| {
+            automation(document, parameters, options, cx.call_position())
+        },
+    );
+}
+
+/// Runs an action of the catalogue.
+fn action(name: &str, input: &Dynamic, options: Map, at: At) -> Fallible<Dynamic> {
+    let input = encode(name, input, at)?;
+    let options = Dynamic::from_map(options);
+    let parsed: StepOptions = read("options", &options, at)?;
+    let args = object(&[
+        ("action", &quoted(name)),
+        ("input", &input),
+        ("options", &encode("options", &options, at)?),
+    ]);
+    let (key, answer) = perform(Verb::Action, args, at)?;
+    match answer {
+        Answer::Result(result) => decode(&result, at),
+        Answer::Error(error) if parsed.on_error == Some(OnError::Return) => {
+            Ok(Map::from([("error".into(), error_map(&error, &key).into())]).into())
+        }
+        Answer::Error(error) => Err(thrown(&error, &key, at)),
+    }
+}
+
+fn aws(operation: &str, params: Map, mut options: Map, at: At) -> Fallible<Dynamic> {
+    let mut input = Map::from([
+        ("operation".into(), operation.into()),
+        ("params".into(), Dynamic::from_map(params)),
+    ]);
+    let paginate = take(&mut options, "paginate");
+    if !paginate.is_unit() {
+        input.insert("paginate".into(), paginate);
+    }
+    action("aws.call", &input.into(), options, at)
+}
+
+/// SSM's parameters are lists of strings; a playbook may write one value as itself.
+fn automation(document: &str, parameters: Map, mut options: Map, at: At) -> Fallible<Dynamic> {
+    let listed = parameters.into_iter().map(|(name, value)| {
+        let list =
+            if value.is_array() { value } else { Array::from([value.to_string().into()]).into() };
+        (name, list)
+    });
+    let mut params = Map::from([
+        ("DocumentName".into(), document.into()),
+        ("Parameters".into(), Dynamic::from_map(listed.collect())),
+    ]);
+    let version = take(&mut options, "version");
+    if !version.is_unit() {
+        params.insert("DocumentVersion".into(), version);
+    }
+    aws("ssm:StartAutomationExecution", params, options, at)
+}
+
+fn http(method: &str, url: &str, mut options: Map, at: At) -> Fallible<Dynamic> {
+    let mut input = Map::from([("method".into(), method.into()), ("url".into(), url.into())]);
+    for name in ["body", "headers", "retry", "effect"] {
+        let value = take(&mut options, name);
+        if !value.is_unit() {
+            input.insert(name.into(), value);
+        }
+    }
+    action("http.request", &input.into(), options, at)
+}
+
+fn tell(verb: Verb, to: &str, message: &str, at: At) -> Fallible<()> {
+    let args = object(&[("message", &quoted(message)), ("to", &quoted(to))]);
+    step(verb, args, at).map(drop)
+}
+
+/// Goes on beside the run, and gives nothing back: what it finds is in the evidence.
+fn collect(label: &str, operation: &str, params: Map, options: Map, at: At) -> Fallible<()> {
+    let options = Dynamic::from_map(options);
+    let _: CollectOptions = read("options of collect", &options, at)?;
+    let args = object(&[
+        ("label", &quoted(label)),
+        ("operation", &quoted(operation)),
+        ("options", &encode("options", &options, at)?),
+        ("params", &encode("params", &params.into(), at)?),
+    ]);
+    step(Verb::Collect, args, at).map(drop)
+}
+
+fn run_playbook(name: &str, inputs: Map, at: At) -> Fallible<Dynamic> {
+    if name.is_empty() {
+        return Err(mistake("`run_playbook` needs the name of a playbook", at));
+    }
+    let inputs = encode("inputs", &inputs.into(), at)?;
+    step(Verb::RunPlaybook, object(&[("inputs", &inputs), ("playbook", &quoted(name))]), at)
+}

@@ -1,0 +1,97 @@
+//! The verbs: what a playbook can call. Each file registers its own.
+//!
+//! A verb turns its arguments into a command and [`step`]s; it never does anything itself.
+
+mod actions;
+mod approvals;
+mod facts;
+mod flow;
+mod plans;
+mod step;
+
+use rhai::{Dynamic, Engine, EvalAltResult, Map, Position as At};
+use serde::de::DeserializeOwned;
+
+use crate::codec;
+use crate::error::mistake;
+
+/// The verbs that take steps.
+pub(crate) const STEPPING: &[&str] = &[
+    "action",
+    "approval",
+    "aws",
+    "collect",
+    "evidence",
+    "execute",
+    "http",
+    "log",
+    "milestone",
+    "notify",
+    "now",
+    "page",
+    "parallel",
+    "phase",
+    "run_playbook",
+    "severity",
+    "sleep",
+    "ssm_automation",
+    "undo_plan",
+    "uuid",
+    "verdict",
+    "wait_until",
+];
+
+pub(crate) type Fallible<T> = Result<T, Box<EvalAltResult>>;
+
+pub(crate) fn register(engine: &mut Engine) {
+    facts::register(engine);
+    actions::register(engine);
+    plans::register(engine);
+    approvals::register(engine);
+    flow::register(engine);
+}
+
+/// The canonical JSON of an argument.
+fn encode(what: &str, value: &Dynamic, at: At) -> Fallible<String> {
+    let mut out = String::new();
+    codec::encode(value, &mut out).map_err(|error| mistake(format!("{what}: {error}"), at))?;
+    Ok(out)
+}
+
+/// An argument as one of the engine's types: a misspelt member is an error here.
+fn read<T: DeserializeOwned>(what: &str, value: &Dynamic, at: At) -> Fallible<T> {
+    let text = encode(what, value, at)?;
+    serde_json::from_str(&text).map_err(|error| {
+        let message = error.to_string();
+        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(m, _)| m);
+        mistake(format!("{what}: {message}"), at)
+    })
+}
+
+/// A JSON object of parts that are JSON already; their names come in canonical order.
+fn object(parts: &[(&str, &str)]) -> String {
+    let mut out = String::from("{");
+    for (at, (name, json)) in parts.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push('"');
+        out.push_str(name);
+        out.push_str("\":");
+        out.push_str(json);
+    }
+    out.push('}');
+    out
+}
+
+/// A string as JSON.
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    stanch_engine_core::json::write_string(text, &mut out);
+    out
+}
+
+/// Takes a member out of an options map.
+fn take(options: &mut Map, name: &str) -> Dynamic {
+    options.remove(name).unwrap_or(Dynamic::UNIT)
+}

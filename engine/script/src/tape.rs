@@ -1,0 +1,203 @@
+//! What a run already knows: the journal's steps by key, and the answers that came since.
+//!
+//! A tape belongs to one run and is shared by the coroutines of its branches, all on one thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use stanch_engine_core::command::{Command, Position, Verb};
+use stanch_engine_core::journal::{Entry, Event, Head};
+use stanch_engine_core::json::Json;
+use stanch_engine_core::limits;
+use stanch_engine_core::step::{StepError, StepKey};
+use stanch_engine_core::time::Timestamp;
+
+use crate::turn::{Divergence, Issued};
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// With a result.
+    Result(Json),
+    /// With an error.
+    Error(StepError),
+}
+
+/// A step as the journal has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) head: Head,
+    pub(crate) answer: Option<Answer>,
+}
+
+/// What the playbook may know of its run without asking.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Surroundings {
+    /// The alert's account.
+    pub(crate) account: Option<String>,
+    /// The alert's region.
+    pub(crate) region: Option<String>,
+    /// The alert's resources of the header's subject type.
+    pub(crate) subjects: Vec<Json>,
+    /// The header's subject type.
+    pub(crate) subject: Option<String>,
+    /// Makes `uuid()` this run's own.
+    pub(crate) seed: String,
+}
+
+#[derive(Default)]
+pub(crate) struct Tape {
+    pub(crate) around: Surroundings,
+    recorded: RefCell<HashMap<StepKey, Recorded>>,
+    answers: RefCell<HashMap<StepKey, Answer>>,
+    issued: RefCell<Vec<Issued>>,
+    divergence: RefCell<Option<Divergence>>,
+    limit: RefCell<Option<String>>,
+    now: Cell<Timestamp>,
+    steps: Cell<u32>,
+    operations: Cell<u64>,
+    operations_at_step: Cell<u64>,
+    refusing: Cell<Option<&'static str>>,
+}
+
+impl Tape {
+    /// A tape of what a journal holds.
+    pub(crate) fn of(around: Surroundings, entries: &[Entry]) -> Self {
+        let mut recorded: HashMap<StepKey, Recorded> = HashMap::new();
+        for event in entries.iter().map(|entry| &entry.event) {
+            let Some(key) = event.step() else { continue };
+            if let Some(head) = event.head() {
+                let fresh = || Recorded { head: head.clone(), answer: None };
+                recorded.entry(key.clone()).or_insert_with(fresh);
+            }
+            if let (Some(answer), Some(step)) = (answer_of(event), recorded.get_mut(key)) {
+                step.answer = Some(answer);
+            }
+        }
+        Self { around, recorded: RefCell::new(recorded), ..Self::default() }
+    }
+
+    pub(crate) fn answer(&self, key: StepKey, answer: Answer) {
+        self.answers.borrow_mut().insert(key, answer);
+    }
+
+    pub(crate) fn take_answer(&self, key: &StepKey) -> Option<Answer> {
+        self.answers.borrow_mut().remove(key)
+    }
+
+    pub(crate) fn set_now(&self, now: Timestamp) {
+        self.now.set(now);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    /// What the journal has of a step, if it is the step that the playbook asks for now.
+    pub(crate) fn recall(&self, command: &Command) -> Result<Option<Recorded>, ()> {
+        let Some(recorded) = self.recorded.borrow_mut().remove(&command.key) else {
+            return Ok(None);
+        };
+        if recorded.head.verb == command.verb && recorded.head.args == command.args {
+            return Ok(Some(recorded));
+        }
+        self.diverge(Divergence {
+            key: command.key.clone(),
+            recorded: Some(recorded.head),
+            asked: Some(command.clone()),
+        });
+        Err(())
+    }
+
+    pub(crate) fn issue(&self, issued: Issued) {
+        self.issued.borrow_mut().push(issued);
+    }
+
+    pub(crate) fn take_issued(&self) -> Vec<Issued> {
+        self.issued.take()
+    }
+
+    fn diverge(&self, divergence: Divergence) {
+        self.divergence.borrow_mut().get_or_insert(divergence);
+    }
+
+    pub(crate) fn take_divergence(&self) -> Option<Divergence> {
+        self.divergence.take()
+    }
+
+    /// At the end of the playbook: a step that the journal holds and that nothing asked for.
+    pub(crate) fn left_over(&self) -> Option<Divergence> {
+        let recorded = self.recorded.borrow();
+        let (key, step) = recorded.iter().min_by(|(a, _), (b, _)| a.cmp(b))?;
+        Some(Divergence { key: key.clone(), recorded: Some(step.head.clone()), asked: None })
+    }
+
+    /// Counts a step and begins the next stretch of operations.
+    pub(crate) fn count_step(&self) -> bool {
+        self.operations_at_step.set(self.operations.get());
+        self.steps.set(self.steps.get().saturating_add(1));
+        if self.steps.get() > limits::STEPS_PER_RUN {
+            self.hit_limit(format!("a run may have {} steps", limits::STEPS_PER_RUN));
+            return false;
+        }
+        true
+    }
+
+    /// Counts one operation of the script; false when it may not have any more.
+    pub(crate) fn count_operation(&self) -> bool {
+        let operations = self.operations.get() + 1;
+        self.operations.set(operations);
+        if operations - self.operations_at_step.get() > limits::OPERATIONS_BETWEEN_STEPS {
+            self.hit_limit(format!(
+                "a playbook may make {} operations between two steps: is there a loop without an end?",
+                limits::OPERATIONS_BETWEEN_STEPS
+            ));
+        } else if operations > limits::OPERATIONS_PER_RUN {
+            self.hit_limit(format!("a run may make {} operations", limits::OPERATIONS_PER_RUN));
+        }
+        self.limit.borrow().is_none()
+    }
+
+    pub(crate) fn hit_limit(&self, limit: String) {
+        self.limit.borrow_mut().get_or_insert(limit);
+    }
+
+    pub(crate) fn limit(&self) -> Option<String> {
+        self.limit.borrow().clone()
+    }
+
+    /// Why no step may be taken now, if so.
+    pub(crate) fn refusing(&self) -> Option<&'static str> {
+        self.refusing.get()
+    }
+
+    /// Refuses steps while `body` runs.
+    pub(crate) fn refuse_during<T>(&self, why: &'static str, body: impl FnOnce() -> T) -> T {
+        let before = self.refusing.replace(Some(why));
+        let result = body();
+        self.refusing.set(before);
+        result
+    }
+}
+
+fn answer_of(event: &Event) -> Option<Answer> {
+    match event {
+        Event::StepSucceeded(done) => Some(Answer::Result(done.result.clone())),
+        Event::StepFailed(failed) => Some(Answer::Error(failed.error.clone())),
+        _ => None,
+    }
+}
+
+impl std::fmt::Display for Divergence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let line = |verb: Verb, args: &Json, position: Position| {
+            let args: String = args.as_str().chars().take(2_000).collect();
+            format!("{verb} {args} (at {position})")
+        };
+        let recorded = self.recorded.as_ref().map(|h| line(h.verb, &h.args, h.position));
+        let asked = self.asked.as_ref().map(|c| line(c.verb, &c.args, c.position));
+        writeln!(f, "step {}:", self.key)?;
+        writeln!(f, "- journal:  {}", recorded.as_deref().unwrap_or("nothing"))?;
+        write!(f, "+ playbook: {}", asked.as_deref().unwrap_or("ended without asking for it"))
+    }
+}

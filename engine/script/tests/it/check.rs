@@ -1,0 +1,142 @@
+//! What reading a playbook finds, and where.
+
+use serde_json::Value;
+use stanch_engine_core::effect::Effect;
+use stanch_engine_core::operation::Operations;
+use stanch_engine_core::playbook::Bundle;
+use stanch_engine_script::{Checked, DiagnosticSeverity, check};
+
+use crate::play::HEADER;
+
+/// A small API.
+struct Api;
+
+impl Operations for Api {
+    fn effect(&self, operation: &str) -> Result<Effect, String> {
+        match operation {
+            "iam:GetUser" | "iam:ListAccessKeys" => Ok(Effect::Read),
+            "iam:UpdateAccessKey" => Ok(Effect::Change),
+            "ec2:TerminateInstances" => Ok(Effect::Destroy),
+            _ => Err(format!("there is no operation `{operation}`")),
+        }
+    }
+
+    fn check(&self, _: &str, params: &Value) -> Result<(), Vec<String>> {
+        match params.get("Bad") {
+            Some(_) => Err(vec!["there is no parameter `Bad`".to_owned()]),
+            None => Ok(()),
+        }
+    }
+
+    fn blank_answer(&self, _: &str) -> Value {
+        Value::Null
+    }
+}
+
+fn read(text: &str, imports: &[(&str, &str)]) -> Checked {
+    let imports = imports.iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned())).collect();
+    check(&Bundle { main: format!("{HEADER}{text}"), imports }, &Api)
+}
+
+fn found(text: &str) -> Vec<String> {
+    read(text, &[]).diagnostics.iter().map(ToString::to_string).collect()
+}
+
+#[track_caller]
+fn finds(text: &str, place: &str, word: &str) {
+    let found = found(text);
+    assert!(found.iter().any(|f| f.starts_with(place) && f.contains(word)), "{text}: {found:?}");
+}
+
+#[test]
+fn a_fit_playbook_is_found_fit() {
+    let text = r#"
+        fn key(k) { change("iam:UpdateAccessKey", #{ Status: "Inactive" }, #{
+            probe: probe("iam:ListAccessKeys", #{ UserName: k }, "x"),
+            inverse: change("iam:UpdateAccessKey", #{ Status: "Active" }, #{ probe: (), inverse: () }) }) }
+        let user = aws("iam:GetUser", #{ UserName: subject().id });
+        let cut = plan([key(user)]);
+        let gate = approval(`Cut ${user}?`, #{ plan: cut });
+        if gate.outcome == "approved" { execute(cut); }
+        let names = ["b", "a"].map(|n| n.to_upper());
+        names.sort(|a, b| if a < b { -1 } else { 1 });
+        [1, 2].for_each(|| log(`${this}`));
+        type_of(names) + names.len()
+    "#;
+    assert_eq!(found(text), Vec::<String>::new());
+    let checked = read(text, &[]);
+    assert_eq!(checked.header.unwrap().name, "p");
+    assert_eq!(checked.operations.len(), 3);
+}
+
+#[test]
+fn an_unknown_verb_is_found_at_its_place_with_the_nearest_one() {
+    finds("\n  aproval(\"x\");", "3:3: error", "did you mean `approval`");
+    finds("fn f() { exekute(1) }", "2:10: error", "execute");
+    finds("let x = \"a\"; x.strats_with(\"b\")", "2:16: error", "starts_with");
+}
+
+#[test]
+fn a_wrong_number_of_arguments_is_found() {
+    finds("notify(\"x\")", "2:1: error", "takes 2 arguments, not 1");
+    finds("fn f(a, b) { a } f(1)", "2:18: error", "takes 2 arguments");
+}
+
+#[test]
+fn operations_are_known_and_fit_their_verb() {
+    finds("aws(\"iam:GetUsr\", #{})", "2:1: error", "iam:GetUsr");
+    finds("probe(\"iam:UpdateAccessKey\", #{}, \"x\")", "2:1: error", "only looks");
+    finds("collect(\"x\", \"ec2:TerminateInstances\", #{})", "2:1: error", "only looks");
+    finds("change(\"iam:GetUser\", #{})", "2:1: error", "changes nothing");
+    finds("aws(\"iam:GetUser\", #{ Bad: 1 })", "2:1: error", "no parameter `Bad`");
+}
+
+#[test]
+fn what_people_would_want_before_they_approve_is_warned_of() {
+    finds("aws(\"iam:UpdateAccessKey\", #{})", "2:1: warning", "outside of a plan");
+    finds("change(\"iam:UpdateAccessKey\", #{})", "2:1: warning", "UNVERIFIED");
+    finds("change(\"iam:UpdateAccessKey\", #{}, #{ probe: 1 })", "2:1: warning", "FINAL");
+}
+
+#[test]
+fn a_hidden_call_is_found() {
+    finds("Fn(\"aws\").call(\"iam:GetUser\", #{})", "2:1: error", "function pointer");
+    finds("\"iam:GetUser\".aws(#{})", "2:15: error", "hides the call");
+    finds("let op = \"iam:GetUser\"; aws(op, #{})", "2:25: warning", "by a value");
+}
+
+#[test]
+fn a_step_inside_a_comparer_is_found() {
+    finds("let a = [2, 1]; a.sort(|x, y| now() == x)", "2:19: error", "comparer");
+    let through = "fn f(x) { aws(\"iam:GetUser\", #{}) } let a = [2, 1]; a.sort(|x, y| f(x) == y)";
+    finds(through, "2:55: error", "comparer");
+}
+
+#[test]
+fn a_syntax_error_is_found_at_its_place() {
+    finds("let x = 1;\nlet y = = 2;", "3:9: error", "");
+}
+
+#[test]
+fn libraries_are_read_too() {
+    let checked = read(
+        "import \"lib/a\" as a; a::f(1); a::g(1); b::f(1);",
+        &[("lib/a", "fn f(x) { aws(\"iam:GetUser\", #{}); nope() }")],
+    );
+    let found: Vec<_> = checked.diagnostics.iter().map(ToString::to_string).collect();
+    assert!(
+        found.iter().any(|f| f.starts_with("lib/a:1:36: error") && f.contains("nope")),
+        "{found:?}"
+    );
+    assert!(found.iter().any(|f| f.contains("`g`")), "{found:?}");
+    assert!(found.iter().any(|f| f.contains("imported as `b`")), "{found:?}");
+    assert!(checked.diagnostics.iter().all(|d| d.severity == DiagnosticSeverity::Error));
+    assert!(checked.operations.contains("iam:GetUser"));
+}
+
+#[test]
+fn a_missing_header_is_found() {
+    let checked = check(&Bundle { main: "1".into(), imports: Default::default() }, &Api);
+    assert!(!checked.is_fit());
+    assert!(checked.diagnostics[0].message.contains("header"));
+}
