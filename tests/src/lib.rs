@@ -1,1 +1,17 @@
+//! The harness of the tests: what stands around a Stanch that is tested.
 //!
+//! Owns: databases, a moto that plays AWS, processes that are started and killed.
+//!
+//! Must never: depend on a crate of the workspace, sleep, or skip a test. What is missing is a
+//! panic that says to run `cargo xtask test`, which sets everything up.
+//!
+//! Start reading at [`postgres::Database`] or [`process::Process`].
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a harness fails the test that uses it")]
+
+pub mod moto;
+pub mod ports;
+pub mod postgres;
+pub mod process;
+
+mod environment;

@@ -1,1 +1,42 @@
+//! Every SQL statement, and the one writer that carries them out.
 //!
+//! Owns: the database, its migrations, and what a row of each table is. One SQL text serves SQLite
+//! and Postgres; where the two differ, a statement has two texts side by side. The only home of
+//! `sqlx`.
+//!
+//! Must never: decide. What may happen next is decided by `core` and `runtime`; a statement here
+//! either does as it is told or says that the world has moved on.
+//!
+//! Start reading at [`Store`], then [`writer`]: everything that is written passes there.
+
+mod dialect;
+mod error;
+mod open;
+mod row;
+mod sql;
+mod store;
+mod tx;
+pub mod writer;
+
+pub mod alerts;
+pub mod approvals;
+pub mod bare;
+pub mod custody;
+pub mod dead_letters;
+pub mod evidence;
+pub mod inbox;
+pub mod incidents;
+pub mod journal;
+pub mod milestones;
+pub mod nodes;
+pub mod pages;
+pub mod playbooks;
+pub mod runs;
+pub mod settings;
+pub mod tokens;
+
+pub use dialect::Dialect;
+pub use error::{OpenError, StoreError};
+pub use open::{CommitHook, CommitPoint, Options, sqlite_url};
+pub use store::{BoxFuture, Store};
+pub use tx::{Conn, Tx};

@@ -1,0 +1,188 @@
+//! Alerts, one row each however often they are delivered.
+
+use stanch_engine_core::alert::{Alert, AlertVersion};
+use stanch_engine_core::id::{AlertId, IncidentId};
+use stanch_engine_core::json::Json;
+use stanch_engine_core::severity::Severity;
+use stanch_engine_core::time::Timestamp;
+
+use crate::error::StoreError;
+use crate::row::Row;
+use crate::sql::statements;
+use crate::tx::{Bound, Conn, Tx};
+
+statements! {
+    FIND = "SELECT * FROM alerts WHERE dedup_key = $1";
+    GET = "SELECT * FROM alerts WHERE id = $1";
+    INSERT =
+        "INSERT INTO alerts (id, dedup_key, incident_id, source, kind, title, severity, status, account, \
+         region, is_sample, count, updated_at, received_at, last_received_at, deliveries, body) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, 1, $15)";
+    UPDATE =
+        "UPDATE alerts SET incident_id = $2, kind = $3, title = $4, severity = $5, status = $6, \
+         count = $7, updated_at = $8, last_received_at = $9, deliveries = deliveries + 1, body = $10 \
+         WHERE id = $1";
+    DELIVERED_AGAIN =
+        "UPDATE alerts SET deliveries = deliveries + 1, last_received_at = $2 WHERE id = $1";
+    LIST =
+        "SELECT * FROM alerts WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) \
+         AND (CAST($2 AS TEXT) IS NULL OR source = $2) ORDER BY id DESC LIMIT $3";
+    OF_INCIDENT = "SELECT * FROM alerts WHERE incident_id = $1 ORDER BY id";
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredAlert {
+    /// Its id.
+    pub id: AlertId,
+    /// The incident that it is a part of.
+    pub incident: IncidentId,
+    /// The label that it had at its last version.
+    pub severity: Severity,
+    /// Which version is stored.
+    pub version: AlertVersion,
+    /// When it first came.
+    pub received_at: Timestamp,
+    /// When it last came.
+    pub last_received_at: Timestamp,
+    /// How often it came.
+    pub deliveries: u32,
+    /// The alert itself.
+    pub alert: Alert,
+}
+
+/// The stored alert with this key.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn find(conn: &mut Conn<'_>, dedup_key: &str) -> Result<Option<StoredAlert>, StoreError> {
+    let row = conn.maybe(conn.query(&FIND).bind(dedup_key.to_owned())).await?;
+    row.map(|row| read(&Row::of("alerts", &row))).transpose()
+}
+
+/// One alert.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn get(conn: &mut Conn<'_>, id: AlertId) -> Result<Option<StoredAlert>, StoreError> {
+    let row = conn.maybe(conn.query(&GET).bind(id.to_string())).await?;
+    row.map(|row| read(&Row::of("alerts", &row))).transpose()
+}
+
+/// Inserts an alert that came for the first time.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when its key is there already.
+pub async fn insert(
+    tx: &mut Tx<'_>,
+    id: AlertId,
+    incident: IncidentId,
+    alert: &Alert,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let query = tx
+        .query(&INSERT)
+        .bind(id.to_string())
+        .bind(alert.dedup_key.clone())
+        .bind(incident.to_string())
+        .bind(alert.source.clone())
+        .bind(alert.kind.clone())
+        .bind(alert.title.clone())
+        .bind(alert.severity.as_str())
+        .bind(alert.status.as_str())
+        .bind(alert.account.clone())
+        .bind(alert.region.clone())
+        .bind(i64::from(alert.is_sample()))
+        .bind(alert.count.and_then(|count| i64::try_from(count).ok()))
+        .bind(alert.updated_at.map(Timestamp::micros))
+        .bind(now.micros())
+        .bind(Json::of(alert).as_str().to_owned());
+    tx.run(query).await?;
+    Ok(())
+}
+
+/// Replaces an alert by a later version of it.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn update(
+    tx: &mut Tx<'_>,
+    id: AlertId,
+    incident: IncidentId,
+    alert: &Alert,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let query = tx
+        .query(&UPDATE)
+        .bind(id.to_string())
+        .bind(incident.to_string())
+        .bind(alert.kind.clone())
+        .bind(alert.title.clone())
+        .bind(alert.severity.as_str())
+        .bind(alert.status.as_str())
+        .bind(alert.count.and_then(|count| i64::try_from(count).ok()))
+        .bind(alert.updated_at.map(Timestamp::micros))
+        .bind(now.micros())
+        .bind(Json::of(alert).as_str().to_owned());
+    tx.run(query).await?;
+    Ok(())
+}
+
+/// Counts a delivery that says nothing new.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn delivered_again(
+    tx: &mut Tx<'_>,
+    id: AlertId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let query = tx.query(&DELIVERED_AGAIN).bind(id.to_string()).bind(now.micros());
+    tx.run(query).await?;
+    Ok(())
+}
+
+/// Alerts, the newest first.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    before: Option<AlertId>,
+    source: Option<String>,
+    limit: u32,
+) -> Result<Vec<StoredAlert>, StoreError> {
+    let query =
+        conn.query(&LIST).bind(before.map(|id| id.to_string())).bind(source).bind(i64::from(limit));
+    rows(conn, query).await
+}
+
+/// The alerts of an incident, the oldest first.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn of_incident(
+    conn: &mut Conn<'_>,
+    incident: IncidentId,
+) -> Result<Vec<StoredAlert>, StoreError> {
+    let query = conn.query(&OF_INCIDENT).bind(incident.to_string());
+    rows(conn, query).await
+}
+
+async fn rows(conn: &mut Conn<'_>, query: Bound) -> Result<Vec<StoredAlert>, StoreError> {
+    conn.all(query).await?.iter().map(|row| read(&Row::of("alerts", row))).collect()
+}
+
+fn read(row: &Row<'_>) -> Result<StoredAlert, StoreError> {
+    let alert: Alert = row.parsed("body")?;
+    Ok(StoredAlert {
+        id: row.word("id")?,
+        incident: row.word("incident_id")?,
+        severity: row.word("severity")?,
+        version: alert.version(),
+        received_at: row.time("received_at")?,
+        last_received_at: row.time("last_received_at")?,
+        deliveries: row.count("deliveries")?,
+        alert,
+    })
+}

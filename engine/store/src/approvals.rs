@@ -1,0 +1,225 @@
+//! Approvals and the decisions on them.
+
+use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, Form};
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
+use stanch_engine_core::json::Json;
+use stanch_engine_core::plan::Plan;
+use stanch_engine_core::step::StepKey;
+use stanch_engine_core::time::Timestamp;
+
+use crate::error::StoreError;
+use crate::row::Row;
+use crate::sql::statements;
+use crate::tx::{Bound, Conn, Tx};
+
+statements! {
+    INSERT =
+        "INSERT INTO approvals (id, run_id, step, incident_id, status, title, approvers, quorum, form, \
+         plan, plan_digest, card, requested_at, expires_at) \
+         VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    GET = "SELECT * FROM approvals WHERE id = $1";
+    SETTLE =
+        "UPDATE approvals SET status = $2, decided_at = $3 WHERE id = $1 AND status = 'pending'";
+    DECIDE =
+        "INSERT INTO decisions (approval_id, person, answer, reason, form, at, origin) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (approval_id, person) DO NOTHING";
+    DECISIONS = "SELECT * FROM decisions WHERE approval_id = $1 ORDER BY at, person";
+    LIST =
+        "SELECT * FROM approvals WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) \
+         AND (CAST($2 AS TEXT) IS NULL OR status = $2) ORDER BY id DESC LIMIT $3";
+    OF_INCIDENT = "SELECT * FROM approvals WHERE incident_id = $1 ORDER BY id";
+    PENDING_OF_RUN = "SELECT * FROM approvals WHERE run_id = $1 AND status = 'pending' ORDER BY id";
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Approval {
+    /// Its id.
+    pub id: ApprovalId,
+    /// The run that asks.
+    pub run: RunId,
+    /// The step that waits for it.
+    pub step: StepKey,
+    /// The incident.
+    pub incident: Option<IncidentId>,
+    /// Where it stands.
+    pub status: ApprovalStatus,
+    /// What is asked.
+    pub title: String,
+    /// Who may decide.
+    pub approvers: Vec<String>,
+    /// How many must say yes.
+    pub quorum: u32,
+    /// What must be filled in.
+    pub form: Option<Form>,
+    /// The plan that is approved with it.
+    pub plan: Option<Plan>,
+    /// The digest that decisions bind to.
+    pub plan_digest: Option<Sha256>,
+    /// What people are shown beside: what was done, what happens if nobody answers.
+    pub card: Json,
+    /// When it was asked.
+    pub requested_at: Timestamp,
+    /// From when on silence is a no.
+    pub expires_at: Timestamp,
+    /// When it was settled.
+    pub decided_at: Option<Timestamp>,
+}
+
+/// Inserts an approval that waits for people.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn insert(tx: &mut Tx<'_>, approval: &Approval) -> Result<(), StoreError> {
+    let json = |value: Json| value.as_str().to_owned();
+    let query = tx
+        .query(&INSERT)
+        .bind(approval.id.to_string())
+        .bind(approval.run.to_string())
+        .bind(approval.step.to_string())
+        .bind(approval.incident.map(|id| id.to_string()))
+        .bind(approval.title.clone())
+        .bind(json(Json::of(&approval.approvers)))
+        .bind(i64::from(approval.quorum))
+        .bind(approval.form.map(|form| json(Json::of(&form))))
+        .bind(approval.plan.as_ref().map(|plan| json(Json::of(plan))))
+        .bind(approval.plan_digest.map(|digest| digest.to_string()))
+        .bind(approval.card.as_str().to_owned())
+        .bind(approval.requested_at.micros())
+        .bind(approval.expires_at.micros());
+    tx.run(query).await?;
+    Ok(())
+}
+
+/// One approval.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn get(conn: &mut Conn<'_>, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+    let row = conn.maybe(conn.query(&GET).bind(id.to_string())).await?;
+    row.map(|row| read(&Row::of("approvals", &row))).transpose()
+}
+
+/// Settles an approval that is pending; false when it was settled before.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn settle(
+    tx: &mut Tx<'_>,
+    id: ApprovalId,
+    status: ApprovalStatus,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let query = tx.query(&SETTLE).bind(id.to_string()).bind(status.as_str()).bind(now.micros());
+    Ok(tx.run(query).await? == 1)
+}
+
+/// Writes a decision down; false when this person has decided before.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn decide(
+    tx: &mut Tx<'_>,
+    id: ApprovalId,
+    decision: &Decision,
+) -> Result<bool, StoreError> {
+    let query = tx
+        .query(&DECIDE)
+        .bind(id.to_string())
+        .bind(decision.person.clone())
+        .bind(decision.answer.as_str())
+        .bind(decision.reason.clone())
+        .bind(decision.form.to_string())
+        .bind(decision.at.micros())
+        .bind(decision.from.clone());
+    Ok(tx.run(query).await? == 1)
+}
+
+/// The decisions on an approval, by time.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn decisions(conn: &mut Conn<'_>, id: ApprovalId) -> Result<Vec<Decision>, StoreError> {
+    let query = conn.query(&DECISIONS).bind(id.to_string());
+    let read = |row| {
+        let row = Row::of("decisions", row);
+        let answer = match row.text("answer")?.as_str() {
+            "approve" => Answer::Approve,
+            _ => Answer::Reject,
+        };
+        Ok(Decision {
+            person: row.text("person")?,
+            answer,
+            reason: row.text("reason")?,
+            form: row.parsed("form")?,
+            at: row.time("at")?,
+            from: row.text("origin")?,
+        })
+    };
+    conn.all(query).await?.iter().map(read).collect()
+}
+
+/// Approvals, the newest first.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    before: Option<ApprovalId>,
+    status: Option<ApprovalStatus>,
+    limit: u32,
+) -> Result<Vec<Approval>, StoreError> {
+    let query = conn
+        .query(&LIST)
+        .bind(before.map(|id| id.to_string()))
+        .bind(status.map(|status| status.as_str().to_owned()))
+        .bind(i64::from(limit));
+    rows(conn, query).await
+}
+
+/// The approvals of an incident, the oldest first.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn of_incident(
+    conn: &mut Conn<'_>,
+    incident: IncidentId,
+) -> Result<Vec<Approval>, StoreError> {
+    let query = conn.query(&OF_INCIDENT).bind(incident.to_string());
+    rows(conn, query).await
+}
+
+/// The approvals that a run waits for.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn pending_of_run(conn: &mut Conn<'_>, run: RunId) -> Result<Vec<Approval>, StoreError> {
+    let query = conn.query(&PENDING_OF_RUN).bind(run.to_string());
+    rows(conn, query).await
+}
+
+async fn rows(conn: &mut Conn<'_>, query: Bound) -> Result<Vec<Approval>, StoreError> {
+    conn.all(query).await?.iter().map(|row| read(&Row::of("approvals", row))).collect()
+}
+
+fn read(row: &Row<'_>) -> Result<Approval, StoreError> {
+    let has = |column| Ok::<_, StoreError>(row.text_opt(column)?.is_some());
+    Ok(Approval {
+        id: row.word("id")?,
+        run: row.word("run_id")?,
+        step: StepKey(row.text("step")?.into()),
+        incident: row.word_opt("incident_id")?,
+        status: row.word("status")?,
+        title: row.text("title")?,
+        approvers: row.parsed("approvers")?,
+        quorum: row.count("quorum")?,
+        form: if has("form")? { Some(row.parsed("form")?) } else { None },
+        plan: if has("plan")? { Some(row.parsed("plan")?) } else { None },
+        plan_digest: row.word_opt("plan_digest")?,
+        card: row.json("card")?,
+        requested_at: row.time("requested_at")?,
+        expires_at: row.time("expires_at")?,
+        decided_at: row.time_opt("decided_at")?,
+    })
+}

@@ -1,0 +1,80 @@
+//! Milestones of incidents. Each is marked once: the first time counts.
+
+use std::collections::BTreeMap;
+
+use stanch_engine_core::id::IncidentId;
+use stanch_engine_core::incident::{Marked, Milestone};
+use stanch_engine_core::kpi::Milestones;
+use stanch_engine_core::time::Timestamp;
+
+use crate::error::StoreError;
+use crate::row::Row;
+use crate::sql::statements;
+use crate::tx::{Conn, Tx};
+
+statements! {
+    MARK =
+        "INSERT INTO milestones (incident_id, milestone, at, source) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (incident_id, milestone) DO NOTHING";
+    OF_INCIDENT = "SELECT milestone, at, source FROM milestones WHERE incident_id = $1 ORDER BY at";
+    SINCE =
+        "SELECT m.incident_id AS incident_id, m.milestone AS milestone, m.at AS at FROM milestones m \
+         JOIN incidents i ON i.id = m.incident_id WHERE i.opened_at >= $1 AND i.is_sample = 0";
+}
+
+/// Marks a milestone; false when it was marked before.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn mark(
+    tx: &mut Tx<'_>,
+    incident: IncidentId,
+    milestone: Milestone,
+    at: Timestamp,
+    source: &str,
+) -> Result<bool, StoreError> {
+    let query = tx
+        .query(&MARK)
+        .bind(incident.to_string())
+        .bind(milestone.as_str())
+        .bind(at.micros())
+        .bind(source.to_owned());
+    Ok(tx.run(query).await? == 1)
+}
+
+/// The milestones of an incident, by time.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn of_incident(
+    conn: &mut Conn<'_>,
+    incident: IncidentId,
+) -> Result<Vec<Marked>, StoreError> {
+    let query = conn.query(&OF_INCIDENT).bind(incident.to_string());
+    let read = |row| {
+        let row = Row::of("milestones", row);
+        Ok(Marked {
+            milestone: row.word("milestone")?,
+            at: row.time("at")?,
+            source: row.text("source")?,
+        })
+    };
+    conn.all(query).await?.iter().map(read).collect()
+}
+
+/// The milestones of all incidents that began since `since` and are no samples.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn since(
+    conn: &mut Conn<'_>,
+    since: Timestamp,
+) -> Result<BTreeMap<IncidentId, Milestones>, StoreError> {
+    let mut all: BTreeMap<IncidentId, Milestones> = BTreeMap::new();
+    for row in conn.all(conn.query(&SINCE).bind(since.micros())).await? {
+        let row = Row::of("milestones", &row);
+        let milestones = all.entry(row.word("incident_id")?).or_default();
+        milestones.insert(row.word("milestone")?, row.time("at")?);
+    }
+    Ok(all)
+}

@@ -1,0 +1,238 @@
+//! Opening a database: connect, migrate, and read back that it will survive a power cut.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Row as _, SqlSafeStr as _};
+
+use crate::dialect::Dialect;
+use crate::error::OpenError;
+
+/// The migrations, in their order. Released ones never change.
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "spine", include_str!("../../../migrations/0001_spine.sql"))];
+
+/// Connections that read. They wait for nobody, so that a few are enough.
+const READERS: u32 = 8;
+
+/// How to open a database.
+#[derive(Clone)]
+pub struct Options {
+    /// `sqlite://PATH` or `postgres://…`.
+    pub url: String,
+    /// Called before and after every commit: tests crash there.
+    pub on_commit: Option<CommitHook>,
+}
+
+/// What is called around every commit.
+pub type CommitHook = Arc<dyn Fn(CommitPoint) + Send + Sync>;
+
+/// Where in a commit the hook is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitPoint {
+    /// Everything is written and nothing is durable.
+    Before,
+    /// Everything is durable and nobody knows.
+    After,
+}
+
+impl Options {
+    /// The options for a URL, with nothing special.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), on_commit: None }
+    }
+}
+
+/// The URL of a database file.
+pub fn sqlite_url(path: &Path) -> String {
+    let mut url = String::from("sqlite://");
+    for character in path.to_string_lossy().chars() {
+        match character {
+            '%' => url.push_str("%25"),
+            '?' => url.push_str("%3F"),
+            '#' => url.push_str("%23"),
+            ' ' => url.push_str("%20"),
+            other => url.push(other),
+        }
+    }
+    url
+}
+
+/// A database that was opened: how to connect for writing, and the connections that read.
+pub(crate) struct Opened {
+    pub(crate) dialect: Dialect,
+    pub(crate) connect: Connect,
+    pub(crate) writer: AnyConnection,
+    pub(crate) readers: AnyPool,
+}
+
+/// Makes connections that are set up as they must be.
+#[derive(Clone)]
+pub(crate) struct Connect {
+    dialect: Dialect,
+    options: AnyConnectOptions,
+}
+
+impl Connect {
+    fn to(url: &str) -> Result<Self, OpenError> {
+        static DRIVERS: Once = Once::new();
+        DRIVERS.call_once(sqlx::any::install_default_drivers);
+        let dialect = Dialect::of_url(url).ok_or_else(|| OpenError::Url(hide_password(url)))?;
+        let create = dialect == Dialect::Sqlite && !url.contains('?');
+        let url = if create { format!("{url}?mode=rwc") } else { url.to_owned() };
+        let options = AnyConnectOptions::from_str(&url)
+            .map_err(|_| OpenError::Url(hide_password(&url)))?
+            .disable_statement_logging();
+        Ok(Self { dialect, options })
+    }
+
+    /// A connection that writes.
+    pub(crate) async fn writer(&self) -> Result<AnyConnection, sqlx::Error> {
+        let mut connection = self.options.connect().await?;
+        set_up(&mut connection, self.dialect, false).await?;
+        Ok(connection)
+    }
+
+    async fn readers(&self) -> Result<AnyPool, sqlx::Error> {
+        let dialect = self.dialect;
+        AnyPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| Box::pin(set_up(connection, dialect, true)))
+            .connect_with(self.options.clone())
+            .await
+    }
+}
+
+fn hide_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            format!(
+                "{}…{}",
+                url.get(..scheme + 3).unwrap_or_default(),
+                url.get(at..).unwrap_or_default()
+            )
+        }
+        _ => url.to_owned(),
+    }
+}
+
+async fn set_up(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    reads_only: bool,
+) -> Result<(), sqlx::Error> {
+    let settings: &[&'static str] = match (dialect, reads_only) {
+        (Dialect::Postgres, _) => &[],
+        (Dialect::Sqlite, false) => &[
+            "PRAGMA busy_timeout = 10000",
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA foreign_keys = ON",
+        ],
+        (Dialect::Sqlite, true) => &["PRAGMA busy_timeout = 10000", "PRAGMA query_only = ON"],
+    };
+    for setting in settings {
+        sqlx::query(*setting).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Opens a database, brings it up to this version, and reads back that it is durable.
+pub(crate) async fn open(options: &Options) -> Result<Opened, OpenError> {
+    let connect = Connect::to(&options.url)?;
+    let mut writer = connect.writer().await.map_err(unreachable_database)?;
+    migrate(&mut writer).await?;
+    read_back(&mut writer, connect.dialect).await?;
+    let readers = connect.readers().await.map_err(unreachable_database)?;
+    Ok(Opened { dialect: connect.dialect, connect, writer, readers })
+}
+
+fn unreachable_database(error: sqlx::Error) -> OpenError {
+    OpenError::Unreachable(error.to_string())
+}
+
+async fn migrate(writer: &mut AnyConnection) -> Result<(), OpenError> {
+    let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
+        let kind = MigrationType::Simple;
+        Migration::new(*version, (*name).into(), kind, sql.into_sql_str(), false)
+    });
+    let migrator = Migrator::with_migrations(migrations.collect());
+    let known = MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
+    writer.ensure_migrations_table("_sqlx_migrations").await.map_err(migration_error)?;
+    let applied =
+        writer.list_applied_migrations("_sqlx_migrations").await.map_err(migration_error)?;
+    if let Some(newer) = applied.iter().map(|m| m.version).find(|version| *version > known) {
+        return Err(OpenError::Newer(newer));
+    }
+    migrator.run(writer).await.map_err(migration_error)
+}
+
+fn migration_error(error: MigrateError) -> OpenError {
+    match error {
+        MigrateError::VersionMissing(version) => OpenError::Newer(version),
+        MigrateError::VersionMismatch(version) => OpenError::Different(version),
+        other => OpenError::Unreachable(other.to_string()),
+    }
+}
+
+/// Settings that are asked for are not always settings that are taken: a file system may refuse
+/// WAL, a server may have been told to forget.
+async fn read_back(writer: &mut AnyConnection, dialect: Dialect) -> Result<(), OpenError> {
+    let wanted: &[(&'static str, &[&str], &str)] = match dialect {
+        Dialect::Sqlite => &[
+            ("PRAGMA journal_mode", &["wal"], "journal_mode"),
+            ("PRAGMA synchronous", &["2", "3"], "synchronous"),
+        ],
+        Dialect::Postgres => &[
+            ("SHOW fsync", &["on"], "fsync"),
+            ("SHOW full_page_writes", &["on"], "full_page_writes"),
+            (
+                "SHOW synchronous_commit",
+                &["on", "remote_write", "remote_apply"],
+                "synchronous_commit",
+            ),
+        ],
+    };
+    for (question, good, name) in wanted {
+        let row =
+            sqlx::query(*question).fetch_one(&mut *writer).await.map_err(unreachable_database)?;
+        let text = row
+            .try_get::<String, _>(0)
+            .or_else(|_| row.try_get::<i64, _>(0).map(|n| n.to_string()));
+        let text = text.map_err(unreachable_database)?;
+        if !good.contains(&text.as_str()) {
+            return Err(OpenError::NotDurable(format!(
+                "{name} is `{text}`, and must be {}",
+                good.join(" or ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let Err(error) = Connect::to("mysql://ann:secret@host/db") else {
+            panic!("it is no database")
+        };
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn every_migration_in_the_folder_is_in_the_list() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|e| e == "sql"));
+        assert_eq!(files.count(), MIGRATIONS.len());
+    }
+}

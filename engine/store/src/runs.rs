@@ -1,0 +1,182 @@
+//! The rows of runs: where each stands, who holds its lease, and when it wakes.
+
+pub(crate) mod lease;
+pub(crate) mod list;
+pub(crate) mod new;
+
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::id::{AlertId, IncidentId, RunId};
+use stanch_engine_core::json::Json;
+use stanch_engine_core::run::{ParkReason, RunStatus};
+use stanch_engine_core::step::StepKey;
+use stanch_engine_core::time::Timestamp;
+
+use crate::error::StoreError;
+use crate::inbox;
+use crate::row::Row;
+use crate::sql::statements;
+use crate::tx::{Conn, Tx};
+use crate::writer::RunCommit;
+
+pub use lease::{Claimed, claim, next_wake, release, renew, take_over};
+pub use list::{Filter, list, of_alert, of_incident, open_of_subject};
+pub(crate) use new::insert_many;
+pub use new::{NewRun, Parent, insert};
+
+statements! {
+    STAND = {
+        sqlite:
+            "UPDATE runs SET \
+             status = CASE WHEN x.status IN ('waiting', 'paused', 'parked') \
+               AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id) THEN 'queued' ELSE x.status END, \
+             parked_reason = CASE WHEN x.status = 'parked' \
+               AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id) THEN x.parked END, \
+             wake_at = x.wake_at, outcome = x.outcome, updated_at = x.at, \
+             finished_at = CASE WHEN x.status IN ('succeeded', 'failed', 'cancelled') THEN x.at END, \
+             node_id = NULL, lease_until = NULL, recoveries = 0 \
+             FROM (SELECT value->>0 AS run_id, value->>1 AS epoch, value->>2 AS status, \
+               value->>3 AS parked, value->>4 AS wake_at, value->>5 AS outcome, value->>6 AS at \
+               FROM json_each($1)) AS x \
+             WHERE runs.id = x.run_id AND runs.epoch = x.epoch AND runs.status = 'running'",
+        postgres:
+            "UPDATE runs SET \
+             status = CASE WHEN x.status IN ('waiting', 'paused', 'parked') \
+               AND EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id) THEN 'queued' ELSE x.status END, \
+             parked_reason = CASE WHEN x.status = 'parked' \
+               AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = runs.id) THEN x.parked END, \
+             wake_at = x.wake_at, outcome = x.outcome, updated_at = x.at, \
+             finished_at = CASE WHEN x.status IN ('succeeded', 'failed', 'cancelled') THEN x.at END, \
+             node_id = NULL, lease_until = NULL, recoveries = 0 \
+             FROM (SELECT v->>0 AS run_id, CAST(v->>1 AS BIGINT) AS epoch, v->>2 AS status, \
+               v->>3 AS parked, CAST(v->>4 AS BIGINT) AS wake_at, v->>5 AS outcome, \
+               CAST(v->>6 AS BIGINT) AS at FROM json_array_elements(CAST(CAST($1 AS TEXT) AS json)) AS v) AS x \
+             WHERE runs.id = x.run_id AND runs.epoch = x.epoch AND runs.status = 'running'",
+    };
+    WAKE =
+        "UPDATE runs SET updated_at = $2, parked_reason = NULL, \
+         status = CASE WHEN status = 'running' THEN 'running' ELSE 'queued' END \
+         WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')";
+    GET = "SELECT * FROM runs WHERE id = $1";
+}
+
+/// Where a run stands after a commit that lets go of its lease.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// Its status.
+    pub status: RunStatus,
+    /// Why it is parked, if it is.
+    pub parked: Option<ParkReason>,
+    /// When it is looked at again, if nothing else happens.
+    pub wake_at: Option<Timestamp>,
+    /// How it ended, if it did: `{"result": …}` or `{"error": …}`; why it is parked, if it is.
+    pub outcome: Option<Json>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The playbook's name.
+    pub playbook: String,
+    /// The digest of the playbook's text.
+    pub digest: Sha256,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// Why it is parked.
+    pub parked_reason: Option<ParkReason>,
+    /// The incident that it is a part of.
+    pub incident: Option<IncidentId>,
+    /// The alert that started it.
+    pub alert: Option<AlertId>,
+    /// What it is about, for "one open run per playbook and subject".
+    pub subject: Option<String>,
+    /// The run and step that wait for it.
+    pub parent: Option<Parent>,
+    /// How deep it is nested.
+    pub depth: u32,
+    /// Who or what asked for it.
+    pub requester: String,
+    /// How it ended or why it is parked.
+    pub outcome: Option<Json>,
+    /// When it wakes.
+    pub wake_at: Option<Timestamp>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When anything changed.
+    pub updated_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Takes facts out of inboxes, and says where runs stand that let go of their lease.
+pub(crate) async fn stand(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(), StoreError> {
+    let consumed: Vec<_> = commits.iter().flat_map(|c| c.consumed.iter().copied()).collect();
+    inbox::take(tx, &consumed).await?;
+    let standing: Vec<_> =
+        commits.iter().filter_map(|c| Some((*c, c.standing.as_ref()?))).collect();
+    if standing.is_empty() {
+        return Ok(());
+    }
+    let rows = serde_json::Value::Array(standing.iter().map(|(c, s)| standing_row(c, s)).collect());
+    let query = tx.query(&STAND).bind(rows.to_string());
+    let touched = tx.run(query).await?;
+    if touched == standing.len() as u64 { Ok(()) } else { Err(StoreError::Fenced) }
+}
+
+fn standing_row(commit: &RunCommit, standing: &Standing) -> serde_json::Value {
+    serde_json::json!([
+        commit.run,
+        commit.epoch,
+        standing.status.as_str(),
+        standing.parked.map(ParkReason::as_str),
+        standing.wake_at.map(Timestamp::micros),
+        standing.outcome.as_ref().map(Json::as_str),
+        standing.at.micros(),
+    ])
+}
+
+/// Wakes a run that waits, is paused or is parked; false when it has ended.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn wake(tx: &mut Tx<'_>, run: RunId, at: Timestamp) -> Result<bool, StoreError> {
+    let query = tx.query(&WAKE).bind(run.to_string()).bind(at.micros());
+    Ok(tx.run(query).await? == 1)
+}
+
+/// One run.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn get(conn: &mut Conn<'_>, run: RunId) -> Result<Option<Run>, StoreError> {
+    let row = conn.maybe(conn.query(&GET).bind(run.to_string())).await?;
+    row.map(|row| read(&Row::of("runs", &row))).transpose()
+}
+
+fn read(row: &Row<'_>) -> Result<Run, StoreError> {
+    let parent = match (row.word_opt("parent_id")?, row.text_opt("parent_step")?) {
+        (Some(run), Some(step)) => Some(Parent { run, step: StepKey(step.into()) }),
+        _ => None,
+    };
+    Ok(Run {
+        id: row.word("id")?,
+        playbook: row.text("playbook")?,
+        digest: row.word("digest")?,
+        status: row.word("status")?,
+        parked_reason: row.word_opt("parked_reason")?,
+        incident: row.word_opt("incident_id")?,
+        alert: row.word_opt("alert_id")?,
+        subject: row.text_opt("subject")?,
+        parent,
+        depth: row.count("depth")?,
+        requester: row.text("requester")?,
+        outcome: row.json_opt("outcome")?,
+        wake_at: row.time_opt("wake_at")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+        finished_at: row.time_opt("finished_at")?,
+    })
+}

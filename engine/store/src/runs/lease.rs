@@ -1,0 +1,159 @@
+//! Leases: which node works on which run.
+//!
+//! A lease is held until a time; every taking raises the run's epoch, and every write names the
+//! epoch that it believes in. A node that slept through its lease can therefore do no harm: its
+//! next write touches no row. The time alone only decides when another node may take over.
+
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::id::{AlertId, IncidentId, NodeId, RunId};
+use stanch_engine_core::time::Timestamp;
+
+use super::Parent;
+use crate::error::StoreError;
+use crate::row::Row;
+use crate::sql::statements;
+use crate::tx::{Conn, Tx};
+
+statements! {
+    CLAIM_QUEUED = {
+        sqlite:
+            "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
+             updated_at = $3, wake_at = NULL WHERE id IN \
+             (SELECT id FROM runs WHERE status = 'queued' ORDER BY created_at LIMIT $4) RETURNING *",
+        postgres:
+            "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
+             updated_at = $3, wake_at = NULL WHERE id IN \
+             (SELECT id FROM runs WHERE status = 'queued' ORDER BY created_at LIMIT $4 \
+              FOR UPDATE SKIP LOCKED) RETURNING *",
+    };
+    CLAIM_DUE = {
+        sqlite:
+            "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
+             updated_at = $3, wake_at = NULL WHERE id IN \
+             (SELECT id FROM runs WHERE status = 'waiting' AND wake_at <= $3 ORDER BY wake_at LIMIT $4) \
+             RETURNING *",
+        postgres:
+            "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
+             updated_at = $3, wake_at = NULL WHERE id IN \
+             (SELECT id FROM runs WHERE status = 'waiting' AND wake_at <= $3 ORDER BY wake_at LIMIT $4 \
+              FOR UPDATE SKIP LOCKED) RETURNING *",
+    };
+    RENEW = "UPDATE runs SET lease_until = $2 WHERE node_id = $1 AND status = 'running'";
+    RELEASE =
+        "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL \
+         WHERE id = $1 AND epoch = $2 AND status = 'running'";
+    TAKE_OVER =
+        "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL, \
+         recoveries = CASE WHEN recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
+           THEN recoveries + 1 ELSE 1 END, \
+         recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
+         WHERE status = 'running' AND lease_until < $1";
+    NEXT_WAKE = "SELECT MIN(wake_at) AS at FROM runs WHERE status = 'waiting' AND wake_at IS NOT NULL";
+}
+
+/// A run whose lease was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// The run.
+    pub id: RunId,
+    /// The epoch that every write must name from now on.
+    pub epoch: i64,
+    /// The playbook's name.
+    pub playbook: String,
+    /// The digest of the playbook's text.
+    pub digest: Sha256,
+    /// The incident that it is a part of.
+    pub incident: Option<IncidentId>,
+    /// The alert that started it.
+    pub alert: Option<AlertId>,
+    /// The run and step that wait for it.
+    pub parent: Option<Parent>,
+    /// How deep it is nested.
+    pub depth: u32,
+    /// How often it was taken over without getting any further.
+    pub recoveries: i64,
+}
+
+/// Takes the leases of at most `limit` runs that are queued or due.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn claim(
+    tx: &mut Tx<'_>,
+    node: NodeId,
+    until: Timestamp,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Claimed>, StoreError> {
+    let mut claimed = Vec::new();
+    for statement in [CLAIM_QUEUED, CLAIM_DUE] {
+        let left = i64::from(limit) - i64::try_from(claimed.len()).unwrap_or(i64::MAX);
+        if left <= 0 {
+            break;
+        }
+        let query = tx
+            .query(&statement)
+            .bind(node.to_string())
+            .bind(until.micros())
+            .bind(now.micros())
+            .bind(left);
+        for row in tx.all(query).await? {
+            claimed.push(read(&Row::of("runs", &row))?);
+        }
+    }
+    claimed.sort_by_key(|run: &Claimed| run.id);
+    Ok(claimed)
+}
+
+fn read(row: &Row<'_>) -> Result<Claimed, StoreError> {
+    let run = super::read(row)?;
+    Ok(Claimed {
+        id: run.id,
+        epoch: row.int("epoch")?,
+        playbook: run.playbook,
+        digest: run.digest,
+        incident: run.incident,
+        alert: run.alert,
+        parent: run.parent,
+        depth: run.depth,
+        recoveries: row.int("recoveries")?,
+    })
+}
+
+/// Holds all of a node's leases for longer.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn renew(tx: &mut Tx<'_>, node: NodeId, until: Timestamp) -> Result<(), StoreError> {
+    let query = tx.query(&RENEW).bind(node.to_string()).bind(until.micros());
+    tx.run(query).await?;
+    Ok(())
+}
+
+/// Lets go of a run in order: it is queued again.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn release(tx: &mut Tx<'_>, run: RunId, epoch: i64) -> Result<(), StoreError> {
+    let query = tx.query(&RELEASE).bind(run.to_string()).bind(epoch);
+    tx.run(query).await?;
+    Ok(())
+}
+
+/// Queues the runs whose lease ended before `before`: their node is dead or asleep.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn take_over(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, StoreError> {
+    let query = tx.query(&TAKE_OVER).bind(before.micros());
+    tx.run(query).await
+}
+
+/// When the next waiting run wakes.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn next_wake(conn: &mut Conn<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let row = conn.one(conn.query(&NEXT_WAKE)).await?;
+    Row::of("runs", &row).time_opt("at")
+}

@@ -1,0 +1,95 @@
+//! Statements, as static text in both dialects.
+
+use crate::dialect::Dialect;
+
+/// One statement. Most have one text for both databases.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sql {
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
+}
+
+impl Sql {
+    pub(crate) const fn text(&self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::Postgres => self.postgres,
+        }
+    }
+}
+
+/// Names a module's statements and lists them, so that a test can prepare every one of them on
+/// both databases.
+macro_rules! statements {
+    ($($name:ident = $text:tt;)*) => {
+        $(const $name: $crate::sql::Sql = $crate::sql::one!($text);)*
+        #[cfg(test)]
+        pub(crate) const STATEMENTS: &[(&str, $crate::sql::Sql)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+/// A statement of one text, or of two: `{ sqlite: "…", postgres: "…" }`.
+macro_rules! one {
+    ({ sqlite: $sqlite:expr, postgres: $postgres:expr $(,)? }) => {
+        $crate::sql::Sql { sqlite: $sqlite, postgres: $postgres }
+    };
+    ($text:expr) => {
+        $crate::sql::Sql { sqlite: $text, postgres: $text }
+    };
+}
+
+pub(crate) use {one, statements};
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Executor as _;
+
+    use super::Sql;
+    use crate::dialect::Dialect;
+    use crate::open::{self, Options};
+
+    const ALL: &[(&str, &[(&str, Sql)])] = &[
+        ("alerts", crate::alerts::STATEMENTS),
+        ("approvals", crate::approvals::STATEMENTS),
+        ("bare", crate::bare::STATEMENTS),
+        ("custody", crate::custody::STATEMENTS),
+        ("dead_letters", crate::dead_letters::STATEMENTS),
+        ("evidence", crate::evidence::STATEMENTS),
+        ("inbox", crate::inbox::STATEMENTS),
+        ("incidents", crate::incidents::STATEMENTS),
+        ("journal", crate::journal::STATEMENTS),
+        ("milestones", crate::milestones::STATEMENTS),
+        ("nodes", crate::nodes::STATEMENTS),
+        ("pages", crate::pages::STATEMENTS),
+        ("playbooks", crate::playbooks::STATEMENTS),
+        ("runs", crate::runs::STATEMENTS),
+        ("runs/lease", crate::runs::lease::STATEMENTS),
+        ("runs/list", crate::runs::list::STATEMENTS),
+        ("runs/new", crate::runs::new::STATEMENTS),
+        ("settings", crate::settings::STATEMENTS),
+        ("tokens", crate::tokens::STATEMENTS),
+    ];
+
+    async fn prepare_all(url: &str, dialect: Dialect) {
+        let mut opened = open::open(&Options::new(url)).await.unwrap();
+        for (module, statements) in ALL {
+            for (name, sql) in *statements {
+                let prepared =
+                    opened.writer.prepare(sqlx::SqlSafeStr::into_sql_str(sql.text(dialect))).await;
+                prepared.unwrap_or_else(|error| panic!("{module}::{name}: {error}"));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_statement_is_one_on_sqlite() {
+        let folder = tempfile::tempdir().unwrap();
+        prepare_all(&open::sqlite_url(&folder.path().join("s.db")), Dialect::Sqlite).await;
+    }
+
+    #[tokio::test]
+    async fn every_statement_is_one_on_postgres() {
+        let database = stanch_tests::postgres::Database::create().await;
+        prepare_all(database.url(), Dialect::Postgres).await;
+    }
+}

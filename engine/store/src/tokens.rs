@@ -1,0 +1,88 @@
+//! API tokens: a name, roles, and the hash of the secret. The secret itself is nowhere.
+
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::id::TokenId;
+use stanch_engine_core::json::Json;
+use stanch_engine_core::time::Timestamp;
+
+use crate::error::StoreError;
+use crate::row::Row;
+use crate::sql::statements;
+use crate::tx::{Conn, Tx};
+
+statements! {
+    INSERT = "INSERT INTO tokens (id, name, hash, roles, created_at) VALUES ($1, $2, $3, $4, $5)";
+    FIND = "SELECT * FROM tokens WHERE hash = $1 AND revoked_at IS NULL";
+    REVOKE = "UPDATE tokens SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL";
+    LIST = "SELECT * FROM tokens ORDER BY name";
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its id.
+    pub id: TokenId,
+    /// The person or program that has it.
+    pub name: String,
+    /// The SHA-256 of the secret.
+    pub hash: Sha256,
+    /// What it may do.
+    pub roles: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Inserts a token.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when the name is taken.
+pub async fn insert(tx: &mut Tx<'_>, token: &Token) -> Result<(), StoreError> {
+    let query = tx
+        .query(&INSERT)
+        .bind(token.id.to_string())
+        .bind(token.name.clone())
+        .bind(token.hash.to_string())
+        .bind(Json::of(&token.roles).as_str().to_owned())
+        .bind(token.created_at.micros());
+    tx.run(query).await?;
+    Ok(())
+}
+
+/// The token with this hash, if it was not revoked.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn find(conn: &mut Conn<'_>, hash: Sha256) -> Result<Option<Token>, StoreError> {
+    let row = conn.maybe(conn.query(&FIND).bind(hash.to_string())).await?;
+    row.map(|row| read(&Row::of("tokens", &row))).transpose()
+}
+
+/// Revokes a token by its name; false when there is none.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn revoke(tx: &mut Tx<'_>, name: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let query = tx.query(&REVOKE).bind(name.to_owned()).bind(now.micros());
+    Ok(tx.run(query).await? == 1)
+}
+
+/// Every token, by name.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Token>, StoreError> {
+    conn.all(conn.query(&LIST)).await?.iter().map(|row| read(&Row::of("tokens", row))).collect()
+}
+
+fn read(row: &Row<'_>) -> Result<Token, StoreError> {
+    Ok(Token {
+        id: row.word("id")?,
+        name: row.text("name")?,
+        hash: row.word("hash")?,
+        roles: row.parsed("roles")?,
+        created_at: row.time("created_at")?,
+        revoked_at: row.time_opt("revoked_at")?,
+    })
+}

@@ -1,0 +1,94 @@
+//! Facts reach runs, and none is lost between a run that falls asleep and the fact that wakes it.
+
+use serde_json::json;
+use stanch_engine_core::id::InboxId;
+use stanch_engine_core::json::Json;
+use stanch_engine_core::run::RunStatus;
+use stanch_engine_store::inbox::{self, Fact, FactKind};
+use stanch_engine_store::runs::Standing;
+use stanch_engine_store::{Store, StoreError};
+
+use crate::both::{
+    Appender, at, both, claim, commit, entry, insert, new_run, node, run_id, status,
+};
+
+fn fact(number: u128) -> Fact {
+    Fact {
+        id: InboxId::new(at(7), number),
+        run: run_id(1),
+        at: at(7),
+        kind: FactKind::Signal,
+        body: Json::of(&json!({"n": 1})),
+    }
+}
+
+async fn put(store: &Store, fact: Fact) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            let fact = fact.clone();
+            Box::pin(async move { inbox::put(tx, &fact).await })
+        })
+        .await
+}
+
+async fn facts(store: &Store) -> Vec<Fact> {
+    store.read(|c| Box::pin(async move { inbox::of_run(c, run_id(1)).await })).await.unwrap()
+}
+
+fn standing(status: RunStatus) -> Option<Standing> {
+    Some(Standing { status, parked: None, wake_at: None, outcome: None, at: at(9) })
+}
+
+both! {
+    a_fact_wakes_a_run_that_waits(fresh) {
+        insert(&fresh.store, new_run(1)).await.unwrap();
+        claim(&fresh.store, node(1), at(10), 1).await;
+        let mut sleep = commit(1, 1, vec![entry(1)]);
+        sleep.standing = standing(RunStatus::Waiting);
+        Appender::of(&fresh.store).append_one(sleep).await.unwrap();
+        put(&fresh.store, fact(1)).await.unwrap();
+        assert_eq!(status(&fresh.store, 1).await, RunStatus::Queued);
+        assert_eq!(facts(&fresh.store).await, [fact(1)]);
+    }
+
+    a_run_that_falls_asleep_over_a_fact_is_queued_at_once(fresh) {
+        insert(&fresh.store, new_run(1)).await.unwrap();
+        claim(&fresh.store, node(1), at(10), 1).await;
+        put(&fresh.store, fact(1)).await.unwrap();
+        assert_eq!(status(&fresh.store, 1).await, RunStatus::Running);
+        let of_node = fresh.store.read(|c| Box::pin(inbox::of_node(c, node(1)))).await.unwrap();
+        assert_eq!(of_node, [fact(1)]);
+        let mut sleep = commit(1, 1, vec![entry(1)]);
+        sleep.standing = standing(RunStatus::Waiting);
+        Appender::of(&fresh.store).append_one(sleep).await.unwrap();
+        assert_eq!(status(&fresh.store, 1).await, RunStatus::Queued);
+    }
+
+    a_fact_is_taken_out_with_the_entry_that_takes_it_in(fresh) {
+        insert(&fresh.store, new_run(1)).await.unwrap();
+        claim(&fresh.store, node(1), at(10), 1).await;
+        put(&fresh.store, fact(1)).await.unwrap();
+        let mut appender = Appender::of(&fresh.store);
+        let mut stale = commit(1, 0, vec![entry(1)]);
+        stale.consumed = vec![fact(1).id];
+        assert!(appender.append_one(stale).await.is_err());
+        assert_eq!(facts(&fresh.store).await.len(), 1, "nothing was journaled, so nothing is taken");
+        let mut sleep = commit(1, 1, vec![entry(1)]);
+        sleep.consumed = vec![fact(1).id];
+        sleep.standing = standing(RunStatus::Waiting);
+        appender.append_one(sleep).await.unwrap();
+        assert_eq!(facts(&fresh.store).await, []);
+        assert_eq!(status(&fresh.store, 1).await, RunStatus::Waiting);
+    }
+
+    a_run_that_has_ended_takes_nothing(fresh) {
+        insert(&fresh.store, new_run(1)).await.unwrap();
+        claim(&fresh.store, node(1), at(10), 1).await;
+        let mut end = commit(1, 1, vec![entry(1)]);
+        end.standing = standing(RunStatus::Succeeded);
+        Appender::of(&fresh.store).append_one(end).await.unwrap();
+        put(&fresh.store, fact(1)).await.unwrap();
+        assert_eq!(facts(&fresh.store).await, []);
+        assert_eq!(status(&fresh.store, 1).await, RunStatus::Succeeded);
+    }
+}

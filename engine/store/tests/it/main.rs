@@ -1,0 +1,15 @@
+//! The contract of the store: one body for each law, run on SQLite and on Postgres.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
+mod both;
+mod chains;
+mod inboxes;
+mod leases;
+mod opening;
+mod people;
+mod writing;
