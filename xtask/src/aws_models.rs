@@ -222,3 +222,45 @@ fn leave_out_of_service(service: &mut Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize as _;
+
+    #[test]
+    fn texts_are_left_out_and_names_that_aws_gave_are_kept() {
+        let mut service = json!({
+            "documentation": "long", "metadata": {"uid": "x", "serviceId": "X"},
+            "operations": {"documentation": {"name": "documentation", "documentation": "long",
+                "input": {"shape": "In", "documentation": "long"}}},
+            "shapes": {"In": {"type": "structure", "documentation": "long", "members": {
+                "documentation": {"shape": "In", "documentation": "long"}}}},
+        });
+        leave_out_of_service(&mut service);
+        let expected = json!({
+            "metadata": {"serviceId": "X"},
+            "operations": {"documentation": {"name": "documentation", "input": {"shape": "In"}}},
+            "shapes": {"In": {"type": "structure", "members": {"documentation": {"shape": "In"}}}},
+        });
+        assert_eq!(service, expected);
+    }
+
+    #[test]
+    fn extras_are_merged_and_take_the_place_of_what_they_name() {
+        let mut value = json!({"pagination": {"A": {"x": 1, "y": 2}}});
+        merge(&mut value, &json!({"pagination": {"A": {"x": 3}, "B": {}}}));
+        assert_eq!(value, json!({"pagination": {"A": {"x": 3, "y": 2}, "B": {}}}));
+    }
+
+    #[test]
+    fn parts_lie_one_behind_the_other() {
+        let mut parts = Parts::default();
+        let places = [json!({"a": 1}), json!([2])].map(|part| parts.push(&part).unwrap());
+        let [first, second] =
+            places.map(|place| <(usize, usize, usize)>::deserialize(place).unwrap());
+        assert_eq!((first.0, second.0, second.0 + second.1), (0, first.1, parts.0.len()));
+        let text = zstd::bulk::decompress(&parts.0[second.0..], second.2).unwrap();
+        assert_eq!(text, b"[2]");
+    }
+}

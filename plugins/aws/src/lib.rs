@@ -1,1 +1,82 @@
+//! AWS for Stanch.
 //!
+//! Owns: a client for every operation of every service, made from AWS's own models; the actions
+//! and sources that the engine has through it; what each operation does and whether it may be
+//! repeated; and a sandbox that stands in for AWS in the demo and in tests.
+//!
+//! Must never: retry, wait or decide. The engine does.
+//!
+//! Start reading at [`Aws`].
+
+mod action;
+mod client;
+mod effect;
+pub mod model;
+mod operations;
+mod params;
+mod reviewed;
+mod rules;
+mod safety;
+pub mod sandbox;
+mod settings;
+mod sources;
+
+use std::sync::Arc;
+
+use stanch_plugins_sdk::Catalogue;
+use stanch_plugins_sdk::core::operation::Operations;
+
+use client::Client;
+pub use client::{Endpoint, Variant};
+use model::{ModelError, ModelStore};
+pub use settings::{AwsSettings, StaticCredentials};
+
+/// The plugin: what a binary wires.
+#[derive(Clone)]
+pub struct Aws {
+    client: Arc<Client>,
+}
+
+impl Aws {
+    /// Opens the models. No credentials are looked for and nothing is sent before an action runs.
+    ///
+    /// # Errors
+    /// When the folder of models in the settings can't be read.
+    pub fn open(settings: &AwsSettings) -> Result<Self, ModelError> {
+        Ok(Self { client: Arc::new(Client::new(settings)?) })
+    }
+
+    /// The operations that playbooks may name.
+    pub fn operations(&self) -> Arc<dyn Operations> {
+        Arc::new(operations::AwsOperations(Arc::clone(&self.client)))
+    }
+
+    /// The models.
+    pub fn models(&self) -> &ModelStore {
+        &self.client.models
+    }
+
+    /// Where a service's calls go in a region, and how they are signed.
+    ///
+    /// # Errors
+    /// In words, when there is no such service, or it has no such host there.
+    pub fn endpoint(
+        &self,
+        service: &str,
+        region: &str,
+        variant: Variant,
+    ) -> Result<Endpoint, String> {
+        let models = &self.client.models;
+        let found = models.service_and_rules(service).map_err(|error| error.to_string())?;
+        client::endpoint_of_service(models, found, region, variant, std::iter::empty())
+    }
+
+    /// Adds the actions and sources of AWS to a catalogue.
+    #[must_use]
+    pub fn register(&self, catalogue: Catalogue) -> Catalogue {
+        catalogue
+            .with_action(Arc::new(action::Call(Arc::clone(&self.client))))
+            .with_action(Arc::new(action::Publish(Arc::clone(&self.client))))
+            .with_source(Arc::new(sources::GuardDuty))
+    }
+}

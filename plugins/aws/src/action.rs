@@ -1,0 +1,20 @@
+//! What the engine can do in AWS: `aws.call`, and `aws.sns_publish`.
+//!
+//! Owns: what is asked before a call (is it granted, does the account fit, do the parameters),
+//! and what is told of it afterwards.
+//!
+//! Must never: decide whether a change is allowed. The engine has decided; an action only refuses
+//! to reach farther than that.
+//!
+//! Start reading at [`call::Call`].
+
+mod automation;
+mod call;
+mod input;
+mod publish;
+mod snapshot;
+mod standing;
+
+pub(crate) use automation::blank as blank_automation;
+pub(crate) use call::Call;
+pub(crate) use publish::Publish;

@@ -1,0 +1,205 @@
+//! An SSM automation, followed to its end: the first attempt starts it, later ones look at it.
+//!
+//! It is started with the step's idempotency token, so that an attempt whose answer was lost is
+//! repeated and finds the same execution
+//! (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_StartAutomationExecution.html>).
+
+use std::collections::HashMap;
+
+use aws_sdk_ssm::operation::RequestId as _;
+use aws_sdk_ssm::types::{AutomationExecution, AutomationExecutionStatus as Status, StepExecution};
+use aws_sdk_ssm::types::{ExecutionMode, Tag, Target};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use stanch_plugins_sdk::core::effect::Effect;
+use stanch_plugins_sdk::core::span::Span;
+use stanch_plugins_sdk::{ActionContext, ActionError, CallRecord, Done, Outcome};
+
+use super::standing::Standing;
+use crate::client::{Client, Failure};
+use crate::model::Named;
+
+/// The pause before the first look; it doubles up to [`PAUSE_MAX`]. Runbooks take minutes.
+const PAUSE: Span = Span::from_secs(2);
+const PAUSE_MAX: Span = Span::from_secs(15);
+
+/// What is remembered between two looks.
+#[derive(Serialize, Deserialize)]
+struct State {
+    execution_id: String,
+    looks: u32,
+}
+
+impl State {
+    fn again(self) -> Outcome {
+        let doubled = PAUSE.ms.saturating_mul(1_i64 << self.looks.min(10));
+        let after = Span::from_ms(doubled.min(PAUSE_MAX.ms));
+        let state = json!({"execution_id": self.execution_id, "looks": self.looks + 1});
+        Outcome::Again { state, after }
+    }
+}
+
+/// Whether an operation starts an automation.
+pub(super) fn is_one(named: Named) -> bool {
+    &*named.model.name == "ssm" && &*named.operation.name == "StartAutomationExecution"
+}
+
+/// Starts the automation, or looks at the one that was started.
+///
+/// # Errors
+/// `automation_failed` when it came to another end than success.
+pub(super) async fn step(
+    client: &Client,
+    context: &ActionContext,
+    standing: &Standing,
+    params: &Value,
+) -> Result<Outcome, ActionError> {
+    let timeout = context.timeout.duration();
+    let config = client.sdk_config("SSM", &standing.region, timeout, &standing.credentials);
+    let ssm = aws_sdk_ssm::Client::new(&Box::pin(config).await);
+    let Some(state) = &context.state else {
+        return Box::pin(start(&ssm, params)).await.map(State::again);
+    };
+    let state = State::deserialize(state).map_err(|error| {
+        ActionError::permanent("bad_state", format!("what was remembered can't be read: {error}"))
+    })?;
+    Box::pin(look(&ssm, state, standing)).await
+}
+
+async fn start(ssm: &aws_sdk_ssm::Client, params: &Value) -> Result<State, ActionError> {
+    let written = Written::deserialize(params).map_err(|error| {
+        ActionError::permanent("not_supported", format!("an automation that is followed: {error}"))
+    })?;
+    let call = ssm
+        .start_automation_execution()
+        .document_name(written.document_name)
+        .set_document_version(written.document_version)
+        .set_parameters(written.parameters)
+        .set_client_token(written.client_token)
+        .set_mode(written.mode.as_deref().map(ExecutionMode::from))
+        .set_target_parameter_name(written.target_parameter_name)
+        .set_targets(written.targets.map(|targets| targets.into_iter().map(Into::into).collect()))
+        .set_max_concurrency(written.max_concurrency)
+        .set_max_errors(written.max_errors)
+        .set_tags(tags(written.tags)?);
+    let started = Box::pin(call.send())
+        .await
+        .map_err(|error| Failure::of(error).into_error(Effect::Change))?;
+    let execution_id = started.automation_execution_id().unwrap_or_default().to_owned();
+    Ok(State { execution_id, looks: 0 })
+}
+
+/// The parameters of an automation that is followed. Those that make one in other accounts or
+/// regions start executions of their own, which are not followed yet.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Written {
+    document_name: String,
+    document_version: Option<String>,
+    parameters: Option<HashMap<String, Vec<String>>>,
+    client_token: Option<String>,
+    mode: Option<String>,
+    target_parameter_name: Option<String>,
+    targets: Option<Vec<WrittenTarget>>,
+    max_concurrency: Option<String>,
+    max_errors: Option<String>,
+    tags: Option<Vec<WrittenTag>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenTarget {
+    key: Option<String>,
+    values: Option<Vec<String>>,
+}
+
+impl From<WrittenTarget> for Target {
+    fn from(target: WrittenTarget) -> Self {
+        Self::builder().set_key(target.key).set_values(target.values).build()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenTag {
+    key: String,
+    value: String,
+}
+
+fn tags(tags: Option<Vec<WrittenTag>>) -> Result<Option<Vec<Tag>>, ActionError> {
+    let build = |tag: WrittenTag| Tag::builder().key(tag.key).value(tag.value).build();
+    let tags = tags.map(|tags| tags.into_iter().map(build).collect::<Result<Vec<_>, _>>());
+    tags.transpose().map_err(|error| ActionError::permanent("bad_parameters", error.to_string()))
+}
+
+async fn look(
+    ssm: &aws_sdk_ssm::Client,
+    state: State,
+    standing: &Standing,
+) -> Result<Outcome, ActionError> {
+    let look = ssm.get_automation_execution().automation_execution_id(&state.execution_id);
+    let seen =
+        Box::pin(look.send()).await.map_err(|error| Failure::of(error).into_error(Effect::Read))?;
+    let request_id = seen.request_id().map(str::to_owned);
+    let Some(execution) = seen.automation_execution() else { return Ok(state.again()) };
+    match execution.automation_execution_status() {
+        Some(Status::Success | Status::CompletedWithSuccess) => {
+            let call = CallRecord { request_id, ..standing.record() };
+            Ok(Outcome::Done(Done { value: told(execution), call }))
+        }
+        Some(status) if is_failed(status) => {
+            let mut error =
+                ActionError::permanent("automation_failed", why_failed(execution, status));
+            error.call.request_id = request_id;
+            Err(error)
+        }
+        _ => Ok(state.again()),
+    }
+}
+
+fn is_failed(status: &Status) -> bool {
+    matches!(
+        status,
+        Status::Cancelled
+            | Status::ChangeCalendarOverrideRejected
+            | Status::CompletedWithFailure
+            | Status::Exited
+            | Status::Failed
+            | Status::Rejected
+            | Status::Timedout
+    )
+}
+
+fn why_failed(execution: &AutomationExecution, status: &Status) -> String {
+    let id = execution.automation_execution_id().unwrap_or("?");
+    let why = execution.failure_message().unwrap_or("it gives no reason");
+    format!("the automation {id} ended as {}: {why}", status.as_str())
+}
+
+fn told(execution: &AutomationExecution) -> Value {
+    let steps: Vec<Value> = execution.step_executions().iter().map(told_step).collect();
+    json!({
+        "AutomationExecutionId": execution.automation_execution_id(),
+        "AutomationExecutionStatus": execution.automation_execution_status().map(Status::as_str),
+        "DocumentName": execution.document_name(),
+        "DocumentVersion": execution.document_version(),
+        "Outputs": execution.outputs().cloned().unwrap_or_default(),
+        "StepExecutions": steps,
+    })
+}
+
+/// The answer to an automation that was not started, its members null, if the operation starts one.
+pub(crate) fn blank(named: Named) -> Option<Value> {
+    let mut blank = is_one(named).then(|| told(&AutomationExecution::builder().build()))?;
+    blank.as_object_mut()?.values_mut().for_each(|value| *value = Value::Null);
+    Some(blank)
+}
+
+fn told_step(step: &StepExecution) -> Value {
+    json!({
+        "StepName": step.step_name(),
+        "Action": step.action(),
+        "StepStatus": step.step_status().map(Status::as_str),
+        "FailureMessage": step.failure_message(),
+    })
+}

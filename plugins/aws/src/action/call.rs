@@ -1,0 +1,137 @@
+//! `aws.call`: one call of any operation.
+//!
+//! Input: `{"operation": "iam:ListAccessKeys", "params": {…}, "paginate": false}`. The account and
+//! the region come from the context. The result is AWS's answer, every modelled member of it, null
+//! where AWS gave none.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use stanch_plugins_sdk::core::effect::{Effect, RetrySafety};
+use stanch_plugins_sdk::{
+    Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, LookUp, Nature, Outcome,
+};
+
+use super::automation;
+use super::input::Input;
+use super::snapshot;
+use super::standing::Standing;
+use crate::client::{Client, Failure, blank};
+use crate::model::Named;
+use crate::{effect, reviewed, safety};
+
+/// `aws.call`.
+pub(crate) struct Call(pub(crate) Arc<Client>);
+
+impl Action for Call {
+    fn name(&self) -> &'static str {
+        "aws.call"
+    }
+
+    fn classify(&self, input: &Value) -> Result<Nature, ActionError> {
+        let Input { named, .. } = Input::read(&self.0.models, input)?;
+        Ok(nature(named))
+    }
+
+    fn run<'a>(
+        &'a self,
+        context: &'a ActionContext,
+        input: &'a Value,
+    ) -> BoxFuture<'a, Result<Outcome, ActionError>> {
+        Box::pin(self.call(context, input))
+    }
+
+    fn look_up<'a>(
+        &'a self,
+        context: &'a ActionContext,
+        input: &'a Value,
+    ) -> BoxFuture<'a, Result<LookUp, ActionError>> {
+        Box::pin(self.find(context, input))
+    }
+}
+
+fn nature(named: Named) -> Nature {
+    Nature { effect: effect::of(named), safety: safety::of(named) }
+}
+
+impl Call {
+    async fn call(&self, context: &ActionContext, input: &Value) -> Result<Outcome, ActionError> {
+        let mut input = Input::read(&self.0.models, input)?;
+        let Nature { effect, safety } = nature(input.named);
+        let standing = Box::pin(Standing::find(&self.0, context, input.named, effect)).await?;
+        fill_token(&mut input, context);
+        if automation::is_one(input.named) {
+            let step = automation::step(&self.0, context, &standing, &input.params);
+            return Box::pin(step).await.map_err(|error| standing.told(error));
+        }
+        if safety == RetrySafety::Lookup {
+            snapshot::mark(&mut input, context.token);
+        }
+        match Box::pin(self.send(context, &standing, &input)).await {
+            Ok(done) => Ok(Outcome::Done(done)),
+            Err(failure) => already_done(context, &standing, input.named, &failure)
+                .ok_or_else(|| standing.told(failure.into_error(effect))),
+        }
+    }
+
+    async fn send(
+        &self,
+        context: &ActionContext,
+        standing: &Standing,
+        input: &Input,
+    ) -> Result<Done, Failure> {
+        let wanted = standing.wanted(context, input.named, &input.params);
+        let (answer, caveat) = match input.named.paginator.filter(|_| input.paginate) {
+            Some(paginator) => {
+                let pages = Box::pin(self.0.call_pages(wanted, paginator)).await?;
+                (pages.answer, pages.caveat)
+            }
+            None => (Box::pin(self.0.call(wanted)).await?, None),
+        };
+        let mut call = CallRecord {
+            request_id: answer.request_id,
+            clock_offset_ms: answer.clock_offset_ms,
+            ..standing.record()
+        };
+        call.caveats.extend(caveat);
+        Ok(Done { value: answer.value, call })
+    }
+
+    async fn find(&self, context: &ActionContext, input: &Value) -> Result<LookUp, ActionError> {
+        let input = Input::read(&self.0.models, input)?;
+        let standing =
+            Box::pin(Standing::find(&self.0, context, input.named, Effect::Read)).await?;
+        let found = Box::pin(snapshot::find(&self.0, context, &standing, &input)).await;
+        found.map_err(|failure| standing.told(failure.into_error(Effect::Read)))
+    }
+}
+
+/// Gives the operation the step's idempotency token, unless the playbook gave one of its own.
+fn fill_token(input: &mut Input, context: &ActionContext) {
+    let member = safety::token_member(input.named);
+    if let (Some(member), Value::Object(params)) = (member, &mut input.params) {
+        let given = params.get(member).is_some_and(|token| !token.is_null());
+        if !given {
+            params.insert(member.to_owned(), context.token.to_string().into());
+        }
+    }
+}
+
+/// A repetition whose error says that the earlier attempt took place. Of a first attempt the same
+/// error is one: then the name is wrong, or somebody else was there before.
+fn already_done(
+    context: &ActionContext,
+    standing: &Standing,
+    named: Named,
+    failure: &Failure,
+) -> Option<Outcome> {
+    let code = failure.code();
+    let repeated = context.attempt > 1;
+    if !repeated || !reviewed::of(named).is_some_and(|reviewed| reviewed.is_done(&code)) {
+        return None;
+    }
+    let output = named.operation.output.as_ref().map(|output| &*output.shape);
+    let mut call = standing.record();
+    call.caveats.push(format!("an earlier attempt took place: this one got {code}"));
+    Some(Outcome::Done(Done { value: blank(named.model, output), call }))
+}

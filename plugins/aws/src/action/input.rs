@@ -1,0 +1,73 @@
+//! What `aws.call` is given.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use stanch_plugins_sdk::ActionError;
+
+use crate::model::{ModelStore, Named};
+use crate::params;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    operation: String,
+    #[serde(default = "nothing")]
+    params: Value,
+    #[serde(default)]
+    paginate: bool,
+    #[serde(default)]
+    role: Value,
+}
+
+fn nothing() -> Value {
+    Value::Object(Map::new())
+}
+
+/// What `aws.call` is given, checked against the operation's model.
+pub(super) struct Input {
+    /// The operation.
+    pub(super) named: Named,
+    /// Its parameters.
+    pub(super) params: Value,
+    /// Whether all pages are wanted.
+    pub(super) paginate: bool,
+}
+
+impl Input {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// With every mistake, and what would be right.
+    pub(super) fn read(models: &ModelStore, input: &Value) -> Result<Self, ActionError> {
+        let written = Written::deserialize(input)
+            .map_err(|error| ActionError::permanent("bad_input", format!("aws.call: {error}")))?;
+        let Written { operation, params, paginate, role } = written;
+        if !role.is_null() {
+            let why = "aws.call: `role` is reserved: calls are signed with the default credentials";
+            return Err(ActionError::permanent("bad_input", why));
+        }
+        let named = models
+            .operation(&operation)
+            .map_err(|error| ActionError::permanent("unknown_operation", error.to_string()))?;
+        if paginate && named.paginator.is_none() {
+            let why = format!("{named} does not come in pages: leave `paginate` out");
+            return Err(ActionError::permanent("bad_input", why));
+        }
+        if streams_events(named) {
+            let why = format!("{named} answers with a stream of events, which is not read yet");
+            return Err(ActionError::permanent("not_supported", why));
+        }
+        let mistakes = params::mistakes(named, &params);
+        if mistakes.is_empty() {
+            return Ok(Self { named, params, paginate });
+        }
+        Err(ActionError::permanent("bad_parameters", format!("{named}: {}", mistakes.join("; "))))
+    }
+}
+
+fn streams_events(named: Named) -> bool {
+    let Named { model, operation, .. } = named;
+    let ends = [model.input(operation), model.output(operation)];
+    let members = ends.into_iter().flatten().flat_map(|shape| shape.members.values());
+    members.filter_map(|member| model.shape(&member.shape)).any(|shape| shape.eventstream)
+}

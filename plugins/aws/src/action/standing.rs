@@ -1,0 +1,143 @@
+//! Where and as whom a call is made, and whether that is what was asked for.
+
+use aws_credential_types::Credentials;
+use serde_json::Value;
+use stanch_plugins_sdk::core::effect::Effect;
+use stanch_plugins_sdk::{ActionContext, ActionError, CallRecord};
+
+use crate::client::{Caller, Client, Failure, Wanted};
+use crate::model::Named;
+
+/// Where and as whom a call is made.
+pub(super) struct Standing {
+    /// The region.
+    pub(super) region: String,
+    /// What the call is signed with: the very credentials whose owner was asked for.
+    pub(super) credentials: Credentials,
+    account: Option<String>,
+    caller: Option<Caller>,
+}
+
+impl Standing {
+    /// Finds out where a call of that effect goes and who makes it, and refuses a change where
+    /// that is not what was asked for.
+    ///
+    /// A read goes on without it: what is known of its caller is recorded, and a read in another
+    /// account carries a caveat.
+    ///
+    /// # Errors
+    /// Denied, when the effect was not granted, or the credentials are of another account.
+    pub(super) async fn find(
+        client: &Client,
+        context: &ActionContext,
+        named: Named,
+        effect: Effect,
+    ) -> Result<Self, ActionError> {
+        if effect > context.granted {
+            return Err(ActionError::denied(
+                "not_granted",
+                format!(
+                    "{named} is of the effect `{}`, and no more than `{}` was granted",
+                    effect.as_str(),
+                    context.granted.as_str()
+                ),
+            ));
+        }
+        let region = match &context.region {
+            Some(region) => Some(region.clone()),
+            None => client.default_region().await,
+        };
+        let region = region.ok_or_else(|| {
+            let why = "no region is known: name one in the call, or set AWS_REGION";
+            ActionError::permanent("no_region", why)
+        })?;
+        let account = context.account.clone();
+        let credentials = client.keychain.credentials(context.now).await;
+        let credentials = credentials.map_err(|failure| failure.into_error(Effect::Read))?;
+        let mut standing = Self { region, credentials, account, caller: None };
+        if effect.is_guarded() {
+            let asked = Box::pin(standing.ask(client, context, named)).await;
+            let caller =
+                asked.map_err(|failure| standing.told(failure.into_error(Effect::Read)))?;
+            standing.caller = Some(caller);
+            standing.require_account(named).map_err(|error| standing.told(error))?;
+        } else if standing.account.is_some() {
+            standing.caller = Box::pin(standing.ask(client, context, named)).await.ok();
+        }
+        Ok(standing)
+    }
+
+    async fn ask(
+        &self,
+        client: &Client,
+        context: &ActionContext,
+        named: Named,
+    ) -> Result<Caller, Failure> {
+        client.caller(self.wanted(context, named, &Value::Null)).await
+    }
+
+    /// A call that is made here.
+    pub(super) fn wanted<'a>(
+        &'a self,
+        context: &ActionContext,
+        named: Named,
+        params: &'a Value,
+    ) -> Wanted<'a> {
+        Wanted {
+            named,
+            params,
+            region: &self.region,
+            timeout: context.timeout.duration(),
+            now: context.now,
+            credentials: &self.credentials,
+        }
+    }
+
+    fn require_account(&self, named: Named) -> Result<(), ActionError> {
+        let owner = self.caller.as_ref().map_or("?", |caller| &caller.account);
+        match self.account.as_deref() {
+            Some(account) if account == owner => Ok(()),
+            Some(account) => Err(ActionError::denied(
+                "account_mismatch",
+                format!(
+                    "{named} is to be made in account {account}, and the credentials belong to \
+                     {owner}: start Stanch with credentials of {account}, or name account {owner}"
+                ),
+            )),
+            None => Err(ActionError::denied(
+                "account_mismatch",
+                format!(
+                    "{named} changes something, and nothing says in which account: name one. \
+                     The credentials belong to {owner}"
+                ),
+            )),
+        }
+    }
+
+    /// The record of a call that was made here.
+    pub(super) fn record(&self) -> CallRecord {
+        let elsewhere = self.caller.as_ref().zip(self.account.as_ref());
+        let elsewhere = elsewhere.filter(|(caller, account)| caller.account != **account);
+        let caveat = elsewhere.map(|(caller, account)| {
+            format!("read in account {}, and {account} was asked for", caller.account)
+        });
+        CallRecord {
+            caller: self.caller.as_ref().map(|caller| caller.arn.clone()),
+            account: self
+                .caller
+                .as_ref()
+                .map(|caller| caller.account.clone())
+                .or_else(|| self.account.clone()),
+            region: Some(self.region.clone()),
+            caveats: caveat.into_iter().collect(),
+            ..CallRecord::default()
+        }
+    }
+
+    /// An error, with where and as whom the call was made.
+    pub(super) fn told(&self, mut error: ActionError) -> ActionError {
+        let request_id = error.call.request_id.take();
+        error.call = Box::new(CallRecord { request_id, ..self.record() });
+        error
+    }
+}

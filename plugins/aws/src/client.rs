@@ -1,0 +1,34 @@
+//! The client: any operation of any service, from its model.
+//!
+//! Owns: requests and answers in AWS's protocols, credentials, hosts, what an error of AWS means
+//! for the engine.
+//!
+//! Must never: retry. The engine does, since it alone knows what was journaled.
+//!
+//! Start reading at [`Client::call`].
+
+mod body;
+mod call;
+mod ec2;
+mod endpoint;
+mod failure;
+mod fault;
+mod identity;
+mod keychain;
+mod page;
+mod protocol;
+mod read;
+pub(crate) mod schema;
+pub(crate) mod value;
+mod write;
+
+pub(crate) use call::{Client, Wanted};
+pub(crate) use ec2::wire as ec2_name;
+pub(crate) use endpoint::of_service as endpoint_of_service;
+pub use endpoint::{Endpoint, Variant};
+pub(crate) use failure::Failure;
+pub(crate) use identity::Caller;
+pub(crate) use read::blank;
+
+#[cfg(test)]
+pub(crate) use protocol::{read_answer, request as write_request};

@@ -1,0 +1,255 @@
+//! One call, from parameters to answer.
+
+use std::time::{Duration, Instant};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
+use aws_smithy_runtime_api::client::auth::{AuthSchemeOptionResolverParams, SharedAuthScheme};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
+use aws_smithy_runtime_api::shared::IntoShared;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::config_bag::Layer;
+use aws_smithy_types::date_time::Format;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::region::{Region, SigningRegion};
+use aws_types::{SdkConfig, SigningName};
+use serde_json::Value;
+use stanch_plugins_sdk::core::time::Timestamp;
+
+use super::body::Bounded;
+use super::endpoint::{Endpoint, Variant, resolve};
+use super::failure::Failure;
+use super::fault::{Fault, request_id};
+use super::identity::Callers;
+use super::keychain::Keychain;
+use super::protocol;
+use crate::model::{ModelError, ModelStore, Named};
+use crate::settings::AwsSettings;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The client: any operation of any service.
+pub(crate) struct Client {
+    /// The models that it knows.
+    pub(crate) models: ModelStore,
+    /// Its credentials.
+    pub(crate) keychain: Keychain,
+    /// Who its credentials belong to.
+    pub(super) callers: Callers,
+    http: SharedHttpClient,
+    endpoint_url: Option<String>,
+    default_region: Option<String>,
+}
+
+/// A call that is wanted. The parameters must have been checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// The operation.
+    pub(crate) named: Named,
+    /// Its parameters.
+    pub(crate) params: &'a Value,
+    /// The region.
+    pub(crate) region: &'a str,
+    /// How long it may take.
+    pub(crate) timeout: Duration,
+    /// The time now.
+    pub(crate) now: Timestamp,
+    /// Who calls.
+    pub(crate) credentials: &'a Credentials,
+}
+
+/// What AWS answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The answer, every modelled member of it.
+    pub(crate) value: Value,
+    /// AWS's id of the request.
+    pub(crate) request_id: Option<String>,
+    /// AWS's clock minus ours, in milliseconds. AWS gives whole seconds.
+    pub(crate) clock_offset_ms: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Raw {
+    value: Value,
+    request_id: Option<String>,
+    date: Option<DateTime>,
+}
+
+impl Client {
+    /// A client that has sent nothing and looked for no credentials yet.
+    ///
+    /// # Errors
+    /// When the models can't be read.
+    pub(crate) fn new(settings: &AwsSettings) -> Result<Self, ModelError> {
+        let tls = Provider::Rustls(CryptoMode::Ring);
+        let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+        let http: SharedHttpClient = Bounded(http).into_shared();
+        Ok(Self {
+            models: ModelStore::open(settings.models_dir.as_deref())?,
+            keychain: Keychain::new(settings, http.clone()),
+            callers: Callers::default(),
+            http,
+            endpoint_url: settings.endpoint_url.clone(),
+            default_region: settings.default_region.clone(),
+        })
+    }
+
+    /// The region of a call that names none, if there is one.
+    pub(crate) async fn default_region(&self) -> Option<String> {
+        match &self.default_region {
+            Some(region) => Some(region.clone()),
+            None => self.keychain.config().await.region().map(Region::to_string),
+        }
+    }
+
+    /// The address that calls to a service go to, where settings or AWS's variables give one.
+    pub(crate) async fn endpoint_url(&self, service_id: &str) -> Option<String> {
+        match &self.endpoint_url {
+            Some(url) => Some(url.clone()),
+            None => self.keychain.endpoint_url(service_id).await,
+        }
+    }
+
+    /// What AWS's typed clients are made with.
+    pub(crate) async fn sdk_config(
+        &self,
+        service_id: &str,
+        region: &str,
+        timeout: Duration,
+        credentials: &Credentials,
+    ) -> SdkConfig {
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .http_client(self.http.clone())
+            .region(Region::new(region.to_owned()))
+            .retry_config(RetryConfig::disabled())
+            .sleep_impl(TokioSleep::new())
+            .timeout_config(timeouts(timeout));
+        config.set_endpoint_url(self.endpoint_url(service_id).await);
+        config.build()
+    }
+
+    /// Calls, once.
+    pub(crate) async fn call(&self, wanted: Wanted<'_>) -> Result<Answer, Failure> {
+        let Wanted { named, params, region, .. } = wanted;
+        let endpoint = self.endpoint(named, region, params).await?;
+        let request = protocol::request(named, params)
+            .map_err(|error| Failure::Unsendable(error.to_string()))?;
+        let operation = self.operation(wanted, &endpoint);
+        let started = Instant::now();
+        let sent = Box::pin(operation.invoke(request)).await;
+        let now = wanted.now.plus_ms(i64::try_from(started.elapsed().as_millis()).unwrap_or(0));
+        let Raw { value, request_id, date } = sent.map_err(Failure::of)?;
+        let offset = |date: DateTime| Some(date.to_millis().ok()? - now.millis());
+        Ok(Answer { value, request_id, clock_offset_ms: date.and_then(offset) })
+    }
+
+    /// Where a call goes: to the address that was given, else where AWS's rules say. A given
+    /// address does not change how the call is signed.
+    async fn endpoint(
+        &self,
+        named: Named,
+        region: &str,
+        params: &Value,
+    ) -> Result<Endpoint, Failure> {
+        let metadata = &named.model.metadata;
+        let url = self.endpoint_url(&metadata.service_id).await;
+        let variant = match &self.endpoint_url {
+            Some(_) => Variant::default(),
+            None => self.keychain.variant().await,
+        };
+        let resolved = resolve(&self.models, named, region, variant, params);
+        let Some(url) = url else { return resolved.map_err(Failure::Unsendable) };
+        Ok(match resolved {
+            Ok(endpoint) => Endpoint { url, ..endpoint },
+            Err(_) => Endpoint {
+                url,
+                signing_region: region.to_owned(),
+                signing_name: metadata.signing_name().to_owned(),
+            },
+        })
+    }
+
+    fn operation(
+        &self,
+        wanted: Wanted<'_>,
+        endpoint: &Endpoint,
+    ) -> Operation<HttpRequest, Raw, Fault> {
+        let Wanted { named, timeout, credentials, .. } = wanted;
+        let operation = Operation::builder()
+            .service_name(named.model.metadata.service_id.to_string())
+            .operation_name(named.operation.name.to_string())
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(self.http.clone())
+            .endpoint_url(&endpoint.url)
+            .no_retry()
+            .sleep_impl(TokioSleep::new())
+            .timeout_config(timeouts(timeout));
+        let operation = if named.operation.authtype.as_deref() == Some("none") {
+            operation.no_auth()
+        } else {
+            operation.runtime_plugin(signing(named, endpoint, credentials.clone()))
+        };
+        operation
+            .serializer(|request: HttpRequest| Ok(request))
+            .deserializer(move |response: &HttpResponse| read(named, response))
+            .build()
+    }
+}
+
+fn timeouts(timeout: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(timeout).build()
+}
+
+fn read(named: Named, response: &HttpResponse) -> Result<Raw, OrchestratorError<Fault>> {
+    if !response.status().is_success() || protocol::is_late_error(named, response) {
+        return Err(OrchestratorError::operation(Fault::read(response)));
+    }
+    let date = response.headers().get("date");
+    let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+    let value = protocol::answer(named, response).map_err(OrchestratorError::other)?;
+    Ok(Raw { value, request_id: request_id(response), date })
+}
+
+fn signing(named: Named, endpoint: &Endpoint, credentials: Credentials) -> StaticRuntimePlugin {
+    let mut options = SigningOptions::default();
+    if named.model.metadata.signing_name().starts_with("s3") {
+        // S3 signs its paths as they are sent, and wants the hash of the body in a header.
+        options.double_uri_encode = false;
+        options.normalize_uri_path = false;
+        options.content_sha256_header = true;
+    }
+    let mut layer = Layer::new("signing");
+    layer.store_put(SigningRegion::from(Region::new(endpoint.signing_region.clone())));
+    layer.store_put(SigningName::from(endpoint.signing_name.clone()));
+    layer.store_put(SigV4OperationSigningConfig {
+        signing_options: options,
+        ..SigV4OperationSigningConfig::default()
+    });
+    layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    let components = RuntimeComponentsBuilder::new("signing")
+        .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
+        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
+            SCHEME_ID,
+        ])))
+        .with_identity_resolver(
+            SCHEME_ID,
+            SharedIdentityResolver::new(SharedCredentialsProvider::new(credentials)),
+        );
+    StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components)
+}

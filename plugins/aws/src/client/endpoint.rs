@@ -1,0 +1,189 @@
+//! Which host serves a call, and how the call is signed: AWS's endpoint rules, asked with what a
+//! call knows.
+
+use serde_json::Value;
+
+use crate::model::{Model, ModelStore, Named};
+use crate::rules::{Resolved, RuleSet};
+
+/// Where a call goes and how it is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Scheme and host.
+    pub url: String,
+    /// The region in the scope of the signature.
+    pub signing_region: String,
+    /// The name in the scope of the signature.
+    pub signing_name: String,
+}
+
+/// Which of a service's hosts are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Variant {
+    /// Those with validated cryptography.
+    pub fips: bool,
+    /// Those that have IPv6 addresses too.
+    pub dual_stack: bool,
+}
+
+/// Finds the endpoint of a call.
+///
+/// # Errors
+/// In words, when the service has none there.
+pub(crate) fn resolve(
+    models: &ModelStore,
+    named: Named,
+    region: &str,
+    variant: Variant,
+    params: &Value,
+) -> Result<Endpoint, String> {
+    let service = (named.model, named.rules);
+    let endpoint = of_service(models, service, region, variant, context(named, params))?;
+    Ok(Endpoint { url: with_label(&endpoint.url, &host_label(named, params)), ..endpoint })
+}
+
+/// Finds the endpoint of a service, whatever is called there.
+///
+/// # Errors
+/// In words, when the service has none there.
+pub(crate) fn of_service(
+    models: &ModelStore,
+    (model, rules): (&Model, Option<&RuleSet>),
+    region: &str,
+    variant: Variant,
+    context: impl Iterator<Item = (&'static str, Value)>,
+) -> Result<Endpoint, String> {
+    let partitions = models.partitions().map_err(|error| error.to_string())?;
+    let given = [
+        ("Region", Value::from(region)),
+        ("UseFIPS", variant.fips.into()),
+        ("UseDualStack", variant.dual_stack.into()),
+        // Paths of S3's operations have the bucket in them.
+        ("ForcePathStyle", true.into()),
+    ];
+    let Resolved { url, signing_region, signing_name } = match rules {
+        Some(rules) => rules.resolve(partitions, given.into_iter().chain(context))?,
+        None => {
+            let outputs = partitions.of(region).unwrap_or_default();
+            let suffix = outputs.get("dnsSuffix").and_then(Value::as_str);
+            let prefix = &model.metadata.endpoint_prefix;
+            let url = format!("https://{prefix}.{region}.{}", suffix.unwrap_or("amazonaws.com"));
+            Resolved { url, signing_region: None, signing_name: None }
+        }
+    };
+    Ok(Endpoint {
+        url,
+        signing_region: signing_region.unwrap_or_else(|| region.to_owned()),
+        signing_name: signing_name.unwrap_or_else(|| model.metadata.signing_name().to_owned()),
+    })
+}
+
+/// What the rules are told of this operation and its parameters. S3's rules are not told of the
+/// bucket, since it stands in the path.
+fn context<'a>(
+    named: Named,
+    params: &'a Value,
+) -> impl Iterator<Item = (&'static str, Value)> + 'a {
+    let fixed = named.operation.static_context_params.iter();
+    let fixed = fixed.map(|(name, value)| (&**name, value.value.clone()));
+    let members = named.model.input(named.operation).into_iter().flat_map(|s| &s.members);
+    let of_call = members.filter_map(|(name, member)| {
+        let known = member.context_param.as_ref()?;
+        let value = params.get(&**name).filter(|value| !value.is_null())?;
+        Some((&*known.name, value.clone()))
+    });
+    fixed.chain(of_call.filter(move |_| &*named.model.name != "s3"))
+}
+
+/// What an operation puts before the host, its parameters filled in. A parameter that can't be
+/// part of a host's name is left as it is, so that it can't lead elsewhere.
+fn host_label(named: Named, params: &Value) -> String {
+    let Some(template) = &named.operation.endpoint else { return String::new() };
+    let mut label = template.host_prefix.to_string();
+    for (name, value) in params.as_object().into_iter().flatten() {
+        let fits = |text: &&str| {
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        if let Some(value) = value.as_str().filter(fits) {
+            label = label.replace(&format!("{{{name}}}"), value);
+        }
+    }
+    label
+}
+
+/// The address with a label before its host, where the rules did not put it there already.
+fn with_label(url: &str, label: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, host)) if !host.starts_with(label) => format!("{scheme}://{label}{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(operation: &str, region: &str, variant: Variant) -> Result<Endpoint, String> {
+        let models = ModelStore::open(None).unwrap();
+        let named = models.operation(operation).unwrap();
+        let params = json!({"AccountId": "111122223333", "Bucket": "evidence"});
+        resolve(&models, named, region, variant, &params)
+    }
+
+    #[test]
+    fn hosts_and_signing_regions() {
+        for (operation, region, host, signed) in [
+            ("ec2:DescribeRegions", "eu-south-2", "ec2.eu-south-2.amazonaws.com", "eu-south-2"),
+            ("sts:GetCallerIdentity", "eu-west-1", "sts.eu-west-1.amazonaws.com", "eu-west-1"),
+            ("iam:GetUser", "eu-west-1", "iam.amazonaws.com", "us-east-1"),
+            ("iam:GetUser", "cn-northwest-1", "iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            ("iam:GetUser", "us-gov-east-1", "iam.us-gov.amazonaws.com", "us-gov-west-1"),
+            (
+                "organizations:ListAccounts",
+                "ap-south-1",
+                "organizations.us-east-1.amazonaws.com",
+                "us-east-1",
+            ),
+            ("ec2:DescribeRegions", "cn-north-1", "ec2.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            (
+                "cloudwatch:ListMetrics",
+                "us-east-2",
+                "monitoring.us-east-2.amazonaws.com",
+                "us-east-2",
+            ),
+            ("s3:GetObject", "eu-west-1", "s3.eu-west-1.amazonaws.com", "eu-west-1"),
+            (
+                "s3control:GetPublicAccessBlock",
+                "us-east-2",
+                "111122223333.s3-control.us-east-2.amazonaws.com",
+                "us-east-2",
+            ),
+        ] {
+            let endpoint = of(operation, region, Variant::default()).unwrap();
+            assert_eq!(endpoint.url, format!("https://{host}"), "{operation} {region}");
+            assert_eq!(endpoint.signing_region, signed, "{operation} {region}");
+        }
+    }
+
+    #[test]
+    fn fips_and_dual_stack_have_hosts_of_their_own() {
+        let both = Variant { fips: true, dual_stack: true };
+        let endpoint = of("sts:GetCallerIdentity", "us-east-1", both).unwrap();
+        assert_eq!(endpoint.url, "https://sts-fips.us-east-1.api.aws");
+        let fips = Variant { fips: true, dual_stack: false };
+        assert_eq!(
+            of("iam:GetUser", "us-east-1", fips).unwrap().url,
+            "https://iam-fips.amazonaws.com"
+        );
+    }
+
+    #[test]
+    fn a_parameter_cannot_lead_to_another_host() {
+        let models = ModelStore::open(None).unwrap();
+        let named = models.operation("s3control:GetPublicAccessBlock").unwrap();
+        let params = json!({"AccountId": "evil.example/"});
+        let found = resolve(&models, named, "us-east-1", Variant::default(), &params);
+        assert!(!found.is_ok_and(|endpoint| endpoint.url.contains("evil")));
+    }
+}

@@ -1,0 +1,143 @@
+//! The protocol of a service: AWS's crates for all but ec2.
+
+use aws_smithy_cbor::protocol::RpcV2CborProtocol;
+use aws_smithy_json::protocol::aws_json_rpc::AwsJsonRpcProtocol;
+use aws_smithy_json::protocol::aws_rest_json_1::AwsRestJsonProtocol;
+use aws_smithy_query::protocol::AwsQueryProtocol;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
+use aws_smithy_schema::codec::Codec as _;
+use aws_smithy_schema::protocol::{ServiceShapeName, SharedClientProtocol};
+use aws_smithy_schema::serde::SerdeError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::{ConfigBag, Layer};
+use aws_smithy_types::date_time::Format;
+use aws_smithy_xml::codec::{XmlCodec, XmlCodecSettings};
+use aws_smithy_xml::protocol::aws_rest_xml::AwsRestXmlProtocol;
+use serde_json::Value;
+
+use super::ec2;
+use super::read::{blank, read};
+use super::write::Input;
+use crate::model::{Kind, Named};
+
+/// Writes the request of a call. It has a path and no host yet.
+pub(crate) fn request(named: Named, params: &Value) -> Result<HttpRequest, SerdeError> {
+    let Some(protocol) = protocol(named)? else { return ec2_request(named, params) };
+    let input = Input::new(named, params).map_err(|error| SerdeError::custom(error.to_string()))?;
+    protocol.serialize_request(&input, input.input_schema(), "", &bag(named))
+}
+
+/// Reads the answer of a call that succeeded.
+pub(crate) fn answer(named: Named, response: &HttpResponse) -> Result<Value, SerdeError> {
+    let Named { model, operation, .. } = named;
+    let Some(output) = &operation.output else { return Ok(blank(model, None)) };
+    let schema =
+        model.schema(&output.shape).map_err(|error| SerdeError::custom(error.to_string()))?;
+    let Some(protocol) = protocol(named)? else {
+        let body = response.body().bytes().unwrap_or_default();
+        let mut from = xml().create_deserializer(body);
+        return read(model, schema, &output.shape, &mut from);
+    };
+    let bag = bag(named);
+    let mut from = protocol.deserialize_response(response, schema, &bag)?;
+    read(model, schema, &output.shape, &mut *from)
+}
+
+/// Whether an answer that began as a success ended as an error, as S3's copies may
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>). The content of an object
+/// is no error, whatever it says.
+pub(crate) fn is_late_error(named: Named, response: &HttpResponse) -> bool {
+    let Named { model, operation, .. } = named;
+    let payload = model
+        .output(operation)
+        .and_then(|output| model.shape(&output.members.get(output.payload.as_deref()?)?.shape));
+    let is_content = payload.is_some_and(|shape| shape.kind != Kind::Structure);
+    if model.protocol() != "rest-xml" || is_content {
+        return false;
+    }
+    let body = response.body().bytes().unwrap_or_default();
+    let body = std::str::from_utf8(body).unwrap_or_default();
+    let after_declaration = body.split_once("?>").map_or(body, |(_, rest)| rest);
+    after_declaration.trim_start().starts_with("<Error>")
+}
+
+/// The crate for the protocol of a service; none for ec2.
+fn protocol(named: Named) -> Result<Option<SharedClientProtocol>, SerdeError> {
+    let metadata = &named.model.metadata;
+    let target = || metadata.target_prefix.as_deref().unwrap_or_default();
+    Ok(Some(match (named.model.protocol(), metadata.json_version.as_deref()) {
+        ("ec2", _) => return Ok(None),
+        ("query", _) => SharedClientProtocol::new(
+            AwsQueryProtocol::new().with_service_version(&*metadata.api_version),
+        ),
+        ("json", Some("1.0")) => SharedClientProtocol::new(
+            AwsJsonRpcProtocol::aws_json_1_0().with_target_prefix(target()),
+        ),
+        ("json", _) => SharedClientProtocol::new(
+            AwsJsonRpcProtocol::aws_json_1_1().with_target_prefix(target()),
+        ),
+        ("rest-json", _) => SharedClientProtocol::new(AwsRestJsonProtocol::new()),
+        ("rest-xml", _) => SharedClientProtocol::new(AwsRestXmlProtocol::new()),
+        ("smithy-rpc-v2-cbor", _) => SharedClientProtocol::new(RpcV2CborProtocol::new()),
+        (other, _) => {
+            return Err(SerdeError::custom(format!("the protocol `{other}` is not known")));
+        }
+    }))
+}
+
+/// What the protocol crates look up of an operation.
+fn bag(named: Named) -> ConfigBag {
+    let metadata = &named.model.metadata;
+    let mut layer = Layer::new("operation");
+    if let Some(target) = metadata.target_prefix.as_deref() {
+        layer.store_put(ServiceShapeName::new(target.to_owned()));
+    }
+    layer.store_put(Metadata::new(
+        named.operation.name.to_string(),
+        metadata.service_id.to_string(),
+    ));
+    ConfigBag::of_layers(vec![layer])
+}
+
+fn ec2_request(named: Named, params: &Value) -> Result<HttpRequest, SerdeError> {
+    let body = ec2::form(named, params);
+    let length = body.len();
+    let mut request = HttpRequest::new(SdkBody::from(body));
+    let custom = |error: &dyn std::fmt::Display| SerdeError::custom(error.to_string());
+    request.set_method("POST").map_err(|error| custom(&error))?;
+    request.set_uri("/").map_err(|error| custom(&error))?;
+    request.headers_mut().insert("content-type", "application/x-www-form-urlencoded");
+    request.headers_mut().insert("content-length", length.to_string());
+    Ok(request)
+}
+
+fn xml() -> XmlCodec {
+    XmlCodec::new(XmlCodecSettings::builder().default_timestamp_format(Format::DateTime).build())
+}
+
+/// Reads an answer that came from elsewhere than the network.
+#[cfg(test)]
+pub(crate) fn read_answer(
+    named: Named,
+    response: http::Response<bytes::Bytes>,
+) -> Result<Value, SerdeError> {
+    answer(named, &HttpResponse::try_from(response.map(SdkBody::from)).unwrap())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ModelStore;
+
+    #[test]
+    fn a_copy_that_failed_late_is_an_error_and_an_object_that_says_so_is_not() {
+        let models = ModelStore::open(None).unwrap();
+        let body = "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code></Error>";
+        let status = aws_smithy_runtime_api::http::StatusCode::try_from(200).unwrap();
+        let response = HttpResponse::new(status, SdkBody::from(body));
+        for (operation, expected) in [("s3:CopyObject", true), ("s3:GetObject", false)] {
+            let named = models.operation(operation).unwrap();
+            assert_eq!(is_late_error(named, &response), expected, "{operation}");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Where models come from: the pack, and a folder beside it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use stanch_plugins_sdk::core::suggest;
+
+use super::names;
+use super::pack::{Entry, PACK, Pack};
+use super::paginator::{Paginator, Paginators};
+use super::service::{Model, Operation};
+use crate::rules::{Partitions, RuleSet};
+
+/// Why models can't be read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ModelError {
+    /// What is compiled in, or lies in the folder, is not a model.
+    #[error("{0}")]
+    Broken(String),
+    /// The folder can't be read.
+    #[error("can't read {path}: {why}")]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        why: String,
+    },
+}
+
+/// A name that is no operation's. It says so in words, with the nearest name that there is.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UnknownOperation(pub String);
+
+/// An operation and the model that it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    /// The service's model.
+    pub model: &'static Model,
+    /// The operation.
+    pub operation: &'static Operation,
+    /// How its list comes in pages, if it does.
+    pub paginator: Option<&'static Paginator>,
+    /// Where the service's hosts are.
+    pub(crate) rules: Option<&'static RuleSet>,
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.model.name, self.operation.name)
+    }
+}
+
+/// What was read of a service.
+struct Read {
+    model: Model,
+    pages: Paginators,
+    rules: Option<RuleSet>,
+}
+
+/// What was read of a service, for the life of the process.
+type Loaded = &'static Read;
+
+/// Every model that there is. A model is read when it is first asked for.
+#[derive(Default)]
+pub struct ModelStore {
+    extra: BTreeMap<Box<str>, PathBuf>,
+    loaded: Mutex<BTreeMap<Box<str>, Loaded>>,
+}
+
+/// The models of the pack, read once however many stores there are.
+static PACKED: Mutex<BTreeMap<Box<str>, Loaded>> = Mutex::new(BTreeMap::new());
+
+impl ModelStore {
+    /// Opens the pack and, if one is given, a folder of models: `SERVICE/VERSION/service-2.json`,
+    /// with `paginators-1.json` and `endpoint-rule-set-1.json` beside it. What the folder has takes the place of the pack's.
+    ///
+    /// # Errors
+    /// When the folder can't be listed.
+    pub fn open(folder: Option<&Path>) -> Result<Self, ModelError> {
+        let extra = folder.map(newest_of_each_service).transpose()?.unwrap_or_default();
+        pack()?;
+        Ok(Self { extra, loaded: Mutex::default() })
+    }
+
+    /// The version of botocore that the pack is from.
+    ///
+    /// # Errors
+    /// When the pack is broken.
+    pub fn version(&self) -> Result<&'static str, ModelError> {
+        Ok(&pack()?.botocore)
+    }
+
+    /// AWS's partitions.
+    pub(crate) fn partitions(&self) -> Result<&'static Partitions, ModelError> {
+        static PARTITIONS: LazyLock<Result<Partitions, ModelError>> =
+            LazyLock::new(|| pack().and_then(|pack| pack.part(pack.partitions)));
+        PARTITIONS.as_ref().map_err(Clone::clone)
+    }
+
+    /// The names of all services.
+    pub fn services(&self) -> BTreeSet<&str> {
+        let packed = pack().map(|pack| pack.services.keys()).into_iter().flatten();
+        packed.chain(self.extra.keys()).map(|name| &**name).collect()
+    }
+
+    /// The model of a service, by botocore's name or the prefix that policies use.
+    ///
+    /// # Errors
+    /// [`UnknownOperation`] when there is no such service or its model is broken.
+    pub fn service(&self, name: &str) -> Result<&'static Model, UnknownOperation> {
+        self.service_and_rules(name).map(|(model, _)| model)
+    }
+
+    /// The same, with the rules of its hosts.
+    pub(crate) fn service_and_rules(
+        &self,
+        name: &str,
+    ) -> Result<(&'static Model, Option<&'static RuleSet>), UnknownOperation> {
+        let names = self.named_like(name);
+        let first = names.first().ok_or_else(|| self.no_service(name))?;
+        let read = self.load(first).map_err(|error| UnknownOperation(error.to_string()))?;
+        Ok((&read.model, read.rules.as_ref()))
+    }
+
+    /// The operation of a name such as `iam:ListUsers`. Where policies give several services one
+    /// prefix, it is looked for in each of them.
+    ///
+    /// # Errors
+    /// [`UnknownOperation`], with the nearest name that there is.
+    pub fn operation(&self, name: &str) -> Result<Named, UnknownOperation> {
+        let (service, operation) = name.split_once(':').ok_or_else(|| {
+            UnknownOperation(format!("`{name}` is not of the form `service:Operation`"))
+        })?;
+        let candidates = self.named_like(service);
+        if candidates.is_empty() {
+            return Err(self.no_service(service));
+        }
+        let mut known = Vec::new();
+        for candidate in candidates {
+            let Read { model, pages, rules } =
+                self.load(&candidate).map_err(|error| UnknownOperation(error.to_string()))?;
+            if let Some((name, operation)) = model.operations.get_key_value(operation) {
+                let paginator = pages.pagination.get(name);
+                return Ok(Named { model, operation, paginator, rules: rules.as_ref() });
+            }
+            known.extend(model.operations.keys().map(|name| &**name));
+        }
+        Err(UnknownOperation(format!(
+            "`{service}` has no operation `{operation}`{}",
+            suggest::hint(operation, known)
+        )))
+    }
+
+    fn no_service(&self, name: &str) -> UnknownOperation {
+        let hint = suggest::hint(name, self.services());
+        UnknownOperation(format!("there is no AWS service `{name}`{hint}"))
+    }
+
+    /// The services that a name may mean, as botocore names them: the one of exactly that name
+    /// before those that share it as a prefix of policies, of hosts or in signatures.
+    pub(crate) fn named_like(&self, name: &str) -> Vec<Box<str>> {
+        let exact = self.extra.get_key_value(name).map(|(name, _)| name.clone());
+        let entries = pack().map(|pack| pack.services.values()).into_iter().flatten();
+        let mut packed: Vec<&Entry> =
+            entries.filter(|entry| names::is_meant(name, entry)).collect();
+        packed.sort_by_key(|entry| (*entry.name != *name, std::cmp::Reverse(&entry.version)));
+        let packed = packed.into_iter().map(|entry| entry.name.clone());
+        exact
+            .clone()
+            .into_iter()
+            .chain(packed.filter(|name| Some(name) != exact.as_ref()))
+            .collect()
+    }
+
+    fn load(&self, name: &str) -> Result<Loaded, ModelError> {
+        if let Some(folder) = self.extra.get(name) {
+            return once(&self.loaded, name, || read_folder(name, folder));
+        }
+        once(&PACKED, name, || {
+            let pack = pack()?;
+            let entry = pack
+                .services
+                .get(name)
+                .ok_or_else(|| ModelError::Broken(format!("there is no model of `{name}`")))?;
+            let pages = entry.paginators.map(|place| pack.part(place)).transpose()?;
+            Ok(Read {
+                model: pack.part(entry.service)?,
+                pages: pages.unwrap_or_default(),
+                rules: entry.endpoints.map(|place| pack.part(place)).transpose()?,
+            })
+        })
+    }
+}
+
+fn pack() -> Result<&'static Pack, ModelError> {
+    PACK.as_ref().map_err(Clone::clone)
+}
+
+/// Looks a model up, or reads and keeps it. The lock is held while it is read, so that two
+/// callers don't both do it.
+fn once(
+    kept: &Mutex<BTreeMap<Box<str>, Loaded>>,
+    name: &str,
+    read: impl FnOnce() -> Result<Read, ModelError>,
+) -> Result<Loaded, ModelError> {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(loaded) = kept.get(name) {
+        return Ok(loaded);
+    }
+    let mut read = read()?;
+    if let Some(shape) = read.model.missing_shape() {
+        return Err(ModelError::Broken(format!("the model of `{name}` lacks the shape `{shape}`")));
+    }
+    read.model.name = name.into();
+    let loaded: Loaded = Box::leak(Box::new(read));
+    kept.insert(name.into(), loaded);
+    Ok(loaded)
+}
+
+fn newest_of_each_service(folder: &Path) -> Result<BTreeMap<Box<str>, PathBuf>, ModelError> {
+    let mut newest = BTreeMap::new();
+    for service in list(folder)?.into_iter().filter(|path| path.is_dir()) {
+        let version = list(&service)?.into_iter().filter(|v| v.join(SERVICE).is_file()).max();
+        if let (Some(name), Some(version)) = (service.file_name(), version) {
+            newest.insert(name.to_string_lossy().into(), version);
+        }
+    }
+    Ok(newest)
+}
+
+const SERVICE: &str = "service-2.json";
+const PAGINATORS: &str = "paginators-1.json";
+const ENDPOINTS: &str = "endpoint-rule-set-1.json";
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    entries.map(|entry| Ok(entry.map_err(|error| unreadable(folder, &error))?.path())).collect()
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ModelError {
+    ModelError::Unreadable { path: path.to_owned(), why: error.to_string() }
+}
+
+fn read_folder(name: &str, folder: &Path) -> Result<Read, ModelError> {
+    let pages = read_if_there(name, &folder.join(PAGINATORS))?;
+    Ok(Read {
+        model: read_file(name, &folder.join(SERVICE))?,
+        pages: pages.unwrap_or_default(),
+        rules: read_if_there(name, &folder.join(ENDPOINTS))?,
+    })
+}
+
+fn read_if_there<T: serde::de::DeserializeOwned>(
+    name: &str,
+    path: &Path,
+) -> Result<Option<T>, ModelError> {
+    if path.is_file() { read_file(name, path).map(Some) } else { Ok(None) }
+}
+
+fn read_file<T: serde::de::DeserializeOwned>(name: &str, path: &Path) -> Result<T, ModelError> {
+    let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| ModelError::Broken(format!("the model of `{name}`: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> ModelStore {
+        ModelStore::open(None).unwrap()
+    }
+
+    #[test]
+    fn a_service_is_known_by_botocores_name_and_by_its_prefix_in_policies() {
+        for (name, service) in [
+            ("iam:ListUsers", "iam"),
+            ("elbv2:DescribeTargetHealth", "elbv2"),
+            ("elasticloadbalancing:DescribeTargetHealth", "elbv2"),
+            ("elasticloadbalancing:DescribeLoadBalancers", "elbv2"),
+            ("elasticloadbalancing:RegisterInstancesWithLoadBalancer", "elb"),
+            ("access-analyzer:ListAnalyzers", "accessanalyzer"),
+            ("states:StartExecution", "stepfunctions"),
+            ("logs:StartQuery", "logs"),
+            ("events:PutRule", "events"),
+            ("cloudwatch:PutMetricData", "cloudwatch"),
+            ("monitoring:PutMetricData", "cloudwatch"),
+            ("tag:GetResources", "resourcegroupstaggingapi"),
+            ("s3:CreateJob", "s3control"),
+            ("s3:PutPublicAccessBlock", "s3"),
+            ("rds:DescribeDBInstances", "rds"),
+            ("ses:CreateEmailIdentity", "sesv2"),
+        ] {
+            assert_eq!(&*store().operation(name).unwrap().model.name, service, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_slip_gets_the_nearest_name() {
+        let error = |name| store().operation(name).unwrap_err().to_string();
+        assert_eq!(
+            error("iam:ListUser"),
+            "`iam` has no operation `ListUser` (did you mean `ListUsers`?)"
+        );
+        assert_eq!(
+            error("guarduty:GetFindings"),
+            "there is no AWS service `guarduty` (did you mean `guardduty`?)"
+        );
+        assert!(error("ListUsers").contains("service:Operation"));
+    }
+
+    #[test]
+    fn every_model_of_the_pack_is_read() {
+        let store = store();
+        let services: Vec<String> = store.services().into_iter().map(str::to_owned).collect();
+        let operations: usize =
+            services.iter().map(|name| store.service(name).unwrap().operations.len()).sum();
+        assert_eq!((services.len(), operations), (445, 20_027));
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_the_pack() {
+        let folder = tempfile::tempdir().unwrap();
+        let version = folder.path().join("sts/2030-01-01");
+        std::fs::create_dir_all(&version).unwrap();
+        let model = r#"{"metadata": {"apiVersion": "2030-01-01", "endpointPrefix": "sts",
+            "protocol": "query", "serviceFullName": "x", "serviceId": "STS",
+            "signatureVersion": "v4"}, "operations": {"GetTime": {"name": "GetTime",
+            "http": {"method": "POST", "requestUri": "/"}}}, "shapes": {}}"#;
+        std::fs::write(version.join(SERVICE), model).unwrap();
+        let store = ModelStore::open(Some(folder.path())).unwrap();
+        assert!(store.operation("sts:GetTime").is_ok());
+        assert!(store.operation("iam:GetUser").is_ok());
+    }
+}

@@ -1,0 +1,221 @@
+//! Whether parameters fit an operation: checked against its model before anything is sent, every
+//! mistake at once.
+
+use serde_json::{Map, Value};
+use stanch_plugins_sdk::core::suggest;
+
+use crate::client::value;
+use crate::model::{Kind, Model, Named, Shape};
+
+/// Mistakes that are told at once. Whoever makes more has another operation in mind.
+const MISTAKES: usize = 20;
+
+/// How deep parameters may nest. AWS's deepest real ones have about ten levels.
+const DEPTH: usize = 64;
+
+/// Every mistake in the parameters of an operation, each with the path of the value.
+pub(crate) fn mistakes(named: Named, params: &Value) -> Vec<String> {
+    let mut check = Check { model: named.model, found: Vec::new() };
+    match (params, named.model.input(named.operation)) {
+        (Value::Object(members), Some(shape)) => check.members("", shape, members, 0),
+        (Value::Object(members), None) => {
+            if !members.is_empty() {
+                check.say(format!("{named} takes no parameters"));
+            }
+        }
+        _ => check.say("the parameters are not an object".to_owned()),
+    }
+    check.found
+}
+
+struct Check {
+    model: &'static Model,
+    found: Vec<String>,
+}
+
+impl Check {
+    fn say(&mut self, mistake: String) {
+        if self.found.len() < MISTAKES {
+            self.found.push(mistake);
+        }
+    }
+
+    fn members(&mut self, path: &str, shape: &Shape, given: &Map<String, Value>, depth: usize) {
+        for name in &shape.required {
+            if given.get(&**name).is_none_or(Value::is_null) {
+                self.say(format!("`{}` is missing", within(path, name)));
+            }
+        }
+        let known = || shape.members.keys().map(|name| &**name);
+        for (name, value) in given {
+            match shape.members.get(&**name) {
+                None => {
+                    let hint = suggest::hint(name, known());
+                    self.say(format!("`{}` is no parameter{hint}", within(path, name)));
+                }
+                Some(_) if value.is_null() => {}
+                Some(member) => self.value(&within(path, name), &member.shape, value, depth),
+            }
+        }
+        let set = given.values().filter(|value| !value.is_null()).count();
+        if shape.union && set != 1 {
+            let names: Vec<_> = known().collect();
+            self.say(format!("`{path}` takes exactly one of {}", names.join(", ")));
+        }
+    }
+
+    fn value(&mut self, path: &str, target: &str, value: &Value, depth: usize) {
+        let Some(shape) = self.model.shape(target) else { return };
+        if depth > DEPTH {
+            self.say(format!("`{path}` is nested more than {DEPTH} deep"));
+            return;
+        }
+        match (shape.kind, value) {
+            (Kind::Structure, _) if shape.document => {}
+            (Kind::Structure, Value::Object(given)) => self.members(path, shape, given, depth + 1),
+            (Kind::List, Value::Array(items)) => {
+                self.bound(path, "items", shape, items.len());
+                let member = shape.member.as_ref().map(|member| &*member.shape);
+                for (at, item) in items.iter().enumerate() {
+                    self.value(&format!("{path}[{at}]"), member.unwrap_or(""), item, depth + 1);
+                }
+            }
+            (Kind::Map, Value::Object(given)) => {
+                self.bound(path, "members", shape, given.len());
+                let member = shape.value.as_ref().map(|member| &*member.shape);
+                for (name, value) in given {
+                    self.value(&within(path, name), member.unwrap_or(""), value, depth + 1);
+                }
+            }
+            (Kind::String, Value::String(text)) => self.string(path, shape, text),
+            (kind, value) => match wanted(kind, value) {
+                Some(wanted) => self.say(format!("`{path}` is {}, not {wanted}", what(value))),
+                None => self.range(path, shape, value),
+            },
+        }
+    }
+
+    fn string(&mut self, path: &str, shape: &Shape, text: &str) {
+        if !shape.values.is_empty() && !shape.values.iter().any(|known| **known == *text) {
+            let known: Vec<&str> = shape.values.iter().map(|known| &**known).collect();
+            let hint = suggest::hint(text, known.iter().copied());
+            let known = if known.len() <= 12 { known.join(", ") } else { String::new() };
+            let one_of = if known.is_empty() { "AWS's values" } else { &known };
+            self.say(format!("`{path}` is not one of {one_of}{hint}"));
+            return;
+        }
+        self.bound(path, "characters", shape, text.chars().count());
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no length comes near 2^53")]
+    fn bound(&mut self, path: &str, of: &str, shape: &Shape, length: usize) {
+        if shape.min.is_some_and(|min| (length as f64) < min) {
+            let min = shape.min.unwrap_or_default();
+            self.say(format!("`{path}` has {length} {of}, and takes at least {min}"));
+        }
+    }
+
+    fn range(&mut self, path: &str, shape: &Shape, value: &Value) {
+        let Some(number) = value.as_f64().filter(|_| shape.kind != Kind::Timestamp) else { return };
+        if shape.min.is_some_and(|min| number < min) {
+            self.say(format!("`{path}` takes at least {}", shape.min.unwrap_or_default()));
+        }
+    }
+}
+
+fn within(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// What a value ought to be, when it is not.
+fn wanted(kind: Kind, value: &Value) -> Option<&'static str> {
+    let (fits, name) = match kind {
+        Kind::Structure | Kind::Map => (value.is_object(), "an object"),
+        Kind::List => (value.is_array(), "a list"),
+        Kind::String => (value.is_string(), "a string"),
+        Kind::Boolean => (value.is_boolean(), "a boolean"),
+        Kind::Integer => {
+            let fits = value.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
+            (fits, "an integer of 32 bits")
+        }
+        Kind::Long => (value.as_i64().is_some(), "an integer of 64 bits"),
+        Kind::Float | Kind::Double => (value::float(value).is_some(), "a number"),
+        Kind::Blob => (value::blob(value).is_some(), "base64"),
+        Kind::Timestamp => {
+            (value::timestamp(value).is_some(), "an ISO 8601 time or a number of seconds")
+        }
+    };
+    (!fits).then_some(name)
+}
+
+/// What a value is, without the value: it may be a secret.
+fn what(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ModelStore;
+    use serde_json::json;
+
+    fn of(operation: &str, params: Value) -> Vec<String> {
+        let named = ModelStore::open(None).unwrap().operation(operation).unwrap();
+        mistakes(named, &params)
+    }
+
+    #[test]
+    fn right_parameters_have_no_mistakes() {
+        let right =
+            json!({"UserName": "u", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Inactive"});
+        assert!(of("iam:UpdateAccessKey", right).is_empty());
+        assert!(of("sts:GetCallerIdentity", json!({})).is_empty());
+        let times = json!({"StartTime": "2026-11-24T03:00:00Z", "EndTime": 1_795_489_200});
+        assert!(of("cloudtrail:LookupEvents", times).is_empty());
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_with_its_path() {
+        let mistakes = of(
+            "ec2:DescribeInstances",
+            json!({"Filter": [], "Filters": [{"Name": 1, "Value": []}], "MaxResults": "5"}),
+        );
+        assert_eq!(
+            mistakes,
+            [
+                "`Filter` is no parameter (did you mean `Filters`?)",
+                "`Filters[0].Name` is a number, not a string",
+                "`Filters[0].Value` is no parameter (did you mean `Values`?)",
+                "`MaxResults` is a string, not an integer of 32 bits",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_missing_and_what_is_no_value_is_told() {
+        let mistakes = of("iam:UpdateAccessKey", json!({"Status": "inactive"}));
+        assert_eq!(
+            mistakes,
+            [
+                "`AccessKeyId` is missing",
+                "`Status` is not one of Active, Inactive, Expired (did you mean `Inactive`?)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mistake_never_repeats_the_value() {
+        let secret = "hunter2hunter2";
+        for params in [json!({"SecretId": [secret]}), json!({"SecretId": {"x": secret}})] {
+            let told = of("secretsmanager:GetSecretValue", params).join("; ");
+            assert!(!told.is_empty() && !told.contains(secret), "{told}");
+        }
+    }
+}

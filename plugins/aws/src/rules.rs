@@ -1,0 +1,178 @@
+//! AWS's endpoint rules: which host serves a service in a region, and how its calls are signed
+//! (<https://smithy.io/2.0/additional-specs/rules-engine/specification.html>).
+//!
+//! Owns: reading and evaluating the rule sets that come with the models.
+//!
+//! Must never: look anything up. What a rule may know is handed in.
+//!
+//! Start reading at [`RuleSet::resolve`].
+
+mod function;
+mod partition;
+mod template;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(crate) use partition::Partitions;
+
+/// The rules of one service.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RuleSet {
+    parameters: BTreeMap<Box<str>, Parameter>,
+    rules: Vec<Rule>,
+}
+
+/// Something that the rules may know.
+#[derive(Debug, Deserialize)]
+struct Parameter {
+    default: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rule {
+    conditions: Vec<Call>,
+    #[serde(flatten)]
+    then: Then,
+}
+
+/// What holds when the conditions of a rule do.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Then {
+    Endpoint { endpoint: Endpoint },
+    Error { error: Expression },
+    Tree { rules: Vec<Rule> },
+}
+
+#[derive(Debug, Deserialize)]
+struct Endpoint {
+    url: Expression,
+    #[serde(default)]
+    properties: Value,
+}
+
+/// A call of one of the language's functions.
+#[derive(Debug, Deserialize)]
+struct Call {
+    #[serde(rename = "fn")]
+    function: Box<str>,
+    argv: Vec<Expression>,
+    assign: Option<Box<str>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Expression {
+    Reference {
+        #[serde(rename = "ref")]
+        name: Box<str>,
+    },
+    Call(Call),
+    Literal(Value),
+}
+
+/// Where a call goes and how it is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    /// Scheme, host and, for some services, a path.
+    pub(crate) url: String,
+    /// The region in the scope of the signature, where it is not the call's own.
+    pub(crate) signing_region: Option<String>,
+    /// The name in the scope of the signature, where it is not the service's own.
+    pub(crate) signing_name: Option<String>,
+}
+
+/// What names stand for while rules are evaluated.
+type Scope = BTreeMap<Box<str>, Value>;
+
+impl RuleSet {
+    /// Resolves the endpoint for parameters such as `Region`, `UseFIPS` and `UseDualStack`.
+    ///
+    /// # Errors
+    /// In the words of the rules, when there is none for these parameters.
+    pub(crate) fn resolve(
+        &self,
+        partitions: &Partitions,
+        given: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Resolved, String> {
+        let defaults = self.parameters.iter().filter_map(|(name, parameter)| {
+            parameter.default.clone().map(|default| (name.clone(), default))
+        });
+        let mut scope: Scope = defaults.collect();
+        let known = given.into_iter().filter(|(name, _)| self.parameters.contains_key(*name));
+        scope.extend(known.map(|(name, value)| (name.into(), value)));
+        let evaluation = Evaluation { partitions };
+        evaluation
+            .first(&self.rules, &scope)
+            .unwrap_or_else(|| Err("no endpoint rule fits".to_owned()))
+    }
+}
+
+struct Evaluation<'p> {
+    partitions: &'p Partitions,
+}
+
+impl Evaluation<'_> {
+    /// What comes of the first rule whose conditions hold.
+    fn first(&self, rules: &[Rule], scope: &Scope) -> Option<Result<Resolved, String>> {
+        rules.iter().find_map(|rule| {
+            let mut scope = scope.clone();
+            for condition in &rule.conditions {
+                let value = self.call(condition, &scope).filter(|v| *v != Value::Bool(false))?;
+                if let Some(name) = &condition.assign {
+                    scope.insert(name.clone(), value);
+                }
+            }
+            match &rule.then {
+                Then::Tree { rules } => self.first(rules, &scope),
+                Then::Error { error } => Some(Err(self.text(error, &scope).unwrap_or_default())),
+                Then::Endpoint { endpoint } => Some(self.endpoint(endpoint, &scope)),
+            }
+        })
+    }
+
+    fn endpoint(&self, endpoint: &Endpoint, scope: &Scope) -> Result<Resolved, String> {
+        let url = self.text(&endpoint.url, scope).ok_or("an endpoint rule gives no address")?;
+        let schemes = endpoint.properties.get("authSchemes").and_then(Value::as_array);
+        let by_name = |name: &str| {
+            let schemes = schemes.into_iter().flatten();
+            schemes.into_iter().find(|scheme| scheme.get("name").is_some_and(|own| own == name))
+        };
+        let scheme = by_name("sigv4");
+        let only_others = schemes.is_some_and(|schemes| !schemes.is_empty()) && scheme.is_none();
+        if only_others {
+            return Err(format!("{url} takes signatures of a kind that is not known"));
+        }
+        let part = |name| {
+            let text = scheme?.get(name)?.as_str()?;
+            Some(template::filled(text, scope))
+        };
+        Ok(Resolved {
+            url,
+            signing_region: part("signingRegion"),
+            signing_name: part("signingName"),
+        })
+    }
+
+    fn text(&self, expression: &Expression, scope: &Scope) -> Option<String> {
+        self.value(expression, scope)?.as_str().map(str::to_owned)
+    }
+
+    fn value(&self, expression: &Expression, scope: &Scope) -> Option<Value> {
+        match expression {
+            Expression::Reference { name } => scope.get(name).cloned(),
+            Expression::Call(call) => self.call(call, scope),
+            Expression::Literal(Value::String(text)) => Some(template::filled(text, scope).into()),
+            Expression::Literal(value) => Some(value.clone()),
+        }
+    }
+
+    fn call(&self, call: &Call, scope: &Scope) -> Option<Value> {
+        let arguments: Vec<Option<Value>> =
+            call.argv.iter().map(|argument| self.value(argument, scope)).collect();
+        function::call(&call.function, &arguments, self.partitions)
+    }
+}

@@ -1,0 +1,260 @@
+//! SSM: the runbook `AWSSupport-ContainEC2Instance`, which goes one step further each time that
+//! somebody looks at it
+//! (<https://docs.aws.amazon.com/systems-manager-automation-runbooks/latest/userguide/automation-awssupport-containec2instance.html>).
+
+use serde_json::{Map, Value, json};
+use stanch_plugins_sdk::core::time::Timestamp;
+
+use super::ec2::set;
+use super::reply::Refusal;
+use super::request::Asked;
+use super::world::{Placed, World};
+
+const DOCUMENT: &str = "AWSSupport-ContainEC2Instance";
+
+/// What the runbook takes.
+const PARAMETERS: [&str; 11] = [
+    "Action",
+    "AutomationAssumeRole",
+    "BackupS3BucketName",
+    "BackupS3KeyName",
+    "CreateAMIBackup",
+    "DryRun",
+    "EgressTrafficRules",
+    "IngressTrafficRules",
+    "InstanceId",
+    "KmsKey",
+    "TagIdentifier",
+];
+
+/// What it does, to contain and to release.
+const CONTAIN: [&str; 5] = [
+    "ValidateInstance",
+    "BackupSecurityGroups",
+    "AttachAllAccessSecurityGroup",
+    "AttachContainmentSecurityGroup",
+    "ReportContain",
+];
+const RELEASE: [&str; 3] = ["ValidateInstance", "RestoreSecurityGroups", "ReportRelease"];
+
+/// An automation.
+#[derive(Clone, Debug)]
+pub(super) struct Execution {
+    /// Whether it only looks as if it did something.
+    pub(super) hollow: bool,
+    id: String,
+    region: String,
+    parameters: Value,
+    token: Option<String>,
+    started: Timestamp,
+    done: usize,
+    failure: Option<String>,
+}
+
+type Answered = Result<Value, Refusal>;
+
+/// Answers for SSM.
+pub(super) fn answer(
+    world: &mut World,
+    operation: &str,
+    asked: &Asked,
+    now: Timestamp,
+) -> Option<Answered> {
+    match operation {
+        "StartAutomationExecution" => Some(start(world, asked, now)),
+        "GetAutomationExecution" => Some(look(world, asked)),
+        _ => None,
+    }
+}
+
+fn start(world: &mut World, asked: &Asked, now: Timestamp) -> Answered {
+    let name = asked.text("DocumentName").unwrap_or_default();
+    if name != DOCUMENT {
+        let why = format!("Automation definition with name {name} not found.");
+        return Err(Refusal::new(400, "AutomationDefinitionNotFoundException", why));
+    }
+    let parameters = asked.params.get("Parameters").cloned().unwrap_or_default();
+    check(&parameters)?;
+    let token = asked.text("ClientToken").map(str::to_owned);
+    let earlier = world.executions.iter().find(|e| token.is_some() && e.token == token);
+    if let Some(earlier) = earlier {
+        if earlier.parameters == parameters {
+            return Ok(json!({"AutomationExecutionId": earlier.id}));
+        }
+        let why = "the token was used with other parameters";
+        return Err(Refusal::new(400, "IdempotentParameterMismatch", why));
+    }
+    let id = world.next_uuid();
+    world.executions.push(Execution {
+        hollow: false,
+        id: id.clone(),
+        region: asked.region.clone(),
+        parameters,
+        token,
+        started: now,
+        done: 0,
+        failure: None,
+    });
+    Ok(json!({"AutomationExecutionId": id}))
+}
+
+fn check(parameters: &Value) -> Result<(), Refusal> {
+    let invalid =
+        |why: String| Err(Refusal::new(400, "InvalidAutomationExecutionParametersException", why));
+    let given = parameters.as_object().into_iter().flat_map(Map::keys);
+    if let Some(unknown) = given.into_iter().find(|name| !PARAMETERS.contains(&name.as_str())) {
+        return invalid(format!("Parameter {unknown} is not one of {DOCUMENT}"));
+    }
+    if first(parameters, "InstanceId").is_none() {
+        return invalid("Parameter InstanceId is required".to_owned());
+    }
+    match first(parameters, "Action") {
+        Some("Contain" | "Release") => Ok(()),
+        _ => invalid("Parameter Action must be Contain or Release".to_owned()),
+    }
+}
+
+fn first<'p>(parameters: &'p Value, name: &str) -> Option<&'p str> {
+    parameters.get(name)?.get(0)?.as_str()
+}
+
+fn look(world: &mut World, asked: &Asked) -> Answered {
+    let id = asked.text("AutomationExecutionId").unwrap_or_default();
+    let is_it = |e: &Execution| e.id == id && e.region == asked.region;
+    let mut execution = world.executions.iter().find(|e| is_it(e)).cloned().ok_or_else(|| {
+        let why = format!("There is no automation execution {id}");
+        Refusal::new(400, "AutomationExecutionNotFoundException", why)
+    })?;
+    let steps = steps_of(&execution);
+    if execution.failure.is_none()
+        && let Some(step) = steps.get(execution.done)
+    {
+        match take_step(world, &execution, step) {
+            Ok(()) => execution.done += 1,
+            Err(why) => execution.failure = Some(why),
+        }
+    }
+    if let Some(kept) = world.executions.iter_mut().find(|e| is_it(e)) {
+        *kept = execution.clone();
+    }
+    Ok(json!({"AutomationExecution": described(&execution, steps)}))
+}
+
+fn steps_of(execution: &Execution) -> &'static [&'static str] {
+    match first(&execution.parameters, "Action") {
+        Some("Contain") => &CONTAIN,
+        _ => &RELEASE,
+    }
+}
+
+fn described(execution: &Execution, steps: &[&str]) -> Value {
+    let status = |at: usize| match (&execution.failure, at) {
+        (_, at) if at < execution.done => "Success",
+        (Some(_), at) if at == execution.done => "Failed",
+        (None, at) if at == execution.done => "InProgress",
+        _ => "Pending",
+    };
+    let listed = steps.iter().enumerate().map(|(at, name)| {
+        json!({"StepName": name, "Action": "aws:executeScript", "StepStatus": status(at)})
+    });
+    let over = execution.done == steps.len();
+    let whole = match &execution.failure {
+        Some(_) => "Failed",
+        None if over => "Success",
+        None => "InProgress",
+    };
+    let report = steps.last().map(|name| format!("{name}.Output")).unwrap_or_default();
+    let instance = first(&execution.parameters, "InstanceId").unwrap_or_default();
+    let outputs = if over { json!({report: [format!("{instance}: done")]}) } else { json!({}) };
+    json!({
+        "AutomationExecutionId": execution.id,
+        "DocumentName": DOCUMENT,
+        "DocumentVersion": "1",
+        "ExecutionStartTime": execution.started,
+        "AutomationExecutionStatus": whole,
+        "StepExecutions": listed.collect::<Vec<_>>(),
+        "Parameters": execution.parameters,
+        "Outputs": outputs,
+        "FailureMessage": execution.failure,
+        "Mode": "Auto",
+    })
+}
+
+fn take_step(world: &mut World, execution: &Execution, step: &str) -> Result<(), String> {
+    let instance = first(&execution.parameters, "InstanceId").unwrap_or_default();
+    let here = |placed: &&Placed| {
+        placed.region == execution.region
+            && placed.value.get("InstanceId").is_some_and(|own| own == instance)
+    };
+    let found = world.instances.iter().find(here).map(|placed| placed.value.clone());
+    let found = found.ok_or_else(|| format!("The instance {instance} does not exist"))?;
+    let dry = first(&execution.parameters, "DryRun") == Some("true");
+    if dry || execution.hollow {
+        return Ok(());
+    }
+    match step {
+        "BackupSecurityGroups" => {
+            let groups = found.get("SecurityGroups").cloned().unwrap_or_default();
+            world.backups.entry(instance.to_owned()).or_insert(groups);
+        }
+        "AttachAllAccessSecurityGroup" | "AttachContainmentSecurityGroup" => {
+            let group = group(world, execution, &found, step);
+            move_to(world, instance, &json!([group]));
+        }
+        "RestoreSecurityGroups" => {
+            let groups = world.backups.remove(instance).ok_or_else(|| {
+                format!("There is no backup of the security groups of {instance}")
+            })?;
+            move_to(world, instance, &groups);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The group that a step moves the instance to; it is made when it is not there.
+fn group(world: &mut World, execution: &Execution, instance: &Value, step: &str) -> Value {
+    let id = instance.get("InstanceId").and_then(Value::as_str).unwrap_or_default();
+    let (prefix, everything) = match step {
+        "AttachAllAccessSecurityGroup" => {
+            ("all-access", json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]))
+        }
+        _ => ("containment", json!([])),
+    };
+    let name = format!("{prefix}-{id}");
+    let named = |placed: &&Placed| placed.value.get("GroupName").is_some_and(|own| *own == name);
+    let there = world.groups.iter().find(named).and_then(|p| p.value.get("GroupId").cloned());
+    let group_id = there.unwrap_or_else(|| {
+        let group_id = Value::from(world.next_id("sg-"));
+        let value = json!({
+            "GroupId": group_id,
+            "GroupName": name,
+            "Description": format!("{prefix} of {id}"),
+            "VpcId": instance.get("VpcId"),
+            "OwnerId": world.account,
+            "IpPermissions": everything,
+            "IpPermissionsEgress": everything,
+        });
+        world.groups.push(Placed { region: execution.region.clone(), value });
+        group_id
+    });
+    json!({"GroupId": group_id, "GroupName": name})
+}
+
+fn move_to(world: &mut World, instance: &str, groups: &Value) {
+    let of = |value: &Value, path: &str| value.pointer(path).is_some_and(|own| own == instance);
+    for placed in &mut world.instances {
+        if of(&placed.value, "/InstanceId") {
+            set(&mut placed.value, "SecurityGroups", groups.clone());
+            let interfaces = placed.value.get_mut("NetworkInterfaces");
+            for interface in interfaces.and_then(Value::as_array_mut).into_iter().flatten() {
+                set(interface, "Groups", groups.clone());
+            }
+        }
+    }
+    for placed in &mut world.interfaces {
+        if of(&placed.value, "/Attachment/InstanceId") {
+            set(&mut placed.value, "Groups", groups.clone());
+        }
+    }
+}

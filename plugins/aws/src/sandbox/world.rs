@@ -1,0 +1,142 @@
+//! What there is in the sandbox's account, and who answers for it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use stanch_plugins_sdk::core::time::Timestamp;
+
+use super::iam::User;
+use super::reply::Refusal;
+use super::request::Asked;
+use super::ssm::Execution;
+use super::{ec2, finding, iam, ssm, topic, trail};
+
+/// A message that was published to a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The topic.
+    pub topic_arn: String,
+    /// The subject, if it had one.
+    pub subject: Option<String>,
+    /// The message.
+    pub message: String,
+}
+
+/// Something that lies in one region, in the form in which AWS describes it.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    /// The region.
+    pub(super) region: String,
+    /// What AWS says of it.
+    pub(super) value: Value,
+}
+
+/// What there is in the account.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    /// The account, 12 digits.
+    pub(super) account: String,
+    /// Its regions.
+    pub(super) regions: Vec<String>,
+    /// Its users by name.
+    pub(super) users: BTreeMap<String, User>,
+    /// Its instances.
+    pub(super) instances: Vec<Placed>,
+    /// What its instances wrote to their consoles, by instance.
+    pub(super) consoles: BTreeMap<String, String>,
+    /// Its volumes.
+    pub(super) volumes: Vec<Placed>,
+    /// Its security groups.
+    pub(super) groups: Vec<Placed>,
+    /// Its network interfaces.
+    pub(super) interfaces: Vec<Placed>,
+    /// Its snapshots.
+    pub(super) snapshots: Vec<Placed>,
+    /// Its automations.
+    pub(super) executions: Vec<Execution>,
+    /// What the groups of contained instances were, by instance.
+    pub(super) backups: BTreeMap<String, Value>,
+    /// What happened in it, the newest first.
+    pub(super) trail: Vec<Value>,
+    /// GuardDuty's findings.
+    pub(super) findings: Vec<Value>,
+    /// What was published to its topics.
+    pub(super) published: Vec<Published>,
+    requests: u64,
+    ids: u64,
+}
+
+impl World {
+    /// An account with nothing in it.
+    pub(super) fn new(account: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            regions: ["eu-west-1", "us-east-1", "us-west-2"].map(str::to_owned).into(),
+            users: BTreeMap::new(),
+            instances: Vec::new(),
+            consoles: BTreeMap::new(),
+            volumes: Vec::new(),
+            groups: Vec::new(),
+            interfaces: Vec::new(),
+            snapshots: Vec::new(),
+            executions: Vec::new(),
+            backups: BTreeMap::new(),
+            trail: Vec::new(),
+            findings: Vec::new(),
+            published: Vec::new(),
+            requests: 0,
+            ids: 0,
+        }
+    }
+
+    /// An id for the next request, in the form of a UUID.
+    pub(super) fn next_request_id(&mut self) -> String {
+        self.requests += 1;
+        uuid(0x5eed_0000, self.requests)
+    }
+
+    /// An id for the next thing, after a prefix such as `snap-`.
+    pub(super) fn next_id(&mut self, prefix: &str) -> String {
+        self.ids += 1;
+        format!("{prefix}0a{:015x}", self.ids)
+    }
+
+    /// An id for the next thing, in the form of a UUID.
+    pub(super) fn next_uuid(&mut self) -> String {
+        self.ids += 1;
+        uuid(0x1d00_0000, self.ids)
+    }
+
+    /// Keeps of what would have come of a call only what makes it look accepted: the automations
+    /// that it started, which then do nothing.
+    pub(super) fn accept_without_effect(&mut self, would_be: Self) {
+        let started = would_be.executions.into_iter().skip(self.executions.len());
+        self.executions.extend(started.map(|mut execution| {
+            execution.hollow = true;
+            execution
+        }));
+        self.ids = would_be.ids;
+    }
+
+    /// Answers a call, if somebody here answers for its operation.
+    pub(super) fn answer(
+        &mut self,
+        asked: &Asked,
+        now: Timestamp,
+    ) -> Option<Result<Value, Refusal>> {
+        let operation = &*asked.named.operation.name;
+        match &*asked.named.model.name {
+            "iam" | "sts" => iam::answer(self, operation, asked),
+            "ec2" => ec2::answer(self, operation, asked, now),
+            "ssm" => ssm::answer(self, operation, asked, now),
+            "cloudtrail" => trail::answer(self, operation, asked),
+            "sns" => topic::answer(self, operation, asked),
+            "guardduty" => finding::answer(self, operation, asked),
+            _ => None,
+        }
+    }
+}
+
+fn uuid(kind: u32, number: u64) -> String {
+    format!("{kind:08x}-0000-4000-8000-{number:012x}")
+}

@@ -1,0 +1,197 @@
+//! What a finding is about, by the names of Security Hub's format
+//! (<https://docs.aws.amazon.com/securityhub/latest/userguide/asff-resources-attributes.html>).
+//!
+//! A finding may describe more than it is about: an instance finding names the instance's role, and
+//! a sample has blocks of every kind. `resourceType` says which of them count.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use stanch_plugins_sdk::core::alert::Resource;
+
+use crate::sources::field::{at, items, member, text};
+
+/// What a finding is about.
+pub(super) fn all(finding: &Value) -> Vec<Resource> {
+    let Some(resource) = member(finding, "resource") else { return Vec::new() };
+    let kind = text(resource, &["resourceType"]);
+    match kind.as_deref() {
+        Some("AttackSequence") => {
+            let path = ["service", "detection", "sequence", "resources"];
+            items(finding, &path).iter().filter_map(of_sequence).collect()
+        }
+        Some(kind) => of_kind(kind, resource),
+        None => only_block(resource),
+    }
+}
+
+/// The blocks of a finding's resource, and the resource types that they are of.
+const BLOCKS: [(&str, &str); 8] = [
+    ("accessKeyDetails", "AccessKey"),
+    ("containerDetails", "Container"),
+    ("ecsClusterDetails", "ECSCluster"),
+    ("eksClusterDetails", "EKSCluster"),
+    ("instanceDetails", "Instance"),
+    ("lambdaDetails", "Lambda"),
+    ("rdsDbInstanceDetails", "RDSDBInstance"),
+    ("s3BucketDetails", "S3Bucket"),
+];
+
+/// What a finding without a resource type is about, when it can be only one thing.
+fn only_block(resource: &Value) -> Vec<Resource> {
+    let mut present = BLOCKS.iter().filter(|(block, _)| member(resource, block).is_some());
+    match (present.next(), present.next()) {
+        (Some((_, kind)), None) => of_kind(kind, resource),
+        _ => Vec::new(),
+    }
+}
+
+fn of_kind(kind: &str, resource: &Value) -> Vec<Resource> {
+    let block = |name, kind, id: &str, arn: &str, named: &str| {
+        let found = member(resource, name).and_then(|block| build(block, kind, id, arn, named));
+        found.into_iter().collect()
+    };
+    match kind {
+        "AccessKey" => access_key(resource),
+        "Instance" => block("instanceDetails", "AwsEc2Instance", "instanceId", "", ""),
+        "S3Bucket" => buckets(resource, false),
+        "S3Object" => buckets(resource, true),
+        "EKSCluster" | "KubernetesCluster" => {
+            block("eksClusterDetails", "AwsEksCluster", "name", "arn", "name")
+        }
+        "ECSCluster" => ecs(resource),
+        "Container" => block("containerDetails", "Container", "id", "", "name"),
+        "RDSDBInstance" => block(
+            "rdsDbInstanceDetails",
+            "AwsRdsDbInstance",
+            "dbInstanceIdentifier",
+            "dbInstanceArn",
+            "dbInstanceIdentifier",
+        ),
+        "RDSLimitlessDB" => block(
+            "rdsLimitlessDbDetails",
+            "AwsRdsDbCluster",
+            "dbClusterIdentifier",
+            "",
+            "dbClusterIdentifier",
+        ),
+        "Lambda" => block(
+            "lambdaDetails",
+            "AwsLambdaFunction",
+            "functionName",
+            "functionArn",
+            "functionName",
+        ),
+        _ => Vec::new(),
+    }
+}
+
+fn access_key(resource: &Value) -> Vec<Resource> {
+    let Some(details) = member(resource, "accessKeyDetails") else { return Vec::new() };
+    let key = build(details, "AwsIamAccessKey", "accessKeyId", "", "userName");
+    let kind = text(details, &["userType"]);
+    let owner = match kind.as_deref() {
+        Some("IAMUser") => build(details, "AwsIamUser", "userName", "", "userName"),
+        Some("AssumedRole" | "Role") => build(details, "AwsIamRole", "userName", "", "userName"),
+        _ => None,
+    };
+    key.into_iter().chain(owner).collect()
+}
+
+fn buckets(resource: &Value, objects: bool) -> Vec<Resource> {
+    let of_bucket = |bucket: &Value| {
+        let found = build(bucket, "AwsS3Bucket", "name", "arn", "name");
+        let within = items(bucket, &["s3ObjectDetails"]).iter().filter(|_| objects);
+        let within =
+            within.filter_map(|object| build(object, "AwsS3Object", "key", "objectArn", ""));
+        within.chain(found).collect::<Vec<_>>()
+    };
+    items(resource, &["s3BucketDetails"]).iter().flat_map(of_bucket).collect()
+}
+
+fn ecs(resource: &Value) -> Vec<Resource> {
+    let Some(details) = member(resource, "ecsClusterDetails") else { return Vec::new() };
+    let cluster = build(details, "AwsEcsCluster", "name", "arn", "name");
+    let task = member(details, "taskDetails");
+    let containers = task.map(|task| items(task, &["containers"])).unwrap_or_default();
+    let containers = containers.iter().filter_map(|c| build(c, "Container", "id", "", "name"));
+    let task = task.and_then(|task| build(task, "AwsEcsTask", "arn", "arn", ""));
+    cluster.into_iter().chain(task).chain(containers).collect()
+}
+
+/// The names of an attack sequence's resource types.
+const SEQUENCE_KINDS: [(&str, &str); 14] = [
+    ("ACCESS_KEY", "AwsIamAccessKey"),
+    ("AUTOSCALING_AUTO_SCALING_GROUP", "AwsAutoScalingAutoScalingGroup"),
+    ("CLOUDFORMATION_STACK", "AwsCloudFormationStack"),
+    ("CONTAINER", "Container"),
+    ("EC2_INSTANCE", "AwsEc2Instance"),
+    ("EC2_LAUNCH_TEMPLATE", "AwsEc2LaunchTemplate"),
+    ("EC2_NETWORK_INTERFACE", "AwsEc2NetworkInterface"),
+    ("EC2_VPC", "AwsEc2Vpc"),
+    ("ECS_CLUSTER", "AwsEcsCluster"),
+    ("ECS_TASK", "AwsEcsTask"),
+    ("EKS_CLUSTER", "AwsEksCluster"),
+    ("LAMBDA_FUNCTION", "AwsLambdaFunction"),
+    ("S3_BUCKET", "AwsS3Bucket"),
+    ("S3_OBJECT", "AwsS3Object"),
+];
+
+fn of_sequence(resource: &Value) -> Option<Resource> {
+    let kind = text(resource, &["resourceType"])?;
+    let (_, kind) = SEQUENCE_KINDS.iter().find(|(name, _)| *name == kind)?;
+    let mut found = build(resource, kind, "uid", "uid", "name")?;
+    if found.name.is_none() {
+        found.name = text(resource, &["data", "accessKey", "userName"]);
+    }
+    Some(found)
+}
+
+/// A resource whose id, ARN and name are members of those names; nothing without an id. The name
+/// that people gave is the tag `Name` where AWS has no other.
+fn build(block: &Value, kind: &str, id: &str, arn: &str, name: &str) -> Option<Resource> {
+    let id = text(block, &[id])?;
+    let tags = tags(block);
+    Some(Resource {
+        kind: kind.to_owned(),
+        id: own_part(&id).to_owned(),
+        arn: text(block, &[arn]).filter(|arn| arn.starts_with("arn:")),
+        name: text(block, &[name]).or_else(|| tags.get("Name").cloned()),
+        tags,
+    })
+}
+
+/// What an ARN says of the resource alone: `i-1` of `arn:aws:ec2:…:instance/i-1`, and all of what
+/// S3 has. What is no ARN stays as it is.
+fn own_part(id: &str) -> &str {
+    let mut parts = id.splitn(6, ':');
+    match (parts.next(), parts.nth(1), parts.nth(2)) {
+        (Some("arn"), Some("s3"), Some(path)) => path,
+        (Some("arn"), Some(_), Some(path)) => path.rsplit_once('/').map_or(path, |(_, last)| last),
+        _ => id,
+    }
+}
+
+fn tags(block: &Value) -> BTreeMap<String, String> {
+    let tag = |tag: &Value| Some((text(tag, &["key"])?, at(tag, &["value"])?.as_str()?.to_owned()));
+    items(block, &["tags"]).iter().filter_map(tag).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_gives_way_to_what_it_names() {
+        for (id, own) in [
+            ("AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"),
+            ("arn:aws:ec2:us-east-1:111122223333:instance/i-1", "i-1"),
+            ("arn:aws:s3:::bucket", "bucket"),
+            ("arn:aws:s3:::bucket/a/b", "bucket/a/b"),
+            ("arn:aws:ecs:us-east-1:111122223333:task/cluster/t1", "t1"),
+            ("logs/2026/11", "logs/2026/11"),
+        ] {
+            assert_eq!(own_part(id), own);
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! GuardDuty's payloads, in each form in which they arrive.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stanch_plugins_aws::{Aws, AwsSettings};
+use stanch_plugins_sdk::core::alert::{Alert, AlertStatus, Resource};
+use stanch_plugins_sdk::core::severity::Severity;
+use stanch_plugins_sdk::{Catalogue, Source, SourceError};
+
+fn guardduty() -> Arc<dyn Source> {
+    let aws = Aws::open(&AwsSettings::default()).unwrap();
+    let catalogue = aws.register(Catalogue::new(aws.operations()));
+    Arc::clone(catalogue.source("guardduty").unwrap())
+}
+
+fn one(payload: &Value) -> Alert {
+    let source = guardduty();
+    assert!(source.recognises(payload));
+    let mut alerts = source.read(payload).unwrap();
+    assert_eq!(alerts.len(), 1);
+    alerts.remove(0)
+}
+
+/// A finding about a key, with the blocks of other resources that samples have too.
+fn finding() -> Value {
+    json!({
+        "schemaVersion": "2.0", "accountId": "111122223333", "region": "eu-west-1",
+        "partition": "aws", "id": "f1", "arn": "arn:aws:guardduty:eu-west-1:111122223333:…",
+        "type": "UnauthorizedAccess:IAMUser/MaliciousIPCaller.Custom",
+        "severity": 5.0, "title": "A key was used", "description": "from a listed address",
+        "createdAt": "2026-11-24T02:58:31.012Z", "updatedAt": "2026-11-24T03:05:12.500Z",
+        "resource": {
+            "resourceType": "AccessKey",
+            "accessKeyDetails": {
+                "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "principalId": "AIDA1",
+                "userName": "ci-deploy", "userType": "IAMUser",
+            },
+            "instanceDetails": {
+                "instanceId": "i-0abc", "tags": [{"key": "Name", "value": "web"}],
+            },
+        },
+        "service": {
+            "serviceName": "guardduty", "detectorId": "d1", "archived": false, "count": 3,
+            "eventFirstSeen": "2026-11-24T02:41:07Z", "eventLastSeen": "2026-11-24T03:01:55Z",
+            "action": {
+                "actionType": "AWS_API_CALL",
+                "awsApiCallAction": {
+                    "api": "ListBuckets", "serviceName": "s3.amazonaws.com",
+                    "userAgent": "aws-cli/2.15.0",
+                    "remoteIpDetails": {"ipAddressV4": "198.51.100.7"},
+                },
+            },
+        },
+    })
+}
+
+fn event(finding: Value) -> Value {
+    json!({
+        "version": "0", "id": "e1", "detail-type": "GuardDuty Finding",
+        "source": "aws.guardduty", "account": "111122223333", "region": "eu-west-1",
+        "time": "2026-11-24T03:06:00Z", "resources": [], "detail": finding,
+    })
+}
+
+/// The finding as `GetFindings` spells it: AWS's names with a capital, people's as they are.
+fn pascal(value: &Value) -> Value {
+    let capital = |name: &String| name[..1].to_uppercase() + &name[1..];
+    match value {
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (capital(name), pascal(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(pascal).collect(),
+        other => other.clone(),
+    }
+}
+
+fn resource(kind: &str, id: &str, name: Option<&str>) -> Resource {
+    let name = name.map(str::to_owned);
+    Resource { kind: kind.into(), id: id.into(), arn: None, name, tags: Default::default() }
+}
+
+#[test]
+fn an_event_becomes_an_alert_with_all_that_it_says() {
+    let payload = event(finding());
+    let alert = one(&payload);
+    let said = serde_json::to_value(&alert).unwrap();
+    let expected = json!({
+        "source": "guardduty", "id": "f1", "dedup_key": "guardduty:f1:111122223333:eu-west-1",
+        "type": "UnauthorizedAccess:IAMUser/MaliciousIPCaller.Custom",
+        "title": "A key was used", "description": "from a listed address",
+        "severity": "medium", "severity_score": 50,
+        "account": "111122223333", "region": "eu-west-1",
+        "resources": [
+            {"type": "AwsIamAccessKey", "id": "AKIAIOSFODNN7EXAMPLE", "arn": null,
+             "name": "ci-deploy", "tags": {}},
+            {"type": "AwsIamUser", "id": "ci-deploy", "arn": null, "name": "ci-deploy", "tags": {}},
+        ],
+        "actor": {"ip": "198.51.100.7", "user": "ci-deploy", "user_agent": "aws-cli/2.15.0"},
+        "occurred_at": "2026-11-24T02:41:07Z", "detected_at": "2026-11-24T02:58:31.012Z",
+        "updated_at": "2026-11-24T03:05:12.5Z", "count": 3, "status": "active", "url": null,
+        "raw": payload,
+    });
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn every_form_of_a_finding_is_one_alert() {
+    let bare = one(&finding());
+    let forms = [
+        event(finding()),
+        event(pascal(&finding())),
+        pascal(&finding()),
+        json!({"Findings": [pascal(&finding())]}),
+        json!([event(finding())]),
+        json!({"detail-type": "GuardDuty Finding", "detail": finding()}),
+    ];
+    for form in forms {
+        let alert = one(&form);
+        assert_eq!(Alert { raw: bare.raw.clone(), ..alert }, bare, "{form}");
+    }
+}
+
+#[test]
+fn one_payload_can_hold_several_findings() {
+    let mut second = finding();
+    second["id"] = json!("f2");
+    for payload in [
+        json!([finding(), event(second.clone())]),
+        json!({"Findings": [finding(), second.clone()]}),
+    ] {
+        let ids: Vec<_> =
+            guardduty().read(&payload).unwrap().into_iter().map(|alert| alert.id).collect();
+        assert_eq!(ids, ["f1", "f2"]);
+    }
+}
+
+#[test]
+fn tags_keep_their_case() {
+    let mut finding = finding();
+    finding["resource"]["resourceType"] = json!("Instance");
+    let tags = json!([{"key": "costCenter", "value": "A"}, {"key": "CostCenter", "value": "b"}]);
+    finding["resource"]["instanceDetails"]["tags"] = tags;
+    for payload in [finding.clone(), pascal(&finding)] {
+        let alert = one(&payload);
+        let [instance] = &alert.resources[..] else { panic!("{:?}", alert.resources) };
+        assert_eq!((&*instance.kind, &*instance.id), ("AwsEc2Instance", "i-0abc"));
+        assert_eq!(instance.tags["costCenter"], "A");
+        assert_eq!(instance.tags["CostCenter"], "b");
+        assert_eq!(instance.name, None);
+        // The block of the key in it is a sample's, and nobody's.
+        assert_eq!(alert.actor.unwrap().user, None);
+    }
+}
+
+#[test]
+fn a_finding_is_about_what_its_resource_type_says() {
+    for (kind, block, details, expected) in [
+        (
+            "S3Bucket",
+            "s3BucketDetails",
+            json!([{"name": "b", "arn": "arn:aws:s3:::b", "tags": []}]),
+            Resource {
+                arn: Some("arn:aws:s3:::b".into()),
+                ..resource("AwsS3Bucket", "b", Some("b"))
+            },
+        ),
+        (
+            "EKSCluster",
+            "eksClusterDetails",
+            json!({"name": "c", "tags": []}),
+            resource("AwsEksCluster", "c", Some("c")),
+        ),
+        (
+            "Lambda",
+            "lambdaDetails",
+            json!({"functionName": "f"}),
+            resource("AwsLambdaFunction", "f", Some("f")),
+        ),
+        (
+            "RDSDBInstance",
+            "rdsDbInstanceDetails",
+            json!({"dbInstanceIdentifier": "db"}),
+            resource("AwsRdsDbInstance", "db", Some("db")),
+        ),
+        (
+            "Container",
+            "containerDetails",
+            json!({"id": "c1", "name": "web"}),
+            resource("Container", "c1", Some("web")),
+        ),
+        (
+            "ECSCluster",
+            "ecsClusterDetails",
+            json!({"name": "e"}),
+            resource("AwsEcsCluster", "e", Some("e")),
+        ),
+    ] {
+        let mut finding = finding();
+        finding["resource"]["resourceType"] = json!(kind);
+        finding["resource"][block] = details;
+        assert_eq!(one(&finding).resources, [expected], "{kind}");
+    }
+}
+
+#[test]
+fn an_attack_sequence_names_its_own_resources() {
+    let mut finding = finding();
+    finding["type"] = json!("AttackSequence:IAM/CompromisedCredentials");
+    finding["severity"] = json!(9.1);
+    finding["resource"] = json!({"resourceType": "AttackSequence"});
+    finding["service"]["detection"] = json!({"sequence": {
+        "uid": "s1",
+        "actors": [{"id": "a1", "user": {"name": "ci-deploy", "type": "IAMUser"}}],
+        "endpoints": [{"id": "e1", "ip": "203.0.113.9"}],
+        "resources": [
+            {"uid": "AKIAIOSFODNN7EXAMPLE", "resourceType": "ACCESS_KEY",
+             "data": {"accessKey": {"userName": "ci-deploy"}}},
+            {"uid": "arn:aws:s3:::evidence", "name": "evidence", "resourceType": "S3_BUCKET"},
+            {"uid": "x", "resourceType": "SOMETHING_NEW"},
+        ],
+    }});
+    let action = finding["service"].as_object_mut().unwrap();
+    action.remove("action");
+    let alert = one(&event(finding));
+    assert_eq!((alert.severity, alert.severity_score), (Severity::Critical, 91));
+    let kinds: Vec<_> = alert.resources.iter().map(|r| (&*r.kind, &*r.id)).collect();
+    assert_eq!(kinds, [("AwsIamAccessKey", "AKIAIOSFODNN7EXAMPLE"), ("AwsS3Bucket", "evidence")]);
+    let actor = alert.actor.unwrap();
+    assert_eq!(
+        (actor.user.as_deref(), actor.ip.as_deref()),
+        (Some("ci-deploy"), Some("203.0.113.9"))
+    );
+}
+
+#[test]
+fn an_archived_finding_is_suppressed_and_an_unknown_type_is_read() {
+    let mut finding = finding();
+    finding["service"]["archived"] = json!(true);
+    finding["type"] = json!("Recon:EC2 PortProbeUnprotectedPort");
+    let alert = one(&finding);
+    assert_eq!(alert.status, AlertStatus::Suppressed);
+    assert_eq!(alert.kind, "Recon:EC2 PortProbeUnprotectedPort");
+}
+
+#[test]
+fn what_is_not_said_is_null() {
+    let alert = one(&json!({
+        "id": "f1", "type": "T", "severity": 2, "service": {"serviceName": "guardduty"},
+    }));
+    assert_eq!(alert.title, "T");
+    assert_eq!(
+        (alert.description, alert.account, alert.region, alert.actor),
+        (None, None, None, None)
+    );
+    assert_eq!((alert.occurred_at, alert.detected_at, alert.count), (None, None, None));
+    assert!(alert.resources.is_empty());
+}
+
+#[test]
+fn what_an_alert_cannot_be_without_is_named_with_its_path() {
+    for (name, form, path) in [
+        ("id", event(finding()), "detail.id"),
+        ("type", event(finding()), "detail.type"),
+        ("severity", event(finding()), "detail.severity"),
+        ("id", json!({"Findings": [finding(), finding()]}), "Findings[0].id"),
+        ("id", json!([event(finding())]), "[0].detail.id"),
+    ] {
+        let mut form = form;
+        let place =
+            format!("/{}", path.replace(['.', '['], "/").replace(']', "").trim_matches('/'));
+        let (parent, _) = place.rsplit_once('/').unwrap();
+        form.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name);
+        let error = guardduty().read(&form).unwrap_err();
+        assert!(matches!(&error, SourceError::Member { path: at, .. } if at == path), "{error}");
+    }
+}
+
+#[test]
+fn what_others_send_is_not_recognised() {
+    let source = guardduty();
+    for payload in [
+        json!({"source": "aws.securityhub", "detail-type": "x", "detail": {"findings": []}}),
+        json!({"source": "aws.guardduty", "detail-type": "GuardDuty Malware Protection Object Scan Result",
+               "detail": {"scanStatus": "COMPLETED"}}),
+        json!({"Findings": [{"Id": "1", "ProductArn": "arn:aws:…", "Type": "T", "Severity": {}}]}),
+        json!({"alerts": []}),
+        json!([]),
+        json!("text"),
+        json!(null),
+    ] {
+        assert!(!source.recognises(&payload), "{payload}");
+    }
+}

@@ -1,0 +1,16 @@
+//! The plugin against something that answers: moto, the sandbox, and servers that misbehave.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a helper fails the test that uses it"
+)]
+
+mod automation;
+mod context;
+mod errors;
+mod guardduty;
+mod listener;
+mod moto;
+mod sandbox;
