@@ -75,6 +75,12 @@ CREATE TABLE alerts (
 );
 CREATE INDEX alerts_by_incident ON alerts (incident_id);
 
+-- Every version of every payload, under its hash: the first piece of evidence of an incident.
+CREATE TABLE payloads (
+    sha256 TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+);
+
 -- Payloads that could not be read, byte for byte in base64.
 CREATE TABLE dead_letters (
     id TEXT PRIMARY KEY,

@@ -40,6 +40,9 @@ pub struct Trigger {
     /// Nothing milder starts a run.
     #[serde(default)]
     pub min_severity: Option<Severity>,
+    /// Nothing worse starts a run: another playbook answers it.
+    #[serde(default)]
+    pub max_severity: Option<Severity>,
 }
 
 fn ask() -> Mode {

@@ -55,6 +55,59 @@ impl Json {
     }
 }
 
+/// The form in which a value of the outside is kept in a journal. The journal marks what JSON has
+/// no form for by members that begin with `$` (`{"$blob": "…"}`), so that a foreign `$` gets one
+/// more.
+pub fn kept(value: Value) -> Value {
+    map_names(value, &|name| name.starts_with('$').then(|| format!("${name}")))
+}
+
+/// The form in which a kept value leaves for the outside: marked values become what JSON has for
+/// them, a blob its base64 and a character its text.
+pub fn plain(value: Value) -> Value {
+    let tagged = |members: &serde_json::Map<String, Value>| match members.iter().next() {
+        Some((tag, text @ Value::String(_)))
+            if members.len() == 1 && (tag == "$blob" || tag == "$char") =>
+        {
+            Some(text.clone())
+        }
+        _ => None,
+    };
+    match value {
+        Value::Object(members) => match tagged(&members) {
+            Some(text) => text,
+            None => {
+                let plain = members.into_iter().map(|(name, member)| {
+                    let name = match name.strip_prefix('$') {
+                        Some(own) if own.starts_with('$') => own.to_owned(),
+                        _ => name,
+                    };
+                    (name, self::plain(member))
+                });
+                Value::Object(plain.collect())
+            }
+        },
+        Value::Array(items) => Value::Array(items.into_iter().map(self::plain).collect()),
+        other => other,
+    }
+}
+
+fn map_names(value: Value, rename: &impl Fn(&str) -> Option<String>) -> Value {
+    match value {
+        Value::Object(members) => {
+            let renamed = members.into_iter().map(|(name, member)| {
+                let name = rename(&name).unwrap_or(name);
+                (name, map_names(member, rename))
+            });
+            Value::Object(renamed.collect())
+        }
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| map_names(item, rename)).collect())
+        }
+        other => other,
+    }
+}
+
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(members) => {
@@ -156,6 +209,15 @@ mod tests {
     fn members_are_sorted_at_every_depth() {
         let json = Json::canonical(&json!({"b": [{"z": 1, "a": null}], "a": "x\u{1}\n\""}));
         assert_eq!(json.as_str(), r#"{"a":"x\u0001\n\"","b":[{"a":null,"z":1}]}"#);
+    }
+
+    #[test]
+    fn a_foreign_mark_is_no_mark() {
+        let foreign = json!({"$schema": {"$blob": "AAAA"}, "a": [{"$$x": 1}]});
+        let kept = super::kept(foreign.clone());
+        assert_eq!(kept, json!({"$$schema": {"$$blob": "AAAA"}, "a": [{"$$$x": 1}]}));
+        assert_eq!(super::plain(kept), foreign);
+        assert_eq!(super::plain(json!({"b": {"$blob": "AAAA"}})), json!({"b": "AAAA"}));
     }
 
     proptest! {

@@ -16,6 +16,7 @@ pub mod json;
 pub mod limits;
 pub mod span;
 pub mod time;
+pub mod world;
 
 pub mod alert;
 pub mod severity;

@@ -15,6 +15,13 @@ impl fmt::Display for StepKey {
     }
 }
 
+impl StepKey {
+    /// Its place as numbers, which sort as the steps do.
+    pub fn place(&self) -> Vec<u32> {
+        self.0.split('.').map(|number| number.parse().unwrap_or(0)).collect()
+    }
+}
+
 impl From<&str> for StepKey {
     fn from(text: &str) -> Self {
         Self(text.into())

@@ -12,6 +12,7 @@ impl Trigger {
         WildMatch::new(&self.source).matches(source)
             && WildMatch::new(&self.kind).matches(kind)
             && self.min_severity.is_none_or(|least| severity >= least)
+            && self.max_severity.is_none_or(|most| severity <= most)
     }
 }
 
@@ -41,6 +42,16 @@ mod tests {
     fn a_star_matches_slashes_and_colons() {
         assert!(header("*:IAMUser/*", "low").is_fired_by(&alert(), None));
         assert!(!header("*:EC2/*", "low").is_fired_by(&alert(), None));
+    }
+
+    #[test]
+    fn what_is_worse_may_be_left_to_another_playbook() {
+        let triggers = json!([{"source": "*", "min_severity": "low", "max_severity": "medium"}]);
+        let header = json!({"name": "p", "title": "t", "triggers": triggers});
+        let header = Header::read(header).unwrap();
+        assert!(header.is_fired_by(&alert(), None));
+        let high = Alert { severity: Severity::High, ..alert() };
+        assert!(!header.is_fired_by(&high, None));
     }
 
     #[test]

@@ -1,1 +1,36 @@
+//! The loops of a node.
 //!
+//! Owns: what happens when. Alerts come in, runs are claimed, scripts advance, actions are called,
+//! people are asked and paged, evidence is kept. The only home of zip and of signing.
+//!
+//! Must never: spell SQL, speak HTTP, or know a concrete plugin.
+//!
+//! Start reading at [`Runtime`], then follow one run: `dispatcher` claims it, `shard` gives it a
+//! thread, `live` is the run itself, `executor` does what it asks for.
+
+mod dispatcher;
+mod executor;
+mod heartbeat;
+mod job;
+mod live;
+mod notify;
+mod pager;
+mod projection;
+mod runtime;
+mod shard;
+mod shared;
+mod steps;
+
+pub mod approvals;
+pub mod evidence;
+pub mod intake;
+pub mod kpis;
+pub mod people;
+pub mod playbooks;
+pub mod runs;
+pub mod secret_file;
+pub mod settings;
+pub mod system;
+pub mod timeline;
+
+pub use runtime::{Runtime, StartError};

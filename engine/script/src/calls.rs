@@ -10,6 +10,8 @@ pub(crate) struct Call {
     pub(crate) library: Option<String>,
     /// Whether it was written `x.name(…)`; `x` is not among the arguments then.
     pub(crate) is_method: bool,
+    /// Whether it stands as the member `inverse` of a map: a change that undoes another.
+    pub(crate) is_inverse: bool,
     /// The arguments.
     pub(crate) args: Vec<Expr>,
     /// Where.
@@ -74,9 +76,16 @@ pub(crate) fn calls(ast: &AST) -> Vec<Call> {
         if !call.is_operator_call() {
             let library = call.namespace.path.first().map(|alias| alias.as_str().to_owned());
             let (name, args) = (call.name.to_string(), call.args.to_vec());
-            calls.push(Call { name, library, is_method, args, at });
+            let is_inverse = is_member(path, "inverse");
+            calls.push(Call { name, library, is_method, is_inverse, args, at });
         }
         true
     });
     calls
+}
+
+/// Whether the last node stands as the member `name` of a map.
+fn is_member(path: &[ASTNode], name: &str) -> bool {
+    let [.., ASTNode::Expr(Expr::Map(map, _)), ASTNode::Expr(child)] = path else { return false };
+    map.0.iter().any(|(member, value)| member.name == name && std::ptr::eq(value, *child))
 }

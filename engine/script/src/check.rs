@@ -291,7 +291,7 @@ fn incomplete(call: &Call, operation: &str, effect: Effect) -> Option<String> {
             "`{operation}` changes something: outside of a plan it asks for an approval of its own, without a probe and without an inverse"
         ));
     }
-    if call.name != "change" {
+    if call.name != "change" || call.is_inverse {
         return None;
     }
     let members = match call.args.len() {

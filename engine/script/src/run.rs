@@ -92,13 +92,13 @@ impl Hot {
         if let Some(limit) = self.tape.limit() {
             return Standing::Limit(limit);
         }
-        match &self.ending {
-            None => Standing::Blocked,
-            Some(_) if self.tape.left_over().is_some() => {
-                self.tape.left_over().map_or(Standing::Blocked, Standing::Diverged)
-            }
-            Some(Ok(result)) => Standing::Finished(result.clone()),
-            Some(Err(error)) => Standing::Failed(error.clone()),
+        let Some(ending) = &self.ending else { return Standing::Blocked };
+        if let Some(divergence) = self.tape.left_over(ending.as_ref().err()) {
+            return Standing::Diverged(divergence);
+        }
+        match ending {
+            Ok(result) => Standing::Finished(result.clone()),
+            Err(error) => Standing::Failed(error.clone()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use stanch_engine_core::command::{Command, Position, Verb};
-use stanch_engine_core::journal::{Entry, Event, Head};
+use stanch_engine_core::journal::{Entry, Event, Head, RunError};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::step::{StepError, StepKey};
@@ -105,6 +105,7 @@ impl Tape {
             key: command.key.clone(),
             recorded: Some(recorded.head),
             asked: Some(command.clone()),
+            error: None,
         });
         Err(())
     }
@@ -126,10 +127,11 @@ impl Tape {
     }
 
     /// At the end of the playbook: a step that the journal holds and that nothing asked for.
-    pub(crate) fn left_over(&self) -> Option<Divergence> {
+    pub(crate) fn left_over(&self, error: Option<&RunError>) -> Option<Divergence> {
         let recorded = self.recorded.borrow();
-        let (key, step) = recorded.iter().min_by(|(a, _), (b, _)| a.cmp(b))?;
-        Some(Divergence { key: key.clone(), recorded: Some(step.head.clone()), asked: None })
+        let (key, step) = recorded.iter().min_by_key(|(key, _)| key.place())?;
+        let (key, recorded) = (key.clone(), Some(step.head.clone()));
+        Some(Divergence { key, recorded, asked: None, error: error.cloned() })
     }
 
     /// Counts a step and begins the next stretch of operations.
@@ -198,6 +200,10 @@ impl std::fmt::Display for Divergence {
         let asked = self.asked.as_ref().map(|c| line(c.verb, &c.args, c.position));
         writeln!(f, "step {}:", self.key)?;
         writeln!(f, "- journal:  {}", recorded.as_deref().unwrap_or("nothing"))?;
-        write!(f, "+ playbook: {}", asked.as_deref().unwrap_or("ended without asking for it"))
+        match (asked, &self.error) {
+            (Some(asked), _) => write!(f, "+ playbook: {asked}"),
+            (None, Some(error)) => write!(f, "+ playbook: failed: {error} (at {})", error.position),
+            (None, None) => write!(f, "+ playbook: ended without asking for it"),
+        }
     }
 }

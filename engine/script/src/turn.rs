@@ -47,4 +47,6 @@ pub struct Divergence {
     pub recorded: Option<Head>,
     /// What the playbook asks for there; nothing when it ended without asking.
     pub asked: Option<Command>,
+    /// The error that it ended with instead, if it did.
+    pub error: Option<RunError>,
 }

@@ -1,1 +1,107 @@
+//! HTTP in and out.
 //!
+//! Owns: the API under `/v1`, what its JSON looks like, and who may call what. The only home of
+//! `axum`.
+//!
+//! Must never: run a script, call a plugin's action, or write to the database but through
+//! `runtime`. Handlers record facts; the runtime acts on them at its own pace.
+//!
+//! Start reading at [`router`].
+
+mod auth;
+mod body;
+mod errors;
+mod health;
+mod listen;
+mod paging;
+mod problem;
+mod views;
+
+mod alerts;
+mod approvals;
+mod incidents;
+mod kpis;
+mod operations;
+mod pages;
+mod playbooks;
+mod runs;
+mod webhooks;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::limits;
+use stanch_engine_runtime::Runtime;
+
+pub use listen::{Reply, serve, serve_with};
+pub use problem::{Problem, Refusal};
+
+/// What the server is told when it starts.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// The SHA-256 of the token that webhooks are sent with.
+    pub webhook_token: Sha256,
+    /// The SHA-256 of the first person's token.
+    pub admin_token: Sha256,
+}
+
+/// What every handler reaches.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) runtime: Runtime,
+    pub(crate) settings: ServerSettings,
+}
+
+/// The whole API.
+pub fn router(runtime: Runtime, settings: ServerSettings) -> Router {
+    let app = App { runtime, settings };
+    let v1 = Router::new()
+        .merge(webhooks::routes())
+        .merge(api().layer(DefaultBodyLimit::max(limits::REQUEST_BYTES)))
+        .fallback(problem::no_such_path);
+    Router::new()
+        .nest("/v1", v1)
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/errors/{code}", get(errors::page))
+        .fallback(problem::no_such_path)
+        .with_state(app)
+}
+
+fn api() -> Router<App> {
+    Router::new()
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/{id}", get(alerts::show))
+        .route("/dead-letters", get(alerts::dead_letters))
+        .route("/incidents", get(incidents::list))
+        .route("/incidents/{id}", get(incidents::show))
+        .route("/incidents/{id}/timeline", get(incidents::timeline))
+        .route("/incidents/{id}/evidence", get(incidents::evidence))
+        .route("/incidents/{id}/kpis", get(incidents::kpis))
+        .route("/incidents/{id}/export", get(incidents::export))
+        .route("/incidents/{id}/ack", post(incidents::acknowledge))
+        .route("/runs", get(runs::list).post(runs::start))
+        .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/journal", get(runs::journal))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/pause", post(runs::pause))
+        .route("/runs/{id}/resume", post(runs::resume))
+        .route("/runs/{id}/retry", post(runs::retry))
+        .route("/runs/{id}/undo", post(runs::undo))
+        .route("/approvals", get(approvals::list))
+        .route("/approvals/{id}", get(approvals::show))
+        .route("/approvals/{id}/decisions", post(approvals::decide))
+        .route("/pages", get(pages::list))
+        .route("/pages/{id}/ack", post(pages::take))
+        .route("/kpis", get(kpis::report))
+        .route("/playbooks", get(playbooks::list).post(playbooks::publish))
+        .route("/playbooks/{name}/versions", get(playbooks::versions))
+        .route("/playbooks/{name}/activate", post(playbooks::activate))
+        .route("/playbooks/{name}/rollback", post(playbooks::rollback))
+        .route("/halt", get(operations::halted).post(operations::halt).delete(operations::unhalt))
+        .route("/tokens", get(operations::tokens).post(operations::create_token))
+        .route("/tokens/{name}", axum::routing::delete(operations::revoke_token))
+        .route("/nodes", get(operations::nodes))
+        .route("/evidence-key", get(operations::public_key))
+}

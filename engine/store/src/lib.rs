@@ -30,6 +30,7 @@ pub mod journal;
 pub mod milestones;
 pub mod nodes;
 pub mod pages;
+pub mod payloads;
 pub mod playbooks;
 pub mod runs;
 pub mod settings;

@@ -61,6 +61,7 @@ mod tests {
         ("milestones", crate::milestones::STATEMENTS),
         ("nodes", crate::nodes::STATEMENTS),
         ("pages", crate::pages::STATEMENTS),
+        ("payloads", crate::payloads::STATEMENTS),
         ("playbooks", crate::playbooks::STATEMENTS),
         ("runs", crate::runs::STATEMENTS),
         ("runs/lease", crate::runs::lease::STATEMENTS),

@@ -248,10 +248,7 @@ impl Lane {
         let mut tx = Tx(Conn { connection: &mut transaction, dialect });
         if !batch.appends.is_empty() {
             let commits: Vec<&RunCommit> = batch.appends.iter().map(|(_, commit)| commit).collect();
-            let created: Vec<&NewRun> = commits.iter().filter_map(|c| c.create.as_ref()).collect();
-            runs::insert_many(&mut tx, &created).await?;
-            journal::append(&mut tx, &commits).await?;
-            runs::stand(&mut tx, &commits).await?;
+            append(&mut tx, &commits).await?;
         }
         let mut outcomes = Vec::with_capacity(batch.units.len());
         for unit in &mut batch.units {
@@ -340,6 +337,21 @@ impl Lane {
             none => Ok(none.insert(self.connect.writer().await?)),
         }
     }
+}
+
+/// Writes what runs append, as a part of a closure that writes more with it.
+///
+/// # Errors
+/// [`StoreError::Fenced`] when the lease was lost.
+pub async fn append_one(tx: &mut Tx<'_>, commit: &RunCommit) -> Result<(), StoreError> {
+    append(tx, &[commit]).await
+}
+
+async fn append(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(), StoreError> {
+    let created: Vec<&NewRun> = commits.iter().filter_map(|c| c.create.as_ref()).collect();
+    runs::insert_many(tx, &created).await?;
+    journal::append(tx, commits).await?;
+    runs::stand(tx, commits).await
 }
 
 /// The outer error is the transaction's, the inner one the closure's own.

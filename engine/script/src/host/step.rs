@@ -30,6 +30,8 @@ pub(super) fn perform(verb: Verb, args: String, at: At) -> Fallible<(StepKey, An
     let command = Command { key: key.clone(), verb, args, position: position(at) };
     let Ok(recorded) = tape.recall(&command) else { hang() };
     match recorded {
+        // Nobody waits for a side step, so that its answer is nobody's either.
+        Some(_) if verb.is_side() => {}
         Some(Recorded { answer: Some(answer), .. }) => return Ok((key, answer)),
         Some(Recorded { answer: None, .. }) => {}
         None if verb.is_fact() => {

@@ -53,7 +53,7 @@ fn a_fit_playbook_is_found_fit() {
     let text = r#"
         fn key(k) { change("iam:UpdateAccessKey", #{ Status: "Inactive" }, #{
             probe: probe("iam:ListAccessKeys", #{ UserName: k }, "x"),
-            inverse: change("iam:UpdateAccessKey", #{ Status: "Active" }, #{ probe: (), inverse: () }) }) }
+            inverse: change("iam:UpdateAccessKey", #{ Status: "Active" }) }) }
         let user = aws("iam:GetUser", #{ UserName: subject().id });
         let cut = plan([key(user)]);
         let gate = approval(`Cut ${user}?`, #{ plan: cut });

@@ -73,6 +73,18 @@ fn a_side_step_delays_nothing() {
 }
 
 #[test]
+fn a_side_step_that_fails_is_nobodys_error() {
+    let mut play = Play::start(
+        r#"collect("trail", "cloudtrail:LookupEvents", #{}); action("t.a", #{}); action("t.b", #{})"#,
+    );
+    play.fail("1", "AccessDenied");
+    play.answer("2", json!(1));
+    play.answer("3", json!(2));
+    assert_eq!(play.result(), json!(2));
+    play.check_every_prefix();
+}
+
+#[test]
 fn results_reach_the_script_as_the_journal_holds_them() {
     let play = Play::start(
         r#"let r = action("t.a", #{ c: 'x', b: blob(2, 1), f: 1.0, u: () });

@@ -42,12 +42,19 @@ statements! {
     RELEASE =
         "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL \
          WHERE id = $1 AND epoch = $2 AND status = 'running'";
+    RELEASE_NODE =
+        "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL \
+         WHERE node_id = $1 AND status = 'running'";
     TAKE_OVER =
         "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL, \
          recoveries = CASE WHEN recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
            THEN recoveries + 1 ELSE 1 END, \
          recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
          WHERE status = 'running' AND lease_until < $1";
+    HAS_WORK =
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE status = 'queued') \
+         OR EXISTS (SELECT 1 FROM runs WHERE status = 'waiting' AND wake_at <= $1) \
+         THEN 1 ELSE 0 END AS n";
     NEXT_WAKE = "SELECT MIN(wake_at) AS at FROM runs WHERE status = 'waiting' AND wake_at IS NOT NULL";
 }
 
@@ -140,6 +147,16 @@ pub async fn release(tx: &mut Tx<'_>, run: RunId, epoch: i64) -> Result<(), Stor
     Ok(())
 }
 
+/// Lets go of everything that a node works on, in order.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn release_node(tx: &mut Tx<'_>, node: NodeId) -> Result<(), StoreError> {
+    let query = tx.query(&RELEASE_NODE).bind(node.to_string());
+    tx.run(query).await?;
+    Ok(())
+}
+
 /// Queues the runs whose lease ended before `before`: their node is dead or asleep.
 ///
 /// # Errors
@@ -147,6 +164,15 @@ pub async fn release(tx: &mut Tx<'_>, run: RunId, epoch: i64) -> Result<(), Stor
 pub async fn take_over(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, StoreError> {
     let query = tx.query(&TAKE_OVER).bind(before.micros());
     tx.run(query).await
+}
+
+/// Whether any run is queued or due.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn has_work(conn: &mut Conn<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let row = conn.one(conn.query(&HAS_WORK).bind(now.micros())).await?;
+    Row::of("runs", &row).int("n").map(|n| n == 1)
 }
 
 /// When the next waiting run wakes.

@@ -1,0 +1,408 @@
+//! What can be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand};
+
+/// Incident response playbooks for AWS as durable, auditable runs.
+#[derive(Debug, Parser)]
+#[command(name = "stanch", version, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Group)]
+pub(crate) struct Common {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The configuration file.
+    #[arg(long, global = true, env = "STANCH_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The server to talk to; else the one that the configuration names.
+    #[arg(long, global = true, env = "STANCH_URL", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// Your token; else the admin's, from the data folder.
+    #[arg(long, global = true, env = "STANCH_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a node.
+    Serve(Serve),
+    /// Shows an incident from alert to proof, against a stand-in for AWS.
+    Demo(Demo),
+    /// Starts a playbook.
+    Run(Run),
+    /// Reads playbooks without running them, and says what is wrong.
+    Check(Check),
+    /// Reads an alert's payload, and prints what Stanch makes of it.
+    Normalize(Normalize),
+    /// Alerts.
+    #[command(subcommand)]
+    Alerts(Look),
+    /// Incidents.
+    #[command(subcommand)]
+    Incidents(Incidents),
+    /// Runs.
+    #[command(subcommand)]
+    Runs(Look),
+    /// Questions to people.
+    #[command(subcommand)]
+    Approvals(Look),
+    /// Says yes to an approval.
+    Approve(Decide),
+    /// Says no to an approval.
+    Reject(Decide),
+    /// Ends a run.
+    Cancel(Wish),
+    /// Stops a run for a while.
+    Pause(Wish),
+    /// Lets a run go on that is paused or parked.
+    Resume(Wish),
+    /// Takes back what a run changed.
+    Undo(Wish),
+    /// Says what became of a step in doubt.
+    Retry(Retry),
+    /// Pages to people.
+    #[command(subcommand)]
+    Pages(Pages),
+    /// Exports everything about an incident as a bundle that proves itself.
+    Export(Export),
+    /// Proves a bundle, offline.
+    Verify(Verify),
+    /// Key figures.
+    Kpis(Kpis),
+    /// Playbooks.
+    #[command(subcommand)]
+    Playbooks(Playbooks),
+    /// Throws the kill switch: nothing is changed any more, on any node.
+    Halt(Reason),
+    /// Takes the kill switch back.
+    Unhalt,
+    /// Tokens of people and programs.
+    #[command(subcommand)]
+    Token(Token),
+    /// Operations of AWS.
+    #[command(subcommand)]
+    Aws(Aws),
+    /// Measures.
+    #[command(subcommand)]
+    Bench(Bench),
+    /// Explains an error code.
+    Explain {
+        /// Such as ST0101; without one, all are listed.
+        code: Option<String>,
+    },
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Serve {
+    /// Publishes the playbooks of this folder, now and whenever they change.
+    #[arg(long, env = "STANCH_PLAYBOOKS", value_name = "DIR")]
+    pub(crate) playbooks: Option<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Demo {
+    /// Approves by itself, and ends after the undo.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Where to leave everything; it must be empty or not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Run {
+    /// The playbook's name.
+    pub(crate) playbook: String,
+    /// A file with an alert's payload.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) alert: Option<PathBuf>,
+    /// What the playbook reads as `inputs`, a JSON object.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) input: Option<String>,
+    /// Returns at once instead of when the run has come to rest.
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Check {
+    /// Files or folders.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Normalize {
+    /// The source's name, or `auto`.
+    #[arg(long, default_value = "auto")]
+    pub(crate) source: String,
+    /// The payload; `-` reads standard input.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Look {
+    /// Lists them, the newest first.
+    List(List),
+    /// Shows one.
+    Show {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct List {
+    /// Only those that stand so.
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// So many.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// From here on, as the last listing said.
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Incidents {
+    /// Lists them, the newest first.
+    List(List),
+    /// Shows one, with its timeline.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Takes one: its pages are over.
+    Ack {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Decide {
+    /// The approval's id.
+    pub(crate) approval: String,
+    /// Why; it goes into the record.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// What the form asks for, such as `verdict=true_positive`.
+    #[arg(long = "form", value_name = "NAME=VALUE")]
+    pub(crate) form: Vec<String>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Wish {
+    /// The run's id.
+    pub(crate) run: String,
+    /// Why; it goes into the record.
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Retry {
+    /// The run's id.
+    pub(crate) run: String,
+    /// The step's key.
+    #[arg(long)]
+    pub(crate) step: String,
+    /// What became of it.
+    #[arg(long, value_parser = ["succeeded", "failed", "repeat"])]
+    pub(crate) outcome: String,
+    /// Why you know; it goes into the record.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// The result that the playbook then sees, in JSON.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) result: Option<String>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Reason {
+    /// Why; it goes into the record.
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pages {
+    /// Lists them, the newest first; `--status open` those that nobody took.
+    List(List),
+    /// Takes one: it does not go out again.
+    Ack {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Export {
+    /// The incident's id.
+    pub(crate) incident: String,
+    /// Where to write the bundle.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Verify {
+    /// The bundle.
+    pub(crate) file: PathBuf,
+    /// The public key of the installation, in PEM; have it by another way than the bundle.
+    #[arg(long, value_name = "PUB")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Kpis {
+    /// How far back.
+    #[arg(long, default_value = "30d")]
+    pub(crate) window: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Playbooks {
+    /// Lists what is active.
+    List,
+    /// Publishes a playbook with what it imports, and makes it active.
+    Publish {
+        /// Its file.
+        file: PathBuf,
+        /// Where imports are looked for; else the file's folder.
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+        /// The commit that it comes from.
+        #[arg(long, value_name = "SHA")]
+        commit: Option<String>,
+    },
+    /// Lists the versions of a playbook.
+    Versions {
+        /// Its name.
+        name: String,
+    },
+    /// Makes a published version active.
+    Activate {
+        /// Its name.
+        name: String,
+        /// The version.
+        digest: String,
+    },
+    /// Makes the version active again that was so before.
+    Rollback {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Makes a token and prints its secret, once.
+    Create {
+        /// The person or program.
+        #[arg(long)]
+        name: String,
+        /// viewer, responder, approver, author, admin, or a group of your own such as
+        /// incident-lead; several times for several.
+        #[arg(long = "role", required = true)]
+        roles: Vec<String>,
+    },
+    /// Lists them.
+    List,
+    /// Revokes one.
+    Revoke {
+        /// The person or program.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Aws {
+    /// Calls an operation.
+    Call {
+        /// Such as iam:ListUsers.
+        operation: String,
+        /// Its parameters, a JSON object.
+        #[arg(long, default_value = "{}", value_name = "JSON")]
+        params: String,
+        /// The region.
+        #[arg(long)]
+        region: Option<String>,
+        /// Another endpoint than AWS's.
+        #[arg(long, value_name = "URL")]
+        endpoint_url: Option<String>,
+        /// A folder with more models, in botocore's layout.
+        #[arg(long, value_name = "DIR")]
+        models: Option<PathBuf>,
+        /// Fetches every page.
+        #[arg(long)]
+        paginate: bool,
+    },
+    /// Shows where a service is called.
+    Endpoint {
+        /// Such as iam.
+        service: String,
+        /// The region.
+        #[arg(long)]
+        region: String,
+        /// The FIPS endpoint.
+        #[arg(long)]
+        fips: bool,
+        /// The dual-stack endpoint.
+        #[arg(long)]
+        dualstack: bool,
+        /// A folder with more models, in botocore's layout.
+        #[arg(long, value_name = "DIR")]
+        models: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Runs of a real playbook through the whole engine, at full durability.
+    Steps {
+        /// The database: sqlite://PATH or postgres://….
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many runs.
+        #[arg(long, default_value_t = 1_000)]
+        runs: u32,
+        /// How many steps each.
+        #[arg(long, default_value_t = 10)]
+        steps: u32,
+        /// How many at the same time.
+        #[arg(long, default_value_t = 64)]
+        concurrency: u32,
+    },
+    /// The bare loop beside it: the same rows in the same kind of commits, and nothing else.
+    Store {
+        /// The database: sqlite://PATH or postgres://….
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many rows.
+        #[arg(long, default_value_t = 50_000)]
+        rows: u64,
+        /// How many producers.
+        #[arg(long, default_value_t = 64)]
+        producers: u64,
+    },
+    /// Resident memory with so many runs waiting at an approval.
+    Waiting {
+        /// The database: sqlite://PATH or postgres://….
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many runs.
+        #[arg(long, default_value_t = 10_000)]
+        runs: u32,
+    },
+}

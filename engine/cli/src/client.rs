@@ -1,0 +1,76 @@
+//! Talks to a server, as any other program would.
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use stanch_engine_server::Problem;
+
+use crate::args::Common;
+use crate::config::{Config, environment};
+
+/// A server, and who calls it.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+impl Client {
+    /// The server and token that the command line, the environment and the configuration name, in
+    /// this order.
+    pub(crate) fn of(common: &Common) -> anyhow::Result<Self> {
+        let config = Config::load(common.config.as_deref(), &environment)?;
+        let url = common.server.clone().unwrap_or_else(|| config.public_url());
+        let token = match &common.token {
+            Some(token) => token.clone(),
+            None => match config.admin.resolve(&environment)? {
+                Some(token) => token,
+                None => {
+                    let file = config.data_dir().join("keys").join("admin.token");
+                    std::fs::read_to_string(&file).with_context(|| {
+                        format!("no token: set STANCH_TOKEN, or run where {} is", file.display())
+                    })?
+                }
+            },
+        };
+        Self::new(url, token.trim().to_owned())
+    }
+
+    pub(crate) fn new(url: String, token: String) -> anyhow::Result<Self> {
+        let http = stanch_plugins_http::client_builder().build()?;
+        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token })
+    }
+
+    pub(crate) async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
+        let request = self.http.get(format!("{}/v1{path}", self.url)).query(query);
+        Ok(serde_json::from_slice(&self.send(request).await?)?)
+    }
+
+    pub(crate) async fn bytes(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        self.send(self.http.get(format!("{}/v1{path}", self.url))).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.http.post(format!("{}/v1{path}", self.url)).json(body);
+        Ok(serde_json::from_slice(&self.send(request).await?)?)
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        let request = self.http.delete(format!("{}/v1{path}", self.url));
+        Ok(serde_json::from_slice(&self.send(request).await?)?)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Vec<u8>> {
+        let sent = request.bearer_auth(&self.token).send().await;
+        let answer = sent.with_context(|| format!("no server answers at {}", self.url))?;
+        let status = answer.status();
+        let bytes = answer.bytes().await?.to_vec();
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => bail!("{}: {}: {}", problem.code, problem.title, problem.detail),
+            Err(_) => bail!("{status}: {}", String::from_utf8_lossy(&bytes)),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The commands, a file each.
+
+mod aws;
+mod bench;
+mod bundle;
+mod check;
+mod demo;
+mod explain;
+mod kpis;
+mod look;
+mod normalize;
+mod operate;
+mod people;
+mod playbooks;
+mod run;
+mod serve;
+
+use std::process::ExitCode;
+
+use crate::args::{Args, Command};
+use crate::client::Client;
+
+/// Runs a command.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { common, command } = args;
+    let json = common.json;
+    let client = || Client::of(&common);
+    match command {
+        Command::Serve(args) => serve::run(&common, args).await?,
+        Command::Demo(args) => demo::run(args).await?,
+        Command::Run(args) => return run::run(&client()?, args, json).await,
+        Command::Check(args) => return check::run(&common, &args),
+        Command::Normalize(args) => normalize::run(&common, &args)?,
+        Command::Alerts(what) => look::run(&client()?, &look::ALERTS, what, json).await?,
+        Command::Runs(what) => look::run(&client()?, &look::RUNS, what, json).await?,
+        Command::Approvals(what) => look::run(&client()?, &look::APPROVALS, what, json).await?,
+        Command::Incidents(what) => look::incidents(&client()?, what, json).await?,
+        Command::Approve(args) => people::decide(&client()?, args, "approve", json).await?,
+        Command::Reject(args) => people::decide(&client()?, args, "reject", json).await?,
+        Command::Cancel(wish) => people::wish(&client()?, wish, "cancel", json).await?,
+        Command::Pause(wish) => people::wish(&client()?, wish, "pause", json).await?,
+        Command::Resume(wish) => people::wish(&client()?, wish, "resume", json).await?,
+        Command::Undo(wish) => people::wish(&client()?, wish, "undo", json).await?,
+        Command::Retry(args) => people::retry(&client()?, args, json).await?,
+        Command::Pages(what) => look::pages(&client()?, what, json).await?,
+        Command::Export(args) => bundle::export(&client()?, &args).await?,
+        Command::Verify(args) => return bundle::verify(&args, json),
+        Command::Kpis(args) => kpis::run(&client()?, &args, json).await?,
+        Command::Playbooks(what) => playbooks::run(&client()?, what, json).await?,
+        Command::Halt(args) => operate::halt(&client()?, args, json).await?,
+        Command::Unhalt => operate::unhalt(&client()?, json).await?,
+        Command::Token(what) => operate::token(&client()?, what, json).await?,
+        Command::Aws(what) => return aws::run(&common, what).await,
+        Command::Bench(what) => bench::run(what).await?,
+        Command::Explain { code } => return explain::run(code.as_deref()),
+    }
+    Ok(ExitCode::SUCCESS)
+}

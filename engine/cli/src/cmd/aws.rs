@@ -1,0 +1,96 @@
+//! `stanch aws`.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use stanch_engine_core::effect::Effect;
+use stanch_engine_core::span::Span;
+use stanch_engine_runtime::system;
+use stanch_plugins_aws::{Aws, AwsSettings, Variant};
+use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome};
+
+use crate::args::{self, Common};
+use crate::output;
+
+pub(super) async fn run(common: &Common, what: args::Aws) -> anyhow::Result<ExitCode> {
+    match what {
+        args::Aws::Call { operation, params, region, endpoint_url, models, paginate } => {
+            let settings = AwsSettings {
+                models_dir: models,
+                endpoint_url,
+                default_region: region.clone(),
+                ..AwsSettings::default()
+            };
+            let params: Value = serde_json::from_str(&params).context("`--params` is no JSON")?;
+            let input = json!({"operation": operation, "params": params, "paginate": paginate});
+            call(&Aws::open(&settings)?, region, &input).await
+        }
+        args::Aws::Endpoint { service, region, fips, dualstack, models } => {
+            let settings = AwsSettings { models_dir: models, ..AwsSettings::default() };
+            let aws = Aws::open(&settings)?;
+            let found = aws.endpoint(&service, &region, Variant { fips, dual_stack: dualstack });
+            let endpoint = found.map_err(|why| anyhow::anyhow!(why))?;
+            if common.json {
+                output::json(&json!({
+                    "url": endpoint.url, "signing_region": endpoint.signing_region,
+                    "signing_name": endpoint.signing_name,
+                }));
+            } else {
+                println!("{}", endpoint.url);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A person calls: reads and changes alike, in the account that their credentials are for.
+async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Result<ExitCode> {
+    let catalogue = aws.register(Catalogue::new(aws.operations()));
+    let action = catalogue.action("aws.call").map_err(|why| anyhow::anyhow!(why))?;
+    let world = system::world();
+    let mut context = ActionContext {
+        incident: None,
+        run: None,
+        step: "aws call".to_owned(),
+        token: stanch_engine_core::digest::Sha256::of(world.entropy.next().to_be_bytes()).uuid(),
+        attempt: 1,
+        account: None,
+        region,
+        granted: Effect::Destroy,
+        timeout: Span::from_secs(120),
+        now: world.now(),
+        state: None,
+    };
+    context.account = own_account(action.as_ref(), &context).await;
+    loop {
+        match action.run(&context, input).await {
+            Ok(Outcome::Done(done)) => {
+                output::json(&done.value);
+                return Ok(ExitCode::SUCCESS);
+            }
+            Ok(Outcome::Again { state, after }) => {
+                world.clock.sleep_until(world.now().plus_ms(after.ms)).await;
+                context.state = Some(state);
+                context.attempt += 1;
+            }
+            Err(error) => {
+                let request_id = error.call.request_id.clone();
+                let error = json!({"error": {"code": error.code, "message": error.message, "request_id": request_id}});
+                eprintln!("{error}");
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+}
+
+async fn own_account(
+    action: &dyn stanch_plugins_sdk::Action,
+    context: &ActionContext,
+) -> Option<String> {
+    let who = json!({"operation": "sts:GetCallerIdentity", "params": {}});
+    match action.run(context, &who).await {
+        Ok(Outcome::Done(done)) => done.value.get("Account")?.as_str().map(str::to_owned),
+        _ => None,
+    }
+}

@@ -1,0 +1,45 @@
+//! `stanch bench`: the whole engine, and the bare loop beside it.
+
+mod noop;
+mod steps;
+mod waiting;
+
+use serde_json::{Value, json};
+use stanch_engine_store::bare;
+
+use crate::args::Bench;
+
+pub(super) async fn run(what: Bench) -> anyhow::Result<()> {
+    let line = match what {
+        Bench::Steps { database, runs, steps, concurrency } => {
+            steps::run(&database, runs, steps, concurrency).await?
+        }
+        Bench::Store { database, rows, producers } => store(&database, rows, producers).await?,
+        Bench::Waiting { database, runs } => waiting::run(&database, runs).await?,
+    };
+    println!("{line}");
+    Ok(())
+}
+
+async fn store(database: &str, rows: u64, producers: u64) -> anyhow::Result<Value> {
+    let measured = bare::run(database, rows, producers).await?;
+    Ok(json!({
+        "rows_per_s": rate(measured.rows, measured.elapsed),
+        "p50_ms": percentile_ms(&measured.waits, 50),
+        "p99_ms": percentile_ms(&measured.waits, 99),
+        "commits": measured.commits,
+    }))
+}
+
+/// So many a second.
+fn rate(count: u64, elapsed: std::time::Duration) -> f64 {
+    let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    (count / elapsed.as_secs_f64()).round()
+}
+
+/// The nearest-rank percentile of sorted durations, in milliseconds.
+fn percentile_ms(sorted: &[std::time::Duration], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    let millis = sorted.get(rank).map_or(0.0, |d| d.as_secs_f64() * 1_000.0);
+    (millis * 1_000.0).round() / 1_000.0
+}

@@ -1,0 +1,80 @@
+//! An action that does nothing, and notes when it was called.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use stanch_engine_core::effect::{Effect, RetrySafety};
+use stanch_engine_core::id::RunId;
+use stanch_engine_core::operation::Operations;
+use stanch_plugins_sdk::{
+    Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, Nature, Outcome,
+};
+
+/// `bench.noop`: gives back what it was given.
+#[derive(Clone, Default)]
+pub(super) struct Noop(Arc<Mutex<Calls>>);
+
+#[derive(Default)]
+struct Calls {
+    last: HashMap<RunId, Instant>,
+    pauses: Vec<Duration>,
+}
+
+impl Noop {
+    /// The time from each step of a run to its next one, sorted.
+    pub(super) fn pauses(&self) -> Vec<Duration> {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pauses = std::mem::take(&mut calls.pauses);
+        pauses.sort_unstable();
+        pauses
+    }
+
+    fn note(&self, run: RunId) {
+        let now = Instant::now();
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = calls.last.insert(run, now) {
+            calls.pauses.push(now - before);
+        }
+    }
+}
+
+impl Action for Noop {
+    fn name(&self) -> &'static str {
+        "bench.noop"
+    }
+
+    fn classify(&self, _: &Value) -> Result<Nature, ActionError> {
+        Ok(Nature { effect: Effect::Read, safety: RetrySafety::Natural })
+    }
+
+    fn run<'a>(
+        &'a self,
+        context: &'a ActionContext,
+        input: &'a Value,
+    ) -> BoxFuture<'a, Result<Outcome, ActionError>> {
+        if let Some(run) = context.run {
+            self.note(run);
+        }
+        let done = Done { value: input.clone(), call: CallRecord::default() };
+        Box::pin(std::future::ready(Ok(Outcome::Done(done))))
+    }
+}
+
+/// An API without operations.
+pub(super) struct NoOperations;
+
+impl Operations for NoOperations {
+    fn effect(&self, operation: &str) -> Result<Effect, String> {
+        Err(format!("there is no operation `{operation}`"))
+    }
+
+    fn check(&self, _: &str, _: &Value) -> Result<(), Vec<String>> {
+        Ok(())
+    }
+
+    fn blank_answer(&self, _: &str) -> Value {
+        Value::Null
+    }
+}

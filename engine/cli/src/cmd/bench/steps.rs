@@ -1,0 +1,139 @@
+//! Real runs of a real playbook, through the whole engine, at full durability.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+use stanch_engine_core::playbook::Bundle;
+use stanch_engine_core::span::Span;
+use stanch_engine_runtime::runs::{StartRequest, start};
+use stanch_engine_runtime::settings::{NotifySettings, Settings};
+use stanch_engine_runtime::{Runtime, playbooks, system};
+use stanch_engine_store::{Dialect, Options, Store};
+use stanch_plugins_sdk::Catalogue;
+
+use super::noop::{NoOperations, Noop};
+use super::{percentile_ms, rate};
+
+const PLAYBOOK: &str = r#"
+const PLAYBOOK = #{ name: "bench", title: "Steps that do nothing" };
+let total = 0;
+for i in 0..inputs.steps {
+    let about = #{ type: "AwsIamAccessKey", id: "AKIAIOSFODNN7EXAMPLE" };
+    total += action("bench.noop", #{ i: i, name: `step-${i}`, about: about }).i;
+}
+total
+"#;
+
+pub(super) async fn run(
+    database: &str,
+    runs: u32,
+    steps: u32,
+    concurrency: u32,
+) -> anyhow::Result<Value> {
+    let folder = Folder::new()?;
+    let noop = Noop::default();
+    let runtime = node(database, &folder, noop.clone(), concurrency).await?;
+    let bundle = Bundle { main: PLAYBOOK.to_owned(), imports: Default::default() };
+    playbooks::publish(&runtime, bundle, "bench", "bench").await?;
+    let inputs = json!({"steps": steps}).as_object().cloned().unwrap_or_default();
+    let before = runtime.store().commits();
+    let begun = Instant::now();
+    all(&runtime, runs, concurrency, &inputs).await?;
+    let elapsed = begun.elapsed();
+    let commits = runtime.store().commits() - before;
+    runtime.stop().await;
+    let pauses = noop.pauses();
+    Ok(json!({
+        "steps_per_s": rate(u64::from(runs) * u64::from(steps), elapsed),
+        "runs_per_s": rate(u64::from(runs), elapsed),
+        "p50_ms": percentile_ms(&pauses, 50),
+        "p99_ms": percentile_ms(&pauses, 99),
+        "commits": commits,
+    }))
+}
+
+/// A folder that goes with the measurement.
+pub(super) struct Folder(std::path::PathBuf);
+
+impl Folder {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let name = format!("stanch-bench-{:x}", system::world().entropy.next());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A node with one action.
+pub(super) async fn node(
+    database: &str,
+    folder: &Folder,
+    noop: Noop,
+    concurrency: u32,
+) -> anyhow::Result<Runtime> {
+    let is_alone = Dialect::of_url(database) == Some(Dialect::Sqlite);
+    let store = Store::open(Options::new(database)).await?;
+    let catalogue = Catalogue::new(Arc::new(NoOperations)).with_action(Arc::new(noop));
+    let settings = Settings {
+        data_dir: folder.0.clone(),
+        incident_window: Span::from_secs(60),
+        accounts: Default::default(),
+        config: json!({}),
+        shards: std::thread::available_parallelism().map_or(2, usize::from),
+        hot_runs: (concurrency as usize).saturating_mul(4).max(1_024),
+        lease: (!is_alone).then_some(Span::from_secs(10)),
+        notify: NotifySettings::default(),
+        heartbeat: None,
+        grace: Span::from_secs(5),
+        public_url: String::new(),
+    };
+    Ok(Runtime::start(system::world(), settings, store, catalogue).await?)
+}
+
+/// Starts runs, so many at a time, and waits until the last has ended.
+async fn all(
+    runtime: &Runtime,
+    runs: u32,
+    concurrency: u32,
+    inputs: &Map<String, Value>,
+) -> anyhow::Result<()> {
+    let mut rested = runtime.rested();
+    let (mut begun, mut ended) = (0, 0);
+    let mut starting = Vec::new();
+    while begun < concurrency.min(runs) {
+        starting.push(spawn(runtime, inputs));
+        begun += 1;
+    }
+    while ended < runs {
+        rested.recv().await?;
+        ended += 1;
+        if begun < runs {
+            starting.push(spawn(runtime, inputs));
+            begun += 1;
+        }
+    }
+    for task in starting {
+        task.await??;
+    }
+    Ok(())
+}
+
+fn spawn(
+    runtime: &Runtime,
+    inputs: &Map<String, Value>,
+) -> tokio::task::JoinHandle<anyhow::Result<()>> {
+    let (runtime, inputs) = (runtime.clone(), inputs.clone());
+    tokio::task::spawn(async move {
+        let (playbook, requester) = ("bench".to_owned(), "bench".to_owned());
+        let request = StartRequest { playbook, inputs, requester, ..StartRequest::default() };
+        start(&runtime, request).await?;
+        Ok(())
+    })
+}

@@ -1,0 +1,43 @@
+//! `stanch kpis`.
+
+use serde_json::Value;
+use stanch_engine_core::span::Span;
+
+use crate::args::Kpis;
+use crate::client::Client;
+use crate::output;
+
+pub(super) async fn run(client: &Client, args: &Kpis, json: bool) -> anyhow::Result<()> {
+    let report = client.get("/kpis", &[("window", args.window.clone())]).await?;
+    if json {
+        output::json(&report)
+    } else {
+        show(&report)
+    }
+    Ok(())
+}
+
+/// Prints KPIs for people.
+pub(super) fn show(report: &Value) {
+    println!("{} incidents since {}", report["incidents"], output::text(&report["since"]));
+    println!(
+        "{:<22} {:>6} {:>10} {:>10} {:>10} {:>10} {:>6}",
+        "", "count", "mean", "p50", "p90", "p95", "open"
+    );
+    for kpi in report["kpis"].as_array().into_iter().flatten() {
+        let span = |name: &str| {
+            kpi[name].as_i64().map_or_else(|| "-".to_owned(), |ms| Span::from_ms(ms).to_string())
+        };
+        println!(
+            "{:<22} {:>6} {:>10} {:>10} {:>10} {:>10} {:>6}   {}",
+            output::text(&kpi["title"]),
+            kpi["count"],
+            span("mean_ms"),
+            span("p50_ms"),
+            span("p90_ms"),
+            span("p95_ms"),
+            kpi["open"],
+            output::text(&kpi["formula"]),
+        );
+    }
+}

@@ -1,0 +1,188 @@
+//! `stanch alerts|incidents|runs|approvals|pages list|show|ack`.
+
+use serde_json::{Value, json};
+
+use crate::args::{Incidents, List, Look, Pages};
+use crate::client::Client;
+use crate::output;
+
+/// A kind of thing that can be listed.
+pub(super) struct Kind {
+    path: &'static str,
+    columns: &'static [(&'static str, &'static str)],
+}
+
+pub(super) const ALERTS: Kind = Kind {
+    path: "/alerts",
+    columns: &[
+        ("ID", "/alert_id"),
+        ("SEVERITY", "/severity"),
+        ("ACCOUNT", "/account"),
+        ("INCIDENT", "/incident_id"),
+        ("TITLE", "/title"),
+    ],
+};
+
+pub(super) const RUNS: Kind = Kind {
+    path: "/runs",
+    columns: &[
+        ("ID", "/id"),
+        ("STATUS", "/status"),
+        ("PLAYBOOK", "/playbook"),
+        ("INCIDENT", "/incident_id"),
+        ("CREATED", "/created_at"),
+    ],
+};
+
+pub(super) const APPROVALS: Kind = Kind {
+    path: "/approvals",
+    columns: &[
+        ("ID", "/id"),
+        ("STATUS", "/status"),
+        ("ASKED", "/approvers"),
+        ("EXPIRES", "/expires_at"),
+        ("TITLE", "/title"),
+    ],
+};
+
+const INCIDENTS: Kind = Kind {
+    path: "/incidents",
+    columns: &[
+        ("ID", "/id"),
+        ("STATUS", "/status"),
+        ("SEVERITY", "/severity"),
+        ("VERDICT", "/verdict"),
+        ("OPENED", "/opened_at"),
+        ("TITLE", "/title"),
+    ],
+};
+
+const PAGES: Kind = Kind {
+    path: "/pages",
+    columns: &[
+        ("ID", "/id"),
+        ("CODE", "/code"),
+        ("SENT", "/deliveries"),
+        ("TAKEN BY", "/taken_by"),
+        ("MESSAGE", "/message"),
+    ],
+};
+
+pub(super) async fn run(
+    client: &Client,
+    kind: &Kind,
+    what: Look,
+    json: bool,
+) -> anyhow::Result<()> {
+    match what {
+        Look::List(list) => listing(client, kind, list, json).await,
+        Look::Show { id } => {
+            let found = client.get(&format!("{}/{id}", kind.path), &[]).await?;
+            if json {
+                output::json(&found)
+            } else {
+                output::members(&found)
+            }
+            if !json && kind.path == RUNS.path {
+                steps(client, &id).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn listing(client: &Client, kind: &Kind, list: List, json: bool) -> anyhow::Result<()> {
+    let mut query = vec![("limit", list.limit.to_string())];
+    query.extend(list.status.map(|status| ("status", status)));
+    query.extend(list.cursor.map(|cursor| ("cursor", cursor)));
+    let found = client.get(kind.path, &query).await?;
+    if json {
+        output::json(&found);
+        return Ok(());
+    }
+    output::table(found["items"].as_array().map_or(&[], Vec::as_slice), kind.columns);
+    if let Some(cursor) = found["next_cursor"].as_str() {
+        println!("more: --cursor {cursor}");
+    }
+    Ok(())
+}
+
+/// The journal of a run, a line an entry.
+async fn steps(client: &Client, id: &str) -> anyhow::Result<()> {
+    let journal = client.get(&format!("/runs/{id}/journal"), &[]).await?;
+    println!();
+    for entry in journal["items"].as_array().into_iter().flatten() {
+        let body = &entry["body"];
+        let said = ["error", "detail", "result", "reason", "head"];
+        let said = said.iter().find(|name| !body[**name].is_null());
+        let said: String = said.map(|name| body[*name].to_string()).unwrap_or_default();
+        let short: String = said.chars().take(160).collect();
+        println!(
+            "{:>4}  {}  {:<16} {:<8} {short}",
+            entry["seq"],
+            output::text(&entry["at"]),
+            output::text(&entry["kind"]),
+            body["key"].as_str().unwrap_or(""),
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn incidents(client: &Client, what: Incidents, json: bool) -> anyhow::Result<()> {
+    match what {
+        Incidents::List(list) => listing(client, &INCIDENTS, list, json).await,
+        Incidents::Ack { id } => {
+            let found = client.post(&format!("/incidents/{id}/ack"), &json!({})).await?;
+            if json {
+                output::json(&found)
+            } else {
+                println!("{id} is yours")
+            }
+            Ok(())
+        }
+        Incidents::Show { id } => {
+            let mut found = client.get(&format!("/incidents/{id}"), &[]).await?;
+            let timeline = client.get(&format!("/incidents/{id}/timeline"), &[]).await?;
+            if json {
+                found["timeline"] = timeline["items"].clone();
+                output::json(&found);
+                return Ok(());
+            }
+            show_incident(&found, &timeline);
+            Ok(())
+        }
+    }
+}
+
+fn show_incident(found: &Value, timeline: &Value) {
+    let text = |name: &str| output::text(&found[name]);
+    println!("{}  {}  {}  {}", text("id"), text("status"), text("severity"), text("title"));
+    if !found["verdict"].is_null() {
+        println!("verdict: {} ({})", text("verdict"), text("verdict_reason"));
+    }
+    println!();
+    for line in timeline["items"].as_array().into_iter().flatten() {
+        println!("{}", timeline_line(line));
+    }
+}
+
+/// A line of a timeline for people.
+pub(super) fn timeline_line(line: &Value) -> String {
+    let text = |name: &str| output::text(&line[name]);
+    format!("{:<30} {:<10} {}", text("at"), text("kind"), text("text"))
+}
+
+pub(super) async fn pages(client: &Client, what: Pages, json: bool) -> anyhow::Result<()> {
+    match what {
+        Pages::List(list) => listing(client, &PAGES, list, json).await,
+        Pages::Ack { id } => {
+            let found = client.post(&format!("/pages/{id}/ack"), &json!({})).await?;
+            if json {
+                output::json(&found)
+            } else {
+                println!("{id} is yours")
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `stanch normalize`.
+
+use std::io::Read as _;
+
+use anyhow::Context as _;
+use serde_json::json;
+use stanch_engine_runtime::intake;
+
+use crate::args::{Common, Normalize};
+use crate::config::{Config, environment};
+use crate::output;
+use crate::wiring;
+
+pub(super) fn run(common: &Common, args: &Normalize) -> anyhow::Result<()> {
+    let config = Config::load(common.config.as_deref(), &environment)?;
+    let catalogue = wiring::catalogue(&config, None)?;
+    let mut body = Vec::new();
+    if args.file.as_os_str() == "-" {
+        std::io::stdin().read_to_end(&mut body)?;
+    } else {
+        body = std::fs::read(&args.file).with_context(|| format!("{}", args.file.display()))?;
+    }
+    let alerts = intake::normalize(&catalogue, &args.source, &body)
+        .map_err(|why| anyhow::anyhow!("{}: {why}", args.file.display()))?;
+    output::json(&json!({"alerts": alerts}));
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! `stanch approve|reject|cancel|pause|resume|undo|retry`.
+
+use anyhow::Context as _;
+use serde_json::{Map, Value, json};
+
+use crate::args::{Decide, Retry, Wish};
+use crate::client::Client;
+use crate::output;
+
+pub(super) async fn decide(
+    client: &Client,
+    args: Decide,
+    decision: &str,
+    json: bool,
+) -> anyhow::Result<()> {
+    let mut form = Map::new();
+    for pair in &args.form {
+        let (name, value) =
+            pair.split_once('=').with_context(|| format!("`--form {pair}`: write NAME=VALUE"))?;
+        form.insert(name.to_owned(), Value::String(value.to_owned()));
+    }
+    let body = json!({"decision": decision, "reason": args.reason, "form": form});
+    let answer = client.post(&format!("/approvals/{}/decisions", args.approval), &body).await?;
+    if json {
+        output::json(&answer);
+    } else {
+        println!("{} is {}", args.approval, output::text(&answer["status"]));
+    }
+    Ok(())
+}
+
+pub(super) async fn wish(
+    client: &Client,
+    wish: Wish,
+    verb: &str,
+    json: bool,
+) -> anyhow::Result<()> {
+    let body = json!({"reason": wish.reason});
+    let answer = client.post(&format!("/runs/{}/{verb}", wish.run), &body).await?;
+    if json {
+        output::json(&answer);
+    } else if verb == "undo" {
+        println!("{} takes back what {} did", output::text(&answer["id"]), wish.run);
+    } else {
+        println!("{}: {verb} is on its way", wish.run);
+    }
+    Ok(())
+}
+
+pub(super) async fn retry(client: &Client, args: Retry, json: bool) -> anyhow::Result<()> {
+    let result: Value = match &args.result {
+        Some(text) => serde_json::from_str(text).context("`--result` is no JSON")?,
+        None => Value::Null,
+    };
+    let body = json!({
+        "step": args.step, "outcome": args.outcome, "reason": args.reason, "result": result,
+    });
+    let answer = client.post(&format!("/runs/{}/retry", args.run), &body).await?;
+    if json {
+        output::json(&answer);
+    } else {
+        println!("{} step {}: {}", args.run, args.step, args.outcome);
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! `stanch serve`: a node, until it is told to stop.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_runtime::{Runtime, playbooks, system};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::args::{Common, Serve};
+use crate::config::{Config, LogFormat, environment};
+use crate::wiring::{self, Node, Seams};
+
+/// How often the folder of playbooks is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long requests that have begun may still take when the node stops.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(common: &Common, args: Serve) -> anyhow::Result<()> {
+    let mut config = Config::load(common.config.as_deref(), &environment)?;
+    if args.playbooks.is_some() {
+        config.playbooks = args.playbooks;
+    }
+    log_to_stderr(config.log_format.unwrap_or(LogFormat::Text));
+    let address = config.listen()?;
+    let node = wiring::start(&config, system::world(), &environment, Seams::default()).await?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("can't listen at {address}"))?;
+    if config.notify.default_topic.is_none() && config.notify.topics.is_empty() {
+        tracing::warn!("nobody can be paged: set `default_topic` under [notify] in stanch.toml");
+    }
+    tracing::info!(address = %listener.local_addr()?, database = %config.data_dir().display(), "serving");
+    work(node, listener, config.playbooks, stop_signal()).await
+}
+
+/// Serves until `stop` resolves, and then stops in order.
+pub(super) async fn work(
+    node: Node,
+    listener: TcpListener,
+    folder: Option<PathBuf>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let (stopping, stopped) = watch::channel(false);
+    let publisher = folder.map(|folder| {
+        tokio::task::spawn(publish_changes(node.runtime.clone(), folder, stopped.clone()))
+    });
+    let router = stanch_engine_server::router(node.runtime.clone(), node.server.clone());
+    let mut told = stopped;
+    let until = async move {
+        let _ = told.wait_for(|stop| *stop).await;
+    };
+    let mut server = tokio::task::spawn(stanch_engine_server::serve(listener, router, until));
+    tokio::select! {
+        () = stop => tracing::info!("stopping"),
+        ended = &mut server => ended??,
+    }
+    let _ = stopping.send(true);
+    if tokio::time::timeout(LAST_REQUESTS, &mut server).await.is_err() {
+        server.abort();
+    }
+    if let Some(publisher) = publisher {
+        let _ = publisher.await;
+    }
+    node.runtime.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Publishes what changed in a folder, now and whenever it does.
+async fn publish_changes(runtime: Runtime, folder: PathBuf, mut stop: watch::Receiver<bool>) {
+    let mut seen = BTreeMap::new();
+    let mut interval = tokio::time::interval(LOOK);
+    while !*stop.borrow() {
+        tokio::select! {
+            _ = interval.tick() => publish_folder(&runtime, &folder, &mut seen).await,
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Publishes the playbooks of a folder whose texts are new. What is unfit is said once, and what
+/// was active before stays so.
+pub(super) async fn publish_folder(
+    runtime: &Runtime,
+    folder: &Path,
+    seen: &mut BTreeMap<PathBuf, Sha256>,
+) {
+    let files = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.filter_map(|entry| entry.ok().map(|entry| entry.path())),
+        Err(error) => {
+            if seen.insert(folder.to_owned(), Sha256::ZERO).is_none() {
+                tracing::error!(folder = %folder.display(), %error, "the playbooks can't be read");
+            }
+            return;
+        }
+    };
+    let mut files: Vec<_> = files.filter(|f| f.extension().is_some_and(|e| e == "rhai")).collect();
+    files.sort();
+    for file in files {
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let gathered = playbooks::gather(&text, folder);
+        let mark = match &gathered {
+            Ok(bundle) => bundle.digest(),
+            Err(diagnostics) => Sha256::of(format!("{text}{diagnostics:?}")),
+        };
+        if seen.insert(file.clone(), mark) == Some(mark) {
+            continue;
+        }
+        let shown = file.display().to_string();
+        let published = match gathered {
+            Ok(bundle) => playbooks::publish(runtime, bundle, "folder", &shown).await,
+            Err(diagnostics) => Err(playbooks::PublishError::Unfit(diagnostics)),
+        };
+        match published {
+            Ok(published) if published.changed => {
+                tracing::info!(file = %shown, playbook = %published.name, digest = %published.digest, "published");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(file = %shown, "not published: {error}"),
+        }
+    }
+}
+
+/// Log lines go to standard error; `STANCH_LOG` chooses them, as in `info,stanch_engine_runtime=debug`.
+pub(super) fn log_to_stderr(format: LogFormat) {
+    let filter = environment("STANCH_LOG").unwrap_or_else(|| "info".to_owned());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

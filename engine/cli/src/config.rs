@@ -1,0 +1,321 @@
+//! The configuration: `stanch.toml`, and then the environment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use stanch_engine_core::effect::Mode;
+use stanch_engine_core::error_code;
+use stanch_engine_core::span::Span;
+
+/// What can be configured. A key that is not here is an error.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen; 127.0.0.1:8080 unless it is said.
+    pub listen: Option<String>,
+    /// `sqlite://PATH` or `postgres://…`; `stanch.db` in the data folder unless it is said.
+    pub database_url: Option<String>,
+    /// Where the database, evidence and keys lie; `stanch-data` unless it is said.
+    pub data_dir: Option<PathBuf>,
+    /// The folder of playbooks that are published by themselves.
+    pub playbooks: Option<PathBuf>,
+    /// Where people reach this installation.
+    pub public_url: Option<String>,
+    /// For how long after its last alert an incident takes another about the same thing.
+    pub incident_window: Option<Span>,
+    /// `text` or `json`.
+    pub log_format: Option<LogFormat>,
+    /// Threads that run scripts; one for each processor unless it is said.
+    pub shards: Option<usize>,
+    /// Runs that are worked on at the same time, at most.
+    pub hot_runs: Option<usize>,
+    /// The token that webhooks are sent with.
+    pub webhook: TokenSource,
+    /// The first person's token.
+    pub admin: TokenSource,
+    /// How much may be done in which account.
+    pub accounts: BTreeMap<String, Account>,
+    /// Whom to tell what, and how.
+    pub notify: Notify,
+    /// Where something outside hears that all is well.
+    pub heartbeat: Option<Heartbeat>,
+    /// How AWS is called.
+    pub aws: AwsConfig,
+    /// What playbooks read as `config`.
+    pub config: toml::Table,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Where a token comes from: a reference, never the secret itself.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenSource {
+    /// `env:NAME` or `file:PATH`.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenSource")
+    }
+}
+
+/// How much may be done in an account.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// observe, ask or auto.
+    pub mode: Mode,
+}
+
+/// Whom to tell what, and how.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// The SNS topic of each role or person.
+    pub topics: BTreeMap<String, String>,
+    /// The topic of everybody else.
+    pub default_topic: Option<String>,
+    /// Who is paged when nobody answers, one after the other.
+    pub escalate: Vec<String>,
+    /// The pause until a page goes out again.
+    pub repeat_every: Option<Span>,
+}
+
+/// Where something outside hears that all is well.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// What is called.
+    pub url: String,
+    /// How often; every minute unless it is said.
+    #[serde(default = "minute")]
+    pub every: Span,
+}
+
+fn minute() -> Span {
+    Span::from_secs(60)
+}
+
+/// How AWS is called; AWS's own variables hold beside it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsConfig {
+    /// Another endpoint than AWS's.
+    pub endpoint_url: Option<String>,
+    /// The region where an alert names none.
+    pub region: Option<String>,
+    /// A folder with more models, in botocore's layout.
+    pub models_dir: Option<PathBuf>,
+}
+
+/// A configuration that can't be.
+#[derive(Debug)]
+pub struct ConfigError(pub String);
+
+impl Config {
+    /// Reads the file, if there is one, and the environment over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key.
+    pub fn load(file: Option<&Path>, variable: Variable<'_>) -> Result<Self, ConfigError> {
+        let default = Path::new("stanch.toml");
+        let path = file.or_else(|| default.exists().then_some(default));
+        let mut config = match path {
+            Some(path) => Self::read(path)?,
+            None => Self::default(),
+        };
+        config.take_environment(variable);
+        config.check()?;
+        Ok(config)
+    }
+
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError(format!("{shown}: {error}")))?;
+        toml::from_str(&text).map_err(|error| ConfigError(format!("{shown}: {error}")))
+    }
+
+    fn take_environment(&mut self, variable: Variable<'_>) {
+        let over = |name: &str, field: &mut Option<String>| {
+            if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
+                *field = Some(value);
+            }
+        };
+        over("STANCH_LISTEN", &mut self.listen);
+        over("STANCH_DATABASE_URL", &mut self.database_url);
+        over("STANCH_PUBLIC_URL", &mut self.public_url);
+        for (name, field) in
+            [("STANCH_DATA_DIR", &mut self.data_dir), ("STANCH_PLAYBOOKS", &mut self.playbooks)]
+        {
+            if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
+                *field = Some(value.into());
+            }
+        }
+        for (name, source) in
+            [("STANCH_WEBHOOK_TOKEN", &mut self.webhook), ("STANCH_ADMIN_TOKEN", &mut self.admin)]
+        {
+            if variable(name).is_some_and(|value| !value.is_empty()) {
+                source.token = Some(format!("env:{name}"));
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.listen()?;
+        for account in self.accounts.keys() {
+            if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+                let message = format!("[accounts.\"{account}\"]: an account is 12 digits");
+                return Err(ConfigError(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where to listen.
+    ///
+    /// # Errors
+    /// When it is no address and port.
+    pub fn listen(&self) -> Result<SocketAddr, ConfigError> {
+        let text = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
+        text.parse().map_err(|_| {
+            ConfigError(format!(
+                "`listen`: `{text}` is no address and port, such as 127.0.0.1:8080"
+            ))
+        })
+    }
+
+    /// Where the database, evidence and keys lie.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| PathBuf::from("stanch-data"))
+    }
+
+    /// The database.
+    pub fn database_url(&self) -> String {
+        let file = || stanch_engine_store::sqlite_url(&self.data_dir().join("stanch.db"));
+        self.database_url.clone().unwrap_or_else(file)
+    }
+
+    /// Where people and the command line reach this installation.
+    pub fn public_url(&self) -> String {
+        let listen = || {
+            let address =
+                self.listen().map_or_else(|_| "127.0.0.1:8080".to_owned(), |a| a.to_string());
+            format!("http://{}", address.replace("0.0.0.0", "127.0.0.1"))
+        };
+        self.public_url.clone().unwrap_or_else(listen)
+    }
+}
+
+/// How a variable of the environment is looked up.
+pub type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// A variable of the real environment.
+#[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl TokenSource {
+    /// The token, when a place for it is named.
+    ///
+    /// # Errors
+    /// When the place holds none, or the secret itself stands in the file.
+    pub fn resolve(&self, variable: Variable<'_>) -> Result<Option<String>, ConfigError> {
+        let Some(reference) = &self.token else { return Ok(None) };
+        let secret = match reference.split_once(':') {
+            Some(("env", name)) => variable(name)
+                .ok_or_else(|| ConfigError(format!("the variable {name} is not set")))?,
+            Some(("file", path)) => std::fs::read_to_string(path)
+                .map_err(|error| ConfigError(format!("{path}: {error}")))?,
+            _ => {
+                let message = "`token` must be a reference, `env:NAME` or `file:PATH`: a secret has no place in the configuration";
+                return Err(ConfigError(message.to_owned()));
+            }
+        };
+        let secret = secret.trim().to_owned();
+        if secret.len() < 16 {
+            let message = format!("the token at {reference} is shorter than 16 characters");
+            return Err(ConfigError(message));
+        }
+        Ok(Some(secret))
+    }
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let code = error_code::CONFIGURATION;
+        write!(f, "{code}: {}: {}", code.title, self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("stanch.toml");
+        std::fs::write(&file, text).unwrap();
+        let find = |name: &str| {
+            variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+        };
+        Config::load(Some(&file), &find)
+    }
+
+    #[test]
+    fn the_environment_stands_over_the_file() {
+        let text = "listen = \"0.0.0.0:1\"\n[accounts.\"111122223333\"]\nmode = \"ask\"";
+        let config = load(text, &[("STANCH_LISTEN", "127.0.0.1:9")]).unwrap();
+        assert_eq!(config.listen().unwrap().port(), 9);
+        assert_eq!(config.accounts["111122223333"].mode, Mode::Ask);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        for (text, key) in [
+            ("lisen = \"x\"", "lisen"),
+            ("[notify]\ntopic = \"x\"", "topic"),
+            ("[accounts.\"111122223333\"]\nmode = \"yolo\"", "yolo"),
+            ("[accounts.\"42\"]\nmode = \"ask\"", "12 digits"),
+            ("listen = \"here\"", "here"),
+        ] {
+            let error = load(text, &[]).unwrap_err().to_string();
+            assert!(error.contains(key) && error.contains("ST0505"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_file_is_refused_and_not_shown() {
+        let config = load("[webhook]\ntoken = \"hunter2hunter2hunter2\"", &[]).unwrap();
+        let error = config.webhook.resolve(&|_| None).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_token_is_found_where_it_is_said_to_be() {
+        let secret = "a-token-of-some-length";
+        let config = load("", &[("STANCH_ADMIN_TOKEN", secret)]).unwrap();
+        let find = |name: &str| (name == "STANCH_ADMIN_TOKEN").then(|| secret.to_owned());
+        assert_eq!(config.admin.resolve(&find).unwrap().as_deref(), Some(secret));
+        assert!(config.admin.resolve(&|_| None).is_err());
+        let short = |name: &str| (name == "STANCH_ADMIN_TOKEN").then(|| "short".to_owned());
+        assert!(config.admin.resolve(&short).is_err());
+        assert_eq!(config.webhook.resolve(&find).unwrap(), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! How answers are printed: as tables for people, as JSON for programs.
+
+use serde_json::Value;
+
+/// Prints JSON, indented.
+pub(crate) fn json(value: &Value) {
+    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Prints rows under their headings. A column is a path into the row.
+pub(crate) fn table(rows: &[Value], columns: &[(&str, &str)]) {
+    let cell = |row: &Value, path: &str| text(row.pointer(path).unwrap_or(&Value::Null));
+    let mut lines: Vec<Vec<String>> =
+        vec![columns.iter().map(|(name, _)| (*name).to_owned()).collect()];
+    lines.extend(rows.iter().map(|row| columns.iter().map(|(_, path)| cell(row, path)).collect()));
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|column| lines.iter().filter_map(|l| l.get(column)).map(|c| c.chars().count()).max())
+        .map(|width| width.unwrap_or(0))
+        .collect();
+    for line in lines {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+/// A value in a cell or a line.
+pub(crate) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// Prints the members of an object, a line each, what is nested as JSON.
+pub(crate) fn members(value: &Value) {
+    let Some(members) = value.as_object() else { return json(value) };
+    let width = members.keys().map(|name| name.len()).max().unwrap_or(0);
+    for (name, value) in members {
+        let is_nested = matches!(value, Value::Object(_) | Value::Array(_));
+        let shown = if is_nested && !is_flat(value) {
+            serde_json::to_string_pretty(value).unwrap_or_default()
+        } else {
+            text(value)
+        };
+        println!("{name:<width$}  {shown}");
+    }
+}
+
+fn is_flat(value: &Value) -> bool {
+    let is_leaf = |v: &Value| !matches!(v, Value::Object(_) | Value::Array(_));
+    value.as_array().is_some_and(|items| items.iter().all(is_leaf))
+}

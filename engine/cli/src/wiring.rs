@@ -1,0 +1,156 @@
+//! Puts a node together.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::error_code;
+use stanch_engine_core::span::Span;
+use stanch_engine_core::world::World;
+use stanch_engine_runtime::people::new_secret;
+use stanch_engine_runtime::settings::{HeartbeatSettings, NotifySettings, Settings};
+use stanch_engine_runtime::{Runtime, playbooks, secret_file};
+use stanch_engine_server::ServerSettings;
+use stanch_engine_store::{CommitHook, Dialect, Options, Store};
+use stanch_plugins_aws::{Aws, AwsSettings};
+use stanch_plugins_sdk::Catalogue;
+
+use crate::config::{Config, TokenSource, Variable};
+
+/// A node that is put together.
+pub struct Node {
+    /// What works.
+    pub runtime: Runtime,
+    /// What the server needs to know.
+    pub server: ServerSettings,
+    /// Held for as long as the node lives.
+    _lock: Option<File>,
+}
+
+/// What tests may put into a node.
+#[derive(Default)]
+pub struct Seams {
+    /// Called around every commit.
+    pub on_commit: Option<CommitHook>,
+    /// Changes the catalogue before it is used.
+    pub catalogue: Option<Box<dyn FnOnce(Catalogue) -> Catalogue + Send>>,
+    /// Credentials for AWS instead of those of the environment.
+    pub credentials: Option<stanch_plugins_aws::StaticCredentials>,
+}
+
+/// Puts a node together and starts it.
+///
+/// # Errors
+/// With the code whose page says what to do.
+pub async fn start(
+    config: &Config,
+    world: World,
+    variable: Variable<'_>,
+    seams: Seams,
+) -> anyhow::Result<Node> {
+    let data_dir = config.data_dir();
+    std::fs::create_dir_all(&data_dir)
+        .with_context(|| format!("the data folder {}", data_dir.display()))?;
+    let url = config.database_url();
+    let is_alone = Dialect::of_url(&url) == Some(Dialect::Sqlite);
+    let lock = if is_alone { Some(lock(&data_dir)?) } else { None };
+    let options = Options { url, on_commit: seams.on_commit };
+    let store = Store::open(options).await.map_err(|error| {
+        anyhow::anyhow!(
+            "{}: {error}. `stanch explain {}` says what to do",
+            error.code(),
+            error.code()
+        )
+    })?;
+    let catalogue = catalogue(config, seams.credentials)?;
+    let catalogue =
+        seams.catalogue.map_or_else(|| catalogue.clone(), |change| change(catalogue.clone()));
+    let settings = settings(config, is_alone)?;
+    let runtime = Runtime::start(world.clone(), settings, store, catalogue).await?;
+    playbooks::publish_built_in(&runtime).await?;
+    let keys = data_dir.join("keys");
+    let server = ServerSettings {
+        webhook_token: token(&config.webhook, &keys.join("webhook.token"), &world, variable)?,
+        admin_token: token(&config.admin, &keys.join("admin.token"), &world, variable)?,
+    };
+    Ok(Node { runtime, server, _lock: lock })
+}
+
+/// Every action and source of this binary.
+///
+/// # Errors
+/// When the models of AWS can't be read, or there is no TLS.
+pub fn catalogue(
+    config: &Config,
+    credentials: Option<stanch_plugins_aws::StaticCredentials>,
+) -> anyhow::Result<Catalogue> {
+    let aws = Aws::open(&AwsSettings {
+        models_dir: config.aws.models_dir.clone(),
+        endpoint_url: config.aws.endpoint_url.clone(),
+        default_region: config.aws.region.clone(),
+        credentials,
+    })?;
+    let catalogue = aws.register(Catalogue::new(aws.operations()));
+    Ok(stanch_plugins_http::register(catalogue)?)
+}
+
+/// Only one process may write to a database file and its evidence.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join("lock");
+    let file = File::create(&path).with_context(|| format!("{}", path.display()))?;
+    if file.try_lock().is_err() {
+        let code = error_code::IN_USE;
+        bail!("{code}: {}: {}", code.title, data_dir.display());
+    }
+    Ok(file)
+}
+
+fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let modes = config.accounts.iter().map(|(id, account)| (id.clone(), account.mode));
+    let heartbeat = config.heartbeat.as_ref();
+    Ok(Settings {
+        data_dir: config.data_dir(),
+        incident_window: config.incident_window.unwrap_or(Span::from_secs(24 * 60 * 60)),
+        accounts: modes.collect(),
+        config: serde_json::to_value(&config.config)?,
+        shards: config.shards.unwrap_or(processors.min(16)),
+        hot_runs: config.hot_runs.unwrap_or(4_096),
+        lease: (!is_alone).then_some(Span::from_secs(10)),
+        notify: NotifySettings {
+            topics: config.notify.topics.clone(),
+            default_topic: config.notify.default_topic.clone(),
+            escalate: config.notify.escalate.clone(),
+            repeat_every: config.notify.repeat_every,
+        },
+        heartbeat: heartbeat.map(|h| HeartbeatSettings { url: h.url.clone(), every: h.every }),
+        grace: Span::from_secs(5),
+        public_url: config.public_url(),
+    })
+}
+
+/// The hash of a token: the configured one, else the one in the data folder, which is made when it
+/// is not there.
+fn token(
+    source: &TokenSource,
+    file: &PathBuf,
+    world: &World,
+    variable: Variable<'_>,
+) -> anyhow::Result<Sha256> {
+    if let Some(secret) = source.resolve(variable)? {
+        return Ok(Sha256::of(secret));
+    }
+    let secret = match std::fs::read_to_string(file) {
+        Ok(text) => text.trim().to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret = new_secret(world);
+            secret_file::write(file, secret.as_bytes())
+                .with_context(|| format!("{}", file.display()))?;
+            tracing::info!(file = %file.display(), "made a token");
+            secret
+        }
+        Err(error) => return Err(error).with_context(|| format!("{}", file.display())),
+    };
+    Ok(Sha256::of(secret))
+}

@@ -1,0 +1,185 @@
+//! People decide.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, may_decide, tally};
+use stanch_engine_core::custody::CustodyAction;
+use stanch_engine_core::id::{ApprovalId, InboxId};
+use stanch_engine_core::incident::Milestone;
+use stanch_engine_core::json::Json;
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::approvals::{self, Approval};
+use stanch_engine_store::custody::{self, NewRecord};
+use stanch_engine_store::inbox::{self, Fact, FactKind};
+use stanch_engine_store::{StoreError, Tx, incidents, milestones, pages};
+
+use crate::live::facts::Decided;
+use crate::people::Caller;
+use crate::projection::approval_page_key;
+use crate::runtime::Runtime;
+use crate::shared::Shared;
+
+/// Why a decision was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecideError {
+    /// There is no such approval.
+    #[error("there is no approval {0}")]
+    NotFound(ApprovalId),
+    /// Somebody else is asked.
+    #[error("you are not asked: {approval} asks {}", .approvers.join(", "))]
+    NotAsked {
+        /// The approval.
+        approval: ApprovalId,
+        /// Who is.
+        approvers: Vec<String>,
+    },
+    /// It is settled, or has run out.
+    #[error("it is too late: the approval is {}", .0.as_str())]
+    TooLate(ApprovalStatus),
+    /// The same person decides once.
+    #[error("you have decided already")]
+    Twice,
+    /// Something is missing.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The database.
+    #[error("{0}")]
+    Store(String),
+}
+
+/// What a person says.
+#[derive(Clone, Debug)]
+pub struct Say {
+    /// Yes or no.
+    pub answer: Answer,
+    /// Why; a decision without a reason is not taken.
+    pub reason: String,
+    /// What was filled in.
+    pub form: Value,
+}
+
+/// Takes a decision, and gives where the approval stands then.
+///
+/// # Errors
+/// [`DecideError`] says why it was not taken; nothing is changed then.
+pub async fn decide(
+    runtime: &Runtime,
+    approval: ApprovalId,
+    caller: &Caller,
+    say: Say,
+) -> Result<ApprovalStatus, DecideError> {
+    if say.reason.trim().is_empty() {
+        return Err(DecideError::BadRequest("a decision needs a reason".to_owned()));
+    }
+    let decision = Decision {
+        person: caller.name.clone(),
+        answer: say.answer,
+        reason: say.reason,
+        form: say.form,
+        at: runtime.world().now(),
+        from: caller.from.clone(),
+    };
+    let parts = Arc::new((runtime.shared.clone(), caller.roles.clone(), decision));
+    let taken = runtime
+        .store()
+        .write(move |tx| {
+            let parts = parts.clone();
+            Box::pin(async move {
+                let (shared, roles, decision) = &*parts;
+                take(tx, shared, approval, roles, decision).await
+            })
+        })
+        .await;
+    runtime.nudge();
+    taken.unwrap_or_else(|error| Err(DecideError::Store(error.to_string())))
+}
+
+async fn take(
+    tx: &mut Tx<'_>,
+    shared: &Shared,
+    id: ApprovalId,
+    roles: &[String],
+    decision: &Decision,
+) -> Result<Result<ApprovalStatus, DecideError>, StoreError> {
+    let Some(approval) = approvals::get(tx, id).await? else {
+        return Ok(Err(DecideError::NotFound(id)));
+    };
+    if let Err(error) = may_take(&approval, roles, decision) {
+        return Ok(Err(error));
+    }
+    if !approvals::decide(tx, id, decision).await? {
+        return Ok(Err(DecideError::Twice));
+    }
+    let decisions = approvals::decisions(tx, id).await?;
+    let status = tally(approval.quorum, &decisions, approval.expires_at, decision.at);
+    acknowledge(tx, &approval, decision).await?;
+    if status != ApprovalStatus::Pending {
+        approvals::settle(tx, id, status, decision.at).await?;
+        pages::take_by_key(tx, &approval_page_key(id), &decision.person, decision.at).await?;
+        let decided = Decided { approval: id, status, decisions };
+        let fact = Fact {
+            id: shared.world.id(InboxId::new),
+            run: approval.run,
+            at: decision.at,
+            kind: FactKind::Decided,
+            body: Json::of(&decided),
+        };
+        inbox::put(tx, &fact).await?;
+    }
+    Ok(Ok(status))
+}
+
+fn may_take(approval: &Approval, roles: &[String], decision: &Decision) -> Result<(), DecideError> {
+    if approval.status != ApprovalStatus::Pending {
+        return Err(DecideError::TooLate(approval.status));
+    }
+    if decision.at >= approval.expires_at {
+        return Err(DecideError::TooLate(ApprovalStatus::Expired));
+    }
+    if !may_decide(&approval.approvers, &decision.person, roles) {
+        let (approval, approvers) = (approval.id, approval.approvers.clone());
+        return Err(DecideError::NotAsked { approval, approvers });
+    }
+    match approval.form {
+        Some(form) if decision.answer == Answer::Approve => {
+            form.check(&decision.form).map_err(DecideError::BadRequest)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A decision is the first thing that a person does about an incident, if nothing came before it;
+/// and it goes into the custody chain.
+async fn acknowledge(
+    tx: &mut Tx<'_>,
+    approval: &Approval,
+    decision: &Decision,
+) -> Result<(), StoreError> {
+    let Some(incident) = approval.incident else { return Ok(()) };
+    taken(tx, incident, &decision.person, decision.at).await?;
+    let record = NewRecord {
+        incident,
+        at: decision.at,
+        actor: decision.person.clone(),
+        action: CustodyAction::Decided,
+        item: None,
+        detail: json!({
+            "approval": approval.id, "title": approval.title, "plan": approval.plan_digest,
+            "decision": decision,
+        }),
+    };
+    custody::append(tx, &record).await.map(drop)
+}
+
+/// A person has taken an incident: its pages are over.
+pub(crate) async fn taken(
+    tx: &mut Tx<'_>,
+    incident: stanch_engine_core::id::IncidentId,
+    person: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    incidents::acknowledge(tx, incident, person).await?;
+    milestones::mark(tx, incident, Milestone::AcknowledgedAt, now, person).await?;
+    pages::take_of_incident(tx, incident, person, now).await
+}

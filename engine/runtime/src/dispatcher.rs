@@ -1,0 +1,284 @@
+//! Claims runs and hands them to shards, delivers facts to the runs that are in memory, and holds
+//! the leases.
+//!
+//! A lease is held until a time, and renewed at a third of it. The node that holds it writes under
+//! the lease's epoch; when it has slept for longer than its lease, another node takes over with the
+//! next epoch, and every write of the sleeper touches no row. Nothing depends on the clock but how
+//! soon a dead node's runs go on. A node that is alone, on SQLite, holds its leases for ever, and
+//! takes over from its dead self when it starts: the data folder's lock says that it is alone.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::id::RunId;
+use stanch_engine_core::limits;
+use stanch_engine_core::playbook::Bundle;
+use stanch_engine_core::span::Span;
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::inbox::{self, Fact};
+use stanch_engine_store::runs::{self, Claimed};
+use stanch_engine_store::{StoreError, journal, nodes, playbooks};
+use tokio::sync::watch;
+
+use crate::shard::{Begin, Message, ShardHandle};
+use crate::shared::Shared;
+
+/// The longest pause between two looks. What this node does itself rings at once; this is for
+/// what other nodes do.
+const POLL_MS: i64 = 500;
+
+/// Runs that are claimed at once.
+const CLAIMS: u32 = 256;
+
+/// Entries that are read at once.
+const ENTRIES: u32 = 2_000;
+
+/// What never ends, for a node that is alone.
+const FOREVER: Timestamp = Timestamp::from_micros(i64::MAX / 2);
+
+/// Claims runs until it is told to stop.
+pub(crate) struct Dispatcher {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shards: Vec<ShardHandle>,
+    pub(crate) bundles: Bundles,
+    /// When the switches that other nodes may throw were last looked at.
+    pub(crate) looked_at: Timestamp,
+}
+
+/// The texts of playbooks, by digest.
+#[derive(Clone, Default)]
+pub(crate) struct Bundles(Arc<Mutex<HashMap<Sha256, Arc<Bundle>>>>);
+
+impl Bundles {
+    /// The text with this digest.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database; a text that is not there is inconsistent.
+    pub(crate) async fn get(
+        &self,
+        shared: &Shared,
+        digest: Sha256,
+    ) -> Result<Arc<Bundle>, StoreError> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        if let Some(bundle) = known {
+            return Ok(bundle);
+        }
+        let bundle = shared.store.read(|conn| Box::pin(playbooks::bundle(conn, digest))).await?;
+        let missing = || StoreError::Inconsistent {
+            table: "playbook_texts",
+            column: "digest",
+            what: format!("no text for {digest}"),
+        };
+        let bundle = Arc::new(bundle.ok_or_else(missing)?);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(digest, bundle.clone());
+        Ok(bundle)
+    }
+}
+
+/// The shard of a run.
+pub(crate) fn shard_of(shards: &[ShardHandle], run: RunId) -> Option<&ShardHandle> {
+    let number = run.bits() % (shards.len().max(1) as u128);
+    shards.get(usize::try_from(number).unwrap_or_default())
+}
+
+impl Dispatcher {
+    /// Works until `stop` is set.
+    pub(crate) async fn work(mut self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let until = match self.round().await {
+                Ok(until) => until,
+                Err(error) => {
+                    tracing::error!(%error, "the dispatcher can't reach the database");
+                    self.shared.world.now().plus_ms(POLL_MS)
+                }
+            };
+            tokio::select! {
+                () = self.shared.work.notified() => {}
+                () = self.shared.world.clock.sleep_until(until) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// One look at everything; gives the time of the next.
+    async fn round(&mut self) -> Result<Timestamp, StoreError> {
+        let now = self.shared.world.now();
+        let poll = now.plus_ms(POLL_MS);
+        if now >= self.looked_at.plus_ms(POLL_MS) {
+            self.looked_at = now;
+            self.shared.look_at_halt().await?;
+            self.shared.look_at_playbooks().await?;
+        }
+        let shared = &self.shared;
+        release_orphans(shared).await?;
+        self.deliver().await?;
+        let room = self.room();
+        if room > 0 && shared.store.read(|c| Box::pin(runs::has_work(c, now))).await? {
+            let claimed = self.claim(room.min(CLAIMS)).await?;
+            let is_more_likely = claimed.len() >= room.min(CLAIMS) as usize;
+            for claimed in claimed {
+                self.hand_over(claimed).await;
+            }
+            if is_more_likely {
+                return Ok(now);
+            }
+        }
+        let next = shared.store.read(|conn| Box::pin(runs::next_wake(conn))).await?;
+        Ok(next.map_or(poll, |next| next.min(poll)))
+    }
+
+    /// How many more runs may be in memory.
+    fn room(&self) -> u32 {
+        let residents = self.shards.iter().map(|shard| shard.residents.load(Ordering::Relaxed));
+        let room = self.shared.settings.hot_runs.saturating_sub(residents.sum());
+        u32::try_from(room).unwrap_or(u32::MAX)
+    }
+
+    async fn claim(&self, limit: u32) -> Result<Vec<Claimed>, StoreError> {
+        let (node, now) = (self.shared.node, self.shared.world.now());
+        let until = lease_until(self.shared.settings.lease, now);
+        self.shared
+            .store
+            .write(move |tx| {
+                Box::pin(async move { runs::claim(tx, node, until, now, limit).await })
+            })
+            .await
+    }
+
+    async fn hand_over(&self, claimed: Claimed) {
+        let (run, epoch) = (claimed.id, claimed.epoch);
+        match self.load(claimed).await {
+            Ok(begin) => {
+                if let Some(shard) = shard_of(&self.shards, run) {
+                    shard.tell(Message::Begin(Box::new(begin)));
+                }
+            }
+            Err(error) => {
+                tracing::error!(run.id = %run, %error, "a run can't be loaded");
+                let mut orphans =
+                    self.shared.orphans.lock().unwrap_or_else(PoisonError::into_inner);
+                orphans.push((run, epoch));
+            }
+        }
+    }
+
+    async fn load(&self, claimed: Claimed) -> Result<Begin, StoreError> {
+        let (shared, run) = (&self.shared, claimed.id);
+        let bundle = self.bundles.get(shared, claimed.digest).await?;
+        let mut entries = Vec::new();
+        loop {
+            let from = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+            let more =
+                shared.store.read(|conn| Box::pin(journal::load(conn, run, from, ENTRIES))).await?;
+            let is_last = more.len() < ENTRIES as usize;
+            entries.extend(more);
+            if is_last || entries.len() > limits::STEPS_PER_RUN as usize * 8 {
+                break;
+            }
+        }
+        let facts = shared.store.read(|conn| Box::pin(inbox::of_run(conn, run))).await?;
+        Ok(Begin::Claimed { claimed, bundle, entries, facts })
+    }
+
+    /// Facts for the runs that are in memory here.
+    async fn deliver(&self) -> Result<(), StoreError> {
+        let node = self.shared.node;
+        let facts = self.shared.store.read(|conn| Box::pin(inbox::of_node(conn, node))).await?;
+        let mut by_run: HashMap<RunId, Vec<Fact>> = HashMap::new();
+        for fact in facts {
+            by_run.entry(fact.run).or_default().push(fact);
+        }
+        for (run, facts) in by_run {
+            if let Some(shard) = shard_of(&self.shards, run) {
+                shard.tell(Message::Facts(run, facts));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives runs back to the queue whose commit did not come about.
+pub(crate) async fn release_orphans(shared: &Shared) -> Result<(), StoreError> {
+    let orphans =
+        std::mem::take(&mut *shared.orphans.lock().unwrap_or_else(PoisonError::into_inner));
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    let released = Arc::new(orphans.clone());
+    let release = shared.store.write(move |tx| {
+        let orphans = released.clone();
+        Box::pin(async move {
+            for (run, epoch) in orphans.iter() {
+                runs::release(tx, *run, *epoch).await?;
+            }
+            Ok(())
+        })
+    });
+    if let Err(error) = release.await {
+        shared.orphans.lock().unwrap_or_else(PoisonError::into_inner).extend(orphans);
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Until when a lease that is taken now holds.
+pub(crate) fn lease_until(lease: Option<Span>, now: Timestamp) -> Timestamp {
+    lease.map_or(FOREVER, |lease| now.plus_ms(lease.ms))
+}
+
+/// Takes part, and takes over what the last node that was alone here had left.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub(crate) async fn join(shared: &Shared) -> Result<(), StoreError> {
+    let (node, now) = (shared.node, shared.world.now());
+    let is_alone = shared.settings.lease.is_none();
+    shared
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                nodes::join(tx, node, env!("CARGO_PKG_VERSION"), now).await?;
+                if is_alone {
+                    nodes::forget(tx, now).await?;
+                    runs::take_over(tx, Timestamp::from_micros(i64::MAX)).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Says that the node lives, holds its leases, and takes over from nodes that are dead.
+pub(crate) async fn hold_leases(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let lease = shared.settings.lease;
+    let every_ms = lease.map_or(10_000, |lease| lease.ms / 3);
+    while !*stop.borrow() {
+        let (node, now) = (shared.node, shared.world.now());
+        let until = lease_until(lease, now);
+        let held = shared.store.write(move |tx| {
+            Box::pin(async move {
+                nodes::seen(tx, node, now).await?;
+                if lease.is_none() {
+                    return Ok(0);
+                }
+                runs::renew(tx, node, until).await?;
+                runs::take_over(tx, now).await
+            })
+        });
+        match held.await {
+            Ok(0) => {}
+            Ok(taken) => {
+                tracing::warn!(runs = taken, "took over runs of a node that is dead or asleep");
+                shared.work.notify_one();
+            }
+            Err(error) => tracing::error!(%error, "the leases can't be held"),
+        }
+        tokio::select! {
+            () = shared.world.clock.sleep_until(now.plus_ms(every_ms)) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Carries jobs out: calls actions, looks, collects, keeps. It owns deadlines; retries are the
+//! journal's.
+
+mod collect;
+mod evidence;
+mod look;
+mod undo;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stanch_engine_core::effect::Effect;
+use stanch_engine_core::json::{Json, kept};
+use stanch_engine_core::limits;
+use stanch_engine_core::span::Span;
+use stanch_engine_core::step::{ErrorKind, StepError};
+use stanch_plugins_sdk::{ActionContext, ActionError, BoxFuture, Outcome};
+
+use crate::job::{Call, Job, JobOutcome, Work};
+use crate::shared::Shared;
+
+/// The future of a job.
+pub(crate) fn work(shared: Arc<Shared>, job: Job) -> BoxFuture<'static, JobOutcome> {
+    Box::pin(async move {
+        match &job.work {
+            Work::Action(call) => act(&shared, &job, call).await,
+            Work::LookUp(call, probe) => look::look_up(&shared, &job, call, probe.as_ref()).await,
+            Work::Probe(probe) => look::look(&shared, &job, probe).await,
+            Work::Collect(args) => collect::collect(&shared, &job, args).await,
+            Work::Evidence { label, value } => evidence::keep(&shared, &job, label, value).await,
+            Work::Notify { to, message } => notify(&shared, &job, to, message).await,
+            Work::UndoPlan(run) => undo::plan(&shared, &job, *run).await,
+        }
+    })
+}
+
+/// Calls an action. Before a change the kill switch is looked at where it lies, so that it works
+/// at once on every node.
+async fn act(shared: &Shared, job: &Job, call: &Call) -> JobOutcome {
+    if call.effect.is_guarded() {
+        match shared.look_at_halt().await {
+            Ok(false) => {}
+            Ok(true) => {
+                let why = stanch_engine_core::guard::WhyNot::Halted;
+                return JobOutcome::failed(StepError::denied(why.code(), why.explanation()));
+            }
+            Err(error) => {
+                let (kind, code) = (ErrorKind::Transient, "store".to_owned());
+                let message = format!("the kill switch can't be looked at: {error}");
+                return JobOutcome::failed(StepError { kind, code, message });
+            }
+        }
+    }
+    match invoke(shared, job, call).await {
+        Ok(Outcome::Done(done)) => JobOutcome::Done {
+            result: Json::canonical(&kept(done.value)),
+            call: call_record(&json!(done.call)),
+            projections: Vec::new(),
+        },
+        Ok(Outcome::Again { state, after }) => {
+            JobOutcome::Again { state: Json::canonical(&state), after }
+        }
+        Err(error) => JobOutcome::Failed {
+            call: call_record(&json!(error.call)),
+            error: error.into(),
+            projections: Vec::new(),
+        },
+    }
+}
+
+/// Nothing is kept of a call that says nothing of itself.
+fn call_record(call: &Value) -> Option<Json> {
+    call.as_object().is_some_and(|members| !members.is_empty()).then(|| Json::canonical(call))
+}
+
+/// Calls an action within its deadline. What runs out after it may have been sent is in doubt,
+/// unless it only looked.
+async fn invoke(shared: &Shared, job: &Job, call: &Call) -> Result<Outcome, ActionError> {
+    let action = shared
+        .catalogue
+        .action(&call.action)
+        .map_err(|message| ActionError::permanent("no_such_action", message))?
+        .clone();
+    let context = context(shared, job, call);
+    let deadline = context.timeout.duration();
+    match tokio::time::timeout(deadline, action.run(&context, &call.input)).await {
+        Ok(result) => result,
+        Err(_) => {
+            let kind = match call.effect {
+                Effect::Read => ErrorKind::Transient,
+                Effect::Notify | Effect::Change | Effect::Destroy => ErrorKind::InDoubt,
+            };
+            let message = format!("no answer came within {}", context.timeout);
+            Err(ActionError::new(kind, "timeout", message))
+        }
+    }
+}
+
+fn context(shared: &Shared, job: &Job, call: &Call) -> ActionContext {
+    let timeout = call.options.timeout.unwrap_or(Span::from_ms(limits::ATTEMPT_TIMEOUT_MS));
+    ActionContext {
+        incident: job.incident,
+        run: Some(job.run),
+        step: job.key.to_string(),
+        token: job.token,
+        attempt: job.attempt,
+        account: call.options.account.clone(),
+        region: call.options.region.clone(),
+        granted: call.effect,
+        timeout,
+        now: shared.world.now(),
+        state: job.state.as_ref().map(Json::value),
+    }
+}
+
+/// Tells somebody, by way of the topic that the configuration names for them.
+async fn notify(shared: &Shared, job: &Job, to: &str, message: &str) -> JobOutcome {
+    let Some(call) = crate::notify::publish(&shared.settings, to, "Stanch", message) else {
+        let message = format!(
+            "there is no way to tell {to}: set `default_topic`, or a topic for `{to}`, under [notify] in stanch.toml"
+        );
+        return JobOutcome::failed(StepError::permanent("no_channel", message));
+    };
+    act(shared, job, &call).await
+}

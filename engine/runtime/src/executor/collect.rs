@@ -1,0 +1,120 @@
+//! Collecting evidence from AWS: one operation, every page of it, in one region or many.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use stanch_engine_core::command::{CollectArgs, Regions, StepOptions};
+use stanch_engine_core::effect::{Effect, RetrySafety};
+use stanch_engine_core::step::{ErrorKind, StepError};
+use stanch_plugins_sdk::{ActionError, Done, Outcome};
+
+use super::evidence::{Capture, capture, not_captured};
+use super::invoke;
+use crate::job::{Call, Job, JobOutcome};
+use crate::shared::Shared;
+
+/// What was found where.
+#[derive(Default)]
+struct Found {
+    regions: Map<String, Value>,
+    calls: Vec<Value>,
+    caveats: Vec<String>,
+}
+
+/// Collects, and keeps what was found as one item. A region that denies itself is a caveat, as
+/// long as another one answers.
+pub(super) async fn collect(shared: &Arc<Shared>, job: &Job, args: &CollectArgs) -> JobOutcome {
+    match gather(shared, job, args).await {
+        Ok(found) => {
+            let value = json!({
+                "operation": args.operation, "params": args.params,
+                "account": args.options.account, "regions": found.regions,
+            });
+            let how = json!({
+                "operation": args.operation, "account": args.options.account,
+                "calls": found.calls, "caveats": found.caveats,
+            });
+            capture(shared, job, Capture { label: &args.label, value: &value, how }).await
+        }
+        Err(error) => {
+            let error = StepError::from(error);
+            let record = job.incident.map(|id| not_captured(shared, job, id, &args.label, &error));
+            JobOutcome::Failed { error, call: None, projections: record.into_iter().collect() }
+        }
+    }
+}
+
+async fn gather(shared: &Shared, job: &Job, args: &CollectArgs) -> Result<Found, ActionError> {
+    let mut found = Found::default();
+    let mut first_denial = None;
+    for region in regions(shared, job, args).await? {
+        let place = region.clone().unwrap_or_else(|| "default".to_owned());
+        let call = call(args, region, &args.operation, params(shared, args));
+        match fetch(shared, job, &call).await {
+            Ok(done) => {
+                found.caveats.extend(done.call.caveats.iter().map(|c| format!("{place}: {c}")));
+                found.calls.push(json!(done.call));
+                found.regions.insert(place, done.value);
+            }
+            Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Permanent) => {
+                found.caveats.push(format!("{place}: {error}"));
+                first_denial.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match first_denial {
+        Some(error) if found.regions.is_empty() => Err(error),
+        _ => Ok(found),
+    }
+}
+
+/// The regions to ask. `"enabled"` asks EC2 which ones the account has enabled.
+async fn regions(
+    shared: &Shared,
+    job: &Job,
+    args: &CollectArgs,
+) -> Result<Vec<Option<String>>, ActionError> {
+    match &args.options.regions {
+        None => Ok(vec![None]),
+        Some(Regions::List(list)) => Ok(list.iter().cloned().map(Some).collect()),
+        Some(Regions::Word(word)) if word != "enabled" => Ok(vec![Some(word.clone())]),
+        Some(Regions::Word(_)) => {
+            let call = call(args, None, "ec2:DescribeRegions", json!({}));
+            let answer = fetch(shared, job, &call).await?.value;
+            let names = answer.get("Regions").and_then(Value::as_array).into_iter().flatten();
+            let names = names.filter_map(|region| region.get("RegionName")?.as_str());
+            Ok(names.map(|name| Some(name.to_owned())).collect())
+        }
+    }
+}
+
+fn params(shared: &Shared, args: &CollectArgs) -> Value {
+    let mut params = args.params.clone();
+    if let (Some(since), Some(members)) = (args.options.since, params.as_object_mut()) {
+        let from = shared.world.now().plus_ms(-since.ms);
+        members.entry("StartTime").or_insert_with(|| json!(from));
+    }
+    params
+}
+
+fn call(args: &CollectArgs, region: Option<String>, operation: &str, params: Value) -> Call {
+    let account = args.options.account.clone();
+    Call {
+        action: "aws.call".to_owned(),
+        input: json!({"operation": operation, "params": params, "paginate": true}),
+        options: StepOptions { account, region, ..StepOptions::default() },
+        effect: Effect::Read,
+        safety: RetrySafety::Natural,
+    }
+}
+
+async fn fetch(shared: &Shared, job: &Job, call: &Call) -> Result<Done, ActionError> {
+    match invoke(shared, job, call).await? {
+        Outcome::Done(done) => Ok(done),
+        Outcome::Again { .. } => Err(ActionError::permanent(
+            "not_a_look",
+            "the operation of a collection answers at once",
+        )),
+    }
+}

@@ -1,0 +1,120 @@
+//! Keeping values as evidence.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stanch_engine_core::custody::CustodyAction;
+use stanch_engine_core::id::{EvidenceId, IncidentId};
+use stanch_engine_core::json::Json;
+use stanch_engine_core::step::{ErrorKind, StepError};
+use stanch_engine_store::custody::NewRecord;
+use stanch_engine_store::evidence::Item;
+
+use crate::job::{Job, JobOutcome};
+use crate::projection::Projection;
+use crate::shared::Shared;
+
+/// Something that was captured, before it is kept.
+pub(super) struct Capture<'a> {
+    pub(super) label: &'a str,
+    pub(super) value: &'a Value,
+    /// How it was captured: operations, regions, request ids, caveats.
+    pub(super) how: Value,
+}
+
+/// Keeps a value that a playbook hands in.
+pub(super) async fn keep(
+    shared: &Arc<Shared>,
+    job: &Job,
+    label: &str,
+    value: &Value,
+) -> JobOutcome {
+    let how = json!({"by": "the playbook"});
+    capture(shared, job, Capture { label, value, how }).await
+}
+
+/// Writes an item to disk, and says what goes into the database in the same commit as the step's
+/// result: the item's row and its custody record.
+pub(super) async fn capture(shared: &Arc<Shared>, job: &Job, capture: Capture<'_>) -> JobOutcome {
+    let Some(incident) = job.incident else {
+        return JobOutcome::failed(StepError::permanent("no_incident", "the run has no incident"));
+    };
+    let text = Json::canonical(capture.value);
+    let (items, bytes) = (shared.clone(), text.as_str().to_owned());
+    let put = tokio::task::spawn_blocking(move || items.items.put(bytes.as_bytes())).await;
+    let sha256 = match put {
+        Ok(Ok(hash)) => hash,
+        Ok(Err(error)) => return failed(shared, job, incident, capture.label, &error.to_string()),
+        Err(error) => return failed(shared, job, incident, capture.label, &error.to_string()),
+    };
+    let (id, now) = (shared.world.id(EvidenceId::new), shared.world.now());
+    let bytes = i64::try_from(text.as_str().len()).unwrap_or(i64::MAX);
+    let captured_by = format!("{} step {}", job.run, job.key);
+    let item = Item {
+        id,
+        incident,
+        run: Some(job.run),
+        step: Some(job.key.clone()),
+        label: capture.label.to_owned(),
+        sha256,
+        bytes,
+        media_type: "application/json".to_owned(),
+        captured_at: now,
+        captured_by: captured_by.clone(),
+        call: Json::canonical(&capture.how),
+    };
+    let record = NewRecord {
+        incident,
+        at: now,
+        actor: captured_by,
+        action: CustodyAction::Captured,
+        item: Some(sha256),
+        detail: json!({
+            "evidence": id, "label": capture.label, "bytes": bytes, "how": capture.how,
+            "tool": {"name": "stanch", "version": env!("CARGO_PKG_VERSION")},
+        }),
+    };
+    JobOutcome::Done {
+        result: Json::of(&json!({"id": id, "sha256": sha256, "bytes": bytes})),
+        call: None,
+        projections: vec![Projection::Keep(Box::new(item)), Projection::Record(Box::new(record))],
+    }
+}
+
+/// An item that was to be captured and was not: that too is part of the story.
+pub(super) fn failed(
+    shared: &Shared,
+    job: &Job,
+    incident: IncidentId,
+    label: &str,
+    why: &str,
+) -> JobOutcome {
+    let error = StepError {
+        kind: ErrorKind::Transient,
+        code: "evidence".to_owned(),
+        message: why.to_owned(),
+    };
+    JobOutcome::Failed {
+        projections: vec![not_captured(shared, job, incident, label, &error)],
+        error,
+        call: None,
+    }
+}
+
+/// The record of an item that was not captured.
+pub(super) fn not_captured(
+    shared: &Shared,
+    job: &Job,
+    incident: IncidentId,
+    label: &str,
+    error: &StepError,
+) -> Projection {
+    Projection::Record(Box::new(NewRecord {
+        incident,
+        at: shared.world.now(),
+        actor: format!("{} step {}", job.run, job.key),
+        action: CustodyAction::CaptureFailed,
+        item: None,
+        detail: json!({"label": label, "error": error}),
+    }))
+}

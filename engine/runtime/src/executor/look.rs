@@ -1,0 +1,106 @@
+//! Looking whether a change is effective, and whether a call of unknown outcome took place.
+
+use serde_json::json;
+use stanch_engine_core::command::StepOptions;
+use stanch_engine_core::effect::{Effect, RetrySafety};
+use stanch_engine_core::json::{Json, kept, plain};
+use stanch_engine_core::plan::Probe;
+use stanch_engine_core::probe;
+use stanch_engine_core::step::{ErrorKind, StepError};
+use stanch_plugins_sdk::{ActionError, LookUp, Outcome};
+
+use super::{context, invoke};
+use crate::job::{Call, Job, JobOutcome};
+use crate::shared::Shared;
+use crate::steps::seen;
+
+/// The call that a probe makes. It only looks, whatever the probe says.
+fn call_of(probe: &Probe) -> Call {
+    let options = StepOptions {
+        account: probe.account.clone(),
+        region: probe.region.clone(),
+        ..StepOptions::default()
+    };
+    Call {
+        action: "aws.call".to_owned(),
+        input: json!({"operation": probe.operation, "params": plain(probe.params.clone())}),
+        options,
+        effect: Effect::Read,
+        safety: RetrySafety::Natural,
+    }
+}
+
+async fn answer(
+    shared: &Shared,
+    job: &Job,
+    probe: &Probe,
+) -> Result<serde_json::Value, ActionError> {
+    match invoke(shared, job, &call_of(probe)).await? {
+        // A look into another account shows nothing about this one.
+        Outcome::Done(done)
+            if probe.account.is_some()
+                && done.call.account.is_some()
+                && done.call.account != probe.account =>
+        {
+            let message = format!(
+                "the credentials belong to account {}, and the probe looks at {}",
+                done.call.account.unwrap_or_default(),
+                probe.account.as_deref().unwrap_or_default()
+            );
+            Err(ActionError::denied("account_mismatch", message))
+        }
+        Outcome::Done(done) => Ok(done.value),
+        Outcome::Again { .. } => {
+            Err(ActionError::permanent("not_a_look", "the operation of a probe answers at once"))
+        }
+    }
+}
+
+/// Looks once.
+pub(super) async fn look(shared: &Shared, job: &Job, probe: &Probe) -> JobOutcome {
+    let answer = match answer(shared, job, probe).await {
+        Ok(answer) => answer,
+        Err(error) => return JobOutcome::failed(error.into()),
+    };
+    match probe::look(probe, &answer) {
+        Ok(seen_now) => {
+            let value = kept(seen_now.value);
+            JobOutcome::done(seen(seen_now.passes, &value, shared.world.now()))
+        }
+        Err(error) => JobOutcome::failed(StepError::permanent("probe", error.to_string())),
+    }
+}
+
+/// Finds out whether a call took place: by the action itself, else by the change's probe. What
+/// neither can tell stays in doubt.
+pub(super) async fn look_up(
+    shared: &Shared,
+    job: &Job,
+    call: &Call,
+    probe: Option<&Probe>,
+) -> JobOutcome {
+    if call.safety == RetrySafety::Lookup
+        && let Ok(action) = shared.catalogue.action(&call.action)
+    {
+        let context = context(shared, job, call);
+        let found = action.look_up(&context, &call.input);
+        match tokio::time::timeout(context.timeout.duration(), found).await {
+            Ok(Ok(LookUp::Happened(value))) => {
+                return JobOutcome::done(Json::canonical(&kept(value)));
+            }
+            Ok(Ok(LookUp::DidNotHappen)) => return JobOutcome::HadNotHappened,
+            Ok(Ok(LookUp::Unknown) | Err(_)) | Err(_) => {}
+        }
+    }
+    if let Some(probe) = probe
+        && let Ok(answer) = answer(shared, job, probe).await
+        && probe::look(probe, &answer).is_ok_and(|seen| seen.passes)
+    {
+        return JobOutcome::done(Json::of(&json!({"looked_up": true})));
+    }
+    JobOutcome::CanNotTell(StepError {
+        kind: ErrorKind::InDoubt,
+        code: "unknown_outcome".to_owned(),
+        message: "it was sent, no answer came, and nothing shows whether it took place".to_owned(),
+    })
+}

@@ -1,0 +1,90 @@
+//! Which playbooks an alert starts.
+
+use serde_json::json;
+use stanch_engine_core::alert::Alert;
+use stanch_engine_core::header::Header;
+use stanch_engine_core::id::{AlertId, InboxId, RunId};
+use stanch_engine_core::json::{Json, kept};
+use stanch_engine_core::severity::Severity;
+use stanch_engine_store::inbox::{self, Fact, FactKind};
+use stanch_engine_store::incidents::Incident;
+use stanch_engine_store::{StoreError, Tx, runs};
+
+use crate::live::facts::Signal;
+use crate::runs::{NewRunParts, scope};
+use crate::shared::Shared;
+
+/// Starts a run of every playbook that the alert fires. Where one about the same thing is open, it
+/// is told instead. `stored` is the severity that an earlier version of the alert had.
+pub(super) async fn fire(
+    tx: &mut Tx<'_>,
+    shared: &Shared,
+    alert: &Alert,
+    alert_id: AlertId,
+    incident: &Incident,
+    stored: Option<Severity>,
+) -> Result<Vec<RunId>, StoreError> {
+    let mut run_ids = Vec::new();
+    for active in shared.active().iter() {
+        let subject = subject_of(&active.header, alert, incident);
+        let open = runs::open_of_subject(tx, &active.header.name, &subject).await?;
+        let fires = active.header.is_fired_by(alert, stored);
+        match open {
+            Some(run) if fires || stored.is_some() => {
+                tell(tx, shared, run, alert, alert_id).await?;
+                run_ids.push(run);
+            }
+            None if fires => {
+                let parts = NewRunParts {
+                    active,
+                    incident: Some(incident.id),
+                    alert: Some(alert_id),
+                    subject: Some(subject),
+                    requester: format!("trigger {}", alert.source),
+                    scope: scope(shared, Some(&json!(alert)), Some(incident), json!({})),
+                };
+                let (run, started) = parts.into_run(shared, None);
+                runs::insert(tx, &run, &started).await?;
+                run_ids.push(run.id);
+            }
+            _ => {}
+        }
+    }
+    Ok(run_ids)
+}
+
+/// What the run is about: the one resource of the header's type, else the incident.
+fn subject_of(header: &Header, alert: &Alert, incident: &Incident) -> String {
+    let is_subject = |kind: &String| Some(kind) == header.subject.as_ref();
+    let mut subjects = alert.resources.iter().filter(|resource| is_subject(&resource.kind));
+    match (subjects.next(), subjects.next()) {
+        (Some(resource), None) => {
+            let account = alert.account.as_deref().unwrap_or("-");
+            let realm = if incident.is_sample { "sample/" } else { "" };
+            format!("{realm}{account}/{}/{}", resource.kind, resource.id)
+        }
+        _ => incident.id.to_string(),
+    }
+}
+
+async fn tell(
+    tx: &mut Tx<'_>,
+    shared: &Shared,
+    run: RunId,
+    alert: &Alert,
+    alert_id: AlertId,
+) -> Result<(), StoreError> {
+    let payload = kept(json!({
+        "id": alert_id, "title": alert.title, "severity": alert.severity, "count": alert.count,
+        "updated_at": alert.updated_at,
+    }));
+    let signal = Signal { name: "alert".to_owned(), payload: Json::canonical(&payload) };
+    let fact = Fact {
+        id: shared.world.id(InboxId::new),
+        run,
+        at: shared.world.now(),
+        kind: FactKind::Signal,
+        body: Json::of(&signal),
+    };
+    inbox::put(tx, &fact).await
+}

@@ -1,0 +1,73 @@
+//! What time does to a run: waits that are over, and what a crash left behind.
+
+use stanch_engine_core::command::Verb;
+use stanch_engine_core::effect::RetrySafety;
+use stanch_engine_core::journal::RunError;
+use stanch_engine_core::json::Json;
+use stanch_engine_core::run_state::OpenStep;
+use stanch_engine_core::step::{StepKey, StepStatus};
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_script::Standing as ScriptStanding;
+
+use super::Live;
+use crate::shared::Shared;
+use crate::steps;
+
+impl Live {
+    /// Ends every wait whose time has come.
+    pub(super) fn pass_time(&mut self, shared: &Shared) {
+        let now = self.now;
+        for (key, step) in self.idle_steps(|step| step.wake_at.is_some_and(|at| at <= now)) {
+            self.wake_step(shared, key, &step);
+        }
+        let deadline = self.state.started.as_ref().map(|started| started.deadline_at);
+        if deadline.is_some_and(|at| at <= now) && self.ended.is_none() {
+            self.hot = None;
+            self.ended = Some(ScriptStanding::Failed(RunError {
+                code: "timeout".to_owned(),
+                message: "the run took longer than it may".to_owned(),
+                position: Default::default(),
+            }));
+        }
+    }
+
+    fn wake_step(&mut self, shared: &Shared, key: StepKey, step: &OpenStep) {
+        match (step.head.verb, step.status) {
+            (_, StepStatus::InDoubt) => {}
+            (_, StepStatus::Pending) | (Verb::Approval, _) => {
+                steps::approval::expire(self, shared, key, step);
+            }
+            (Verb::Sleep, _) => self.succeed(key, Json::null(), None),
+            _ => steps::go_on(self, shared, key, step),
+        }
+    }
+
+    /// Takes up the steps that were under way when the run's last node let go of it.
+    pub(super) fn recover(&mut self, shared: &Shared) {
+        let was_interrupted = |step: &OpenStep| {
+            step.status == StepStatus::Running && step.wake_at.is_none() && step.waits_for.is_none()
+        };
+        for (key, step) in self.idle_steps(was_interrupted) {
+            match steps::safety_of(self, shared, &step) {
+                RetrySafety::Natural | RetrySafety::Token => steps::go_on(self, shared, key, &step),
+                RetrySafety::Lookup | RetrySafety::Never => {
+                    steps::find_out(self, shared, key, &step);
+                }
+            }
+        }
+    }
+
+    /// The open steps without a job that are as asked for.
+    fn idle_steps(&self, is_wanted: impl Fn(&OpenStep) -> bool) -> Vec<(StepKey, OpenStep)> {
+        let open = self.state.open.iter();
+        let idle = open.filter(|(key, step)| !self.running.contains(*key) && is_wanted(step));
+        idle.map(|(key, step)| (key.clone(), step.clone())).collect()
+    }
+
+    /// The next time that something of a run that stays in memory is due.
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
+        let waits = self.state.open.iter().filter(|(key, _)| !self.running.contains(*key));
+        let deadline = self.state.started.as_ref().map(|started| started.deadline_at);
+        waits.filter_map(|(_, step)| step.wake_at).chain(deadline).min()
+    }
+}

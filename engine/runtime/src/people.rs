@@ -1,0 +1,220 @@
+//! Who calls, what they may do, and the few things that people do beside deciding.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::id::{IncidentId, PageId, TokenId};
+use stanch_engine_store::tokens::{self, Token};
+use stanch_engine_store::{StoreError, incidents, pages, settings};
+
+use crate::approvals::taken;
+use crate::runtime::Runtime;
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Looks.
+    Viewer,
+    /// Looks, responds, decides where asked.
+    Responder,
+    /// Looks, and decides where asked.
+    Approver,
+    /// Publishes playbooks.
+    Author,
+    /// Everything, and makes tokens.
+    Admin,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 5] =
+        [Self::Viewer, Self::Responder, Self::Approver, Self::Author, Self::Admin];
+
+    /// The word in JSON, in `role:…` and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Responder => "responder",
+            Self::Approver => "approver",
+            Self::Author => "author",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// A person or program that calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The name of its token: two tokens of one name there are not.
+    pub name: String,
+    /// Its roles. A role that Stanch does not know, such as `incident-lead`, is a group that
+    /// approvals and pages can name.
+    pub roles: Vec<String>,
+    /// From where.
+    pub from: String,
+}
+
+impl Caller {
+    /// Whether it has a role, or is an admin.
+    pub fn is(&self, role: Role) -> bool {
+        let has = |role: Role| self.roles.iter().any(|r| r == role.as_str());
+        has(role) || has(Role::Admin)
+    }
+}
+
+/// Why a token was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The name is taken, or is none.
+    #[error("{0}")]
+    Name(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The token with this secret.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn find(runtime: &Runtime, secret: &str) -> Result<Option<Token>, StoreError> {
+    let hash = Sha256::of(secret);
+    runtime.store().read(|conn| Box::pin(tokens::find(conn, hash))).await
+}
+
+/// Makes a token and gives its secret, which is nowhere else.
+///
+/// # Errors
+/// [`TokenError`] when the name is taken or is none.
+pub async fn create_token(
+    runtime: &Runtime,
+    name: &str,
+    roles: Vec<String>,
+) -> Result<String, TokenError> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {
+        let message = format!("`{name}` can't be a name: use letters, digits and `-_.@`");
+        return Err(TokenError::Name(message));
+    }
+    let secret = new_secret(runtime.world());
+    let token = Arc::new(Token {
+        id: runtime.world().id(TokenId::new),
+        name: name.to_owned(),
+        hash: Sha256::of(&secret),
+        roles,
+        created_at: runtime.world().now(),
+        revoked_at: None,
+    });
+    let stored = runtime.store().write(move |tx| {
+        let token = token.clone();
+        Box::pin(async move { tokens::insert(tx, &token).await })
+    });
+    match stored.await {
+        Ok(()) => Ok(secret),
+        Err(StoreError::Conflict(_)) => {
+            Err(TokenError::Name(format!("there is a token of `{name}` already")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A secret that nobody can guess: 256 random bits.
+pub fn new_secret(world: &stanch_engine_core::world::World) -> String {
+    format!("stk_{:032x}{:032x}", world.entropy.next(), world.entropy.next())
+}
+
+/// Revokes a token by its name; false when there is none.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn revoke_token(runtime: &Runtime, name: &str) -> Result<bool, StoreError> {
+    let (name, now) = (name.to_owned(), runtime.world().now());
+    runtime
+        .store()
+        .write(move |tx| {
+            let name = name.clone();
+            Box::pin(async move { tokens::revoke(tx, &name, now).await })
+        })
+        .await
+}
+
+/// A person takes an incident: its pages are over. False when there is no such incident.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn acknowledge(
+    runtime: &Runtime,
+    incident: IncidentId,
+    person: &str,
+) -> Result<bool, StoreError> {
+    let (person, now) = (person.to_owned(), runtime.world().now());
+    runtime
+        .store()
+        .write(move |tx| {
+            let person = person.clone();
+            Box::pin(async move {
+                if incidents::get(tx, incident).await?.is_none() {
+                    return Ok(false);
+                }
+                taken(tx, incident, &person, now).await?;
+                Ok(true)
+            })
+        })
+        .await
+}
+
+/// A person takes a page; false when it was taken before or is not there.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn take_page(runtime: &Runtime, page: PageId, person: &str) -> Result<bool, StoreError> {
+    let (person, now) = (person.to_owned(), runtime.world().now());
+    runtime
+        .store()
+        .write(move |tx| {
+            let person = person.clone();
+            Box::pin(async move { pages::take(tx, page, &person, now).await })
+        })
+        .await
+}
+
+/// Throws the kill switch: from now on nothing is changed, on any node.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn halt(runtime: &Runtime, person: &str, reason: &str) -> Result<(), StoreError> {
+    let now = runtime.world().now();
+    let value = serde_json::json!({"by": person, "reason": reason, "at": now}).to_string();
+    runtime
+        .store()
+        .write(move |tx| {
+            let value = value.clone();
+            Box::pin(async move { settings::set(tx, settings::HALT, &value).await })
+        })
+        .await?;
+    runtime.shared.look_at_halt().await.map(drop)
+}
+
+/// Takes the kill switch back; false when it was not thrown.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn unhalt(runtime: &Runtime) -> Result<bool, StoreError> {
+    let was = runtime
+        .store()
+        .write(|tx| Box::pin(async move { settings::clear(tx, settings::HALT).await }))
+        .await?;
+    runtime.shared.look_at_halt().await?;
+    Ok(was)
+}
+
+/// Who threw the kill switch, when and why, if it is thrown.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn halted(runtime: &Runtime) -> Result<Option<serde_json::Value>, StoreError> {
+    let value = runtime.store().read(|conn| Box::pin(settings::get(conn, settings::HALT))).await?;
+    Ok(value.map(|text| serde_json::from_str(&text).unwrap_or(serde_json::Value::Null)))
+}

@@ -1,0 +1,199 @@
+//! Publishing playbooks: what is checked and found fit gets a digest, and a pointer says which
+//! digest is active. Runs that have begun keep theirs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::playbook::Bundle;
+use stanch_engine_core::suggest;
+use stanch_engine_script::check;
+pub use stanch_engine_script::{Checked, Diagnostic, DiagnosticSeverity, bundle};
+use stanch_engine_store::playbooks::{self, Version};
+use stanch_engine_store::{StoreError, Tx};
+use stanch_plugins_sdk::core::operation::Operations;
+
+use crate::runtime::Runtime;
+
+/// The playbook that takes back what a run did. It is a playbook like any other, and comes with
+/// the binary.
+pub const UNDO: &str = "undo";
+
+/// The playbooks that come with the binary and are always published.
+const BUILT_IN: &[(&str, &str)] = &[(UNDO, include_str!("../../../playbooks/undo.rhai"))];
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The text is not fit.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Unfit(Vec<Diagnostic>),
+    /// There is no such playbook or version.
+    #[error("{0}")]
+    NotFound(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was published.
+#[derive(Clone, Debug, Serialize)]
+pub struct Published {
+    /// Its name.
+    pub name: String,
+    /// The digest of its text and imports.
+    pub digest: Sha256,
+    /// Whether it became active by this; false when it was active before.
+    pub changed: bool,
+    /// What might be wrong with it.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a playbook and what it imports from a folder.
+///
+/// # Errors
+/// In diagnostics, what is missing or does not compile.
+pub fn gather(text: &str, folder: &Path) -> Result<Bundle, Vec<Diagnostic>> {
+    let find = |path: &str| {
+        let is_inside = !path.split('/').any(|part| part == ".." || part.is_empty());
+        if !is_inside {
+            return None;
+        }
+        std::fs::read_to_string(folder.join(format!("{path}.rhai"))).ok()
+    };
+    bundle(text, find).map_err(|error| error.0)
+}
+
+/// Reads a playbook without running it.
+pub fn examine(bundle: &Bundle, operations: &dyn Operations) -> Checked {
+    check(bundle, operations)
+}
+
+/// Publishes a playbook and makes it active.
+///
+/// # Errors
+/// [`PublishError::Unfit`] with everything that is wrong; nothing is changed then.
+pub async fn publish(
+    runtime: &Runtime,
+    bundle: Bundle,
+    by: &str,
+    source: &str,
+) -> Result<Published, PublishError> {
+    let checked = check(&bundle, runtime.catalogue().operations().as_ref());
+    let (true, Some(header)) = (checked.is_fit(), checked.header.clone()) else {
+        return Err(PublishError::Unfit(checked.diagnostics));
+    };
+    let version = Version {
+        digest: bundle.digest(),
+        header,
+        published_at: runtime.world().now(),
+        published_by: by.to_owned(),
+        source: source.to_owned(),
+    };
+    let (name, digest) = (version.header.name.clone(), version.digest);
+    let parts = Arc::new((bundle, version));
+    let changed = runtime
+        .store()
+        .write(move |tx: &mut Tx<'_>| {
+            let parts = parts.clone();
+            Box::pin(async move {
+                let (bundle, version) = &*parts;
+                playbooks::publish(tx, bundle, version).await?;
+                let (name, by) = (&version.header.name, &version.published_by);
+                playbooks::activate(tx, name, version.digest, by, version.published_at).await
+            })
+        })
+        .await?;
+    runtime.shared.look_at_playbooks().await?;
+    let warnings = checked.diagnostics.iter().map(ToString::to_string).collect();
+    Ok(Published { name, digest, changed, warnings })
+}
+
+/// Publishes the playbooks that come with the binary.
+///
+/// # Errors
+/// [`PublishError`]; one that is unfit is a fault of the build.
+pub async fn publish_built_in(runtime: &Runtime) -> Result<(), PublishError> {
+    for (name, text) in BUILT_IN {
+        let bundle = bundle(text, |_| None).map_err(|error| PublishError::Unfit(error.0))?;
+        publish(runtime, bundle, "stanch", &format!("built in: {name}")).await?;
+    }
+    Ok(())
+}
+
+/// Moves the pointer to a version that was published before.
+///
+/// # Errors
+/// [`PublishError::NotFound`] with what there is.
+pub async fn activate(
+    runtime: &Runtime,
+    name: &str,
+    digest: Sha256,
+    by: &str,
+) -> Result<bool, PublishError> {
+    let versions = versions(runtime, name).await?;
+    if !versions.iter().any(|version| version.digest == digest) {
+        let message = format!("`{name}` has no version {digest}");
+        return Err(PublishError::NotFound(message));
+    }
+    point(runtime, name, digest, by).await
+}
+
+/// Moves the pointer back to the version that was active before.
+///
+/// # Errors
+/// [`PublishError::NotFound`] when there was none.
+pub async fn rollback(runtime: &Runtime, name: &str, by: &str) -> Result<Sha256, PublishError> {
+    let Some(active) = runtime.shared.playbook(name) else {
+        return Err(not_there(runtime, name));
+    };
+    let Some(previous) = active.previous else {
+        let message = format!("`{name}` was never another version than {}", active.digest);
+        return Err(PublishError::NotFound(message));
+    };
+    point(runtime, name, previous, by).await?;
+    Ok(previous)
+}
+
+async fn point(
+    runtime: &Runtime,
+    name: &str,
+    digest: Sha256,
+    by: &str,
+) -> Result<bool, PublishError> {
+    let (name, by, now) = (name.to_owned(), by.to_owned(), runtime.world().now());
+    let moved = runtime
+        .store()
+        .write(move |tx: &mut Tx<'_>| {
+            let (name, by) = (name.clone(), by.clone());
+            Box::pin(async move { playbooks::activate(tx, &name, digest, &by, now).await })
+        })
+        .await?;
+    runtime.shared.look_at_playbooks().await?;
+    Ok(moved)
+}
+
+/// The active playbooks.
+pub fn active(runtime: &Runtime) -> Arc<Vec<playbooks::Active>> {
+    runtime.shared.active()
+}
+
+/// Every version of a playbook, the newest first.
+///
+/// # Errors
+/// [`PublishError::NotFound`] when there is none.
+pub async fn versions(runtime: &Runtime, name: &str) -> Result<Vec<Version>, PublishError> {
+    let wanted = name.to_owned();
+    let versions = runtime
+        .store()
+        .read(|conn| Box::pin(async move { playbooks::versions(conn, &wanted).await }))
+        .await?;
+    if versions.is_empty() { Err(not_there(runtime, name)) } else { Ok(versions) }
+}
+
+fn not_there(runtime: &Runtime, name: &str) -> PublishError {
+    let active = runtime.shared.active();
+    let names = active.iter().map(|active| active.header.name.as_str());
+    PublishError::NotFound(format!("no playbook `{name}` is active{}", suggest::hint(name, names)))
+}

@@ -1,0 +1,109 @@
+//! What an entry of a journal changes elsewhere, in the same commit.
+
+use stanch_engine_core::approval::ApprovalStatus;
+use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
+use stanch_engine_core::incident::{IncidentEvent, Milestone, Verdict};
+use stanch_engine_core::journal::Started;
+use stanch_engine_core::severity::Severity;
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::approvals::{self, Approval};
+use stanch_engine_store::custody::{self, NewRecord};
+use stanch_engine_store::evidence::{self, Item};
+use stanch_engine_store::inbox::{self, Fact};
+use stanch_engine_store::pages::{self, Page};
+use stanch_engine_store::runs::{self, NewRun};
+use stanch_engine_store::{StoreError, Tx, incidents, milestones};
+
+/// One change elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Projection {
+    /// People are asked.
+    Ask(Box<Approval>),
+    /// An approval ran out: that is a no. It fails when somebody decided in the same moment.
+    Expire(ApprovalId, Timestamp),
+    /// A run no longer asks anything.
+    WithdrawAll(RunId, Timestamp),
+    /// A milestone is reached.
+    Mark { incident: IncidentId, milestone: Milestone, at: Timestamp, source: String },
+    /// Something happened to the incident's status.
+    Status(IncidentId, IncidentEvent),
+    /// People made something of it.
+    Verdict(IncidentId, Verdict, String),
+    /// It is worse or better than it was thought.
+    Severity(IncidentId, Severity),
+    /// A new phase began.
+    Phase(IncidentId, String),
+    /// A person is paged.
+    Raise(Box<Page>),
+    /// A page is over.
+    TakePage { key: String, by: String, at: Timestamp },
+    /// An item was captured.
+    Keep(Box<Item>),
+    /// A record goes into the custody chain.
+    Record(Box<NewRecord>),
+    /// Another playbook runs.
+    Begin(Box<NewRun>, Box<Started>),
+    /// Another run hears of it.
+    Tell(Box<Fact>),
+}
+
+/// Carries projections out, in order.
+pub(crate) async fn apply(tx: &mut Tx<'_>, projections: &[Projection]) -> Result<(), StoreError> {
+    for projection in projections {
+        apply_one(tx, projection).await?;
+    }
+    Ok(())
+}
+
+async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), StoreError> {
+    match projection {
+        Projection::Ask(approval) => approvals::insert(tx, approval).await,
+        Projection::Expire(id, at) => {
+            if approvals::settle(tx, *id, ApprovalStatus::Expired, *at).await? {
+                return Ok(());
+            }
+            Err(StoreError::Conflict(format!("{id} was decided in the moment in which it ran out")))
+        }
+        Projection::WithdrawAll(run, at) => {
+            for approval in approvals::pending_of_run(tx, *run).await? {
+                approvals::settle(tx, approval.id, ApprovalStatus::Withdrawn, *at).await?;
+                pages::take_by_key(tx, &approval_page_key(approval.id), "stanch", *at).await?;
+            }
+            Ok(())
+        }
+        Projection::Mark { incident, milestone, at, source } => {
+            milestones::mark(tx, *incident, *milestone, *at, source).await.map(drop)
+        }
+        Projection::Status(id, event) => happen(tx, *id, *event).await,
+        Projection::Verdict(id, verdict, reason) => {
+            incidents::set_verdict(tx, *id, *verdict, reason).await
+        }
+        Projection::Severity(id, severity) => incidents::set_severity(tx, *id, *severity).await,
+        Projection::Phase(id, phase) => incidents::set_phase(tx, *id, phase).await,
+        Projection::Raise(page) => pages::raise(tx, page).await.map(drop),
+        Projection::TakePage { key, by, at } => pages::take_by_key(tx, key, by, *at).await,
+        Projection::Keep(item) => evidence::insert(tx, item).await,
+        Projection::Record(record) => custody::append(tx, record).await.map(drop),
+        Projection::Begin(run, started) => runs::insert(tx, run, started).await,
+        Projection::Tell(fact) => inbox::put(tx, fact).await,
+    }
+}
+
+/// Moves an incident's status by the table in `core`; an event that is not legal there changes
+/// nothing.
+pub(crate) async fn happen(
+    tx: &mut Tx<'_>,
+    id: IncidentId,
+    event: IncidentEvent,
+) -> Result<(), StoreError> {
+    let Some(incident) = incidents::get(tx, id).await? else { return Ok(()) };
+    match incident.status.next(event) {
+        Some(status) if status != incident.status => incidents::set_status(tx, id, status).await,
+        _ => Ok(()),
+    }
+}
+
+/// The page that asks people to decide.
+pub(crate) fn approval_page_key(id: ApprovalId) -> String {
+    format!("approval/{id}")
+}

@@ -1,0 +1,317 @@
+//! Runs, as people start them and as people stop them.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use stanch_engine_core::id::{AlertId, InboxId, IncidentId, NodeId, RunId};
+use stanch_engine_core::journal::Started;
+use stanch_engine_core::json::{Json, kept};
+use stanch_engine_core::limits;
+use stanch_engine_core::playbook::LANGUAGE;
+use stanch_engine_core::run::RunStatus;
+use stanch_engine_core::step::{StepKey, StepStatus};
+use stanch_engine_core::suggest;
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::inbox::{self, Fact, FactKind};
+use stanch_engine_store::incidents::Incident;
+use stanch_engine_store::playbooks::Active;
+use stanch_engine_store::runs::{self, NewRun};
+use stanch_engine_store::{StoreError, alerts, incidents, journal};
+use tokio::sync::oneshot;
+
+use crate::dispatcher::{lease_until, shard_of};
+pub use crate::live::facts::DoubtOutcome;
+use crate::live::facts::{Retry, Wish};
+use crate::runtime::Runtime;
+use crate::shard::{Begin, Message};
+use crate::shared::Shared;
+
+/// Why a wish was not granted.
+#[derive(Debug, thiserror::Error)]
+pub enum RunsError {
+    /// There is no such run, alert or playbook.
+    #[error("{0}")]
+    NotFound(String),
+    /// It does not fit where the run stands.
+    #[error("{0}")]
+    TooLate(String),
+    /// The request can't be.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a run is to be started with.
+#[derive(Clone, Debug, Default)]
+pub struct StartRequest {
+    /// The playbook's name.
+    pub playbook: String,
+    /// What it reads as `inputs`.
+    pub inputs: Map<String, Value>,
+    /// The alert that it is about.
+    pub alert: Option<AlertId>,
+    /// The incident that it is a part of; else the alert's.
+    pub incident: Option<IncidentId>,
+    /// Who asks.
+    pub requester: String,
+    /// A second open run of the playbook about the same thing is refused.
+    pub subject: Option<String>,
+}
+
+/// What a new run is made of.
+pub(crate) struct NewRunParts<'a> {
+    pub(crate) active: &'a Active,
+    pub(crate) incident: Option<IncidentId>,
+    pub(crate) alert: Option<AlertId>,
+    pub(crate) subject: Option<String>,
+    pub(crate) requester: String,
+    pub(crate) scope: Json,
+}
+
+impl NewRunParts<'_> {
+    /// The run's row and the first entry of its journal.
+    pub(crate) fn into_run(
+        self,
+        shared: &Shared,
+        claim: Option<(NodeId, Timestamp)>,
+    ) -> (NewRun, Started) {
+        let now = shared.world.now();
+        let (playbook, digest) = (self.active.header.name.clone(), self.active.digest);
+        let run = NewRun {
+            id: shared.world.id(RunId::new),
+            playbook: playbook.clone(),
+            digest,
+            incident: self.incident,
+            alert: self.alert,
+            subject: self.subject,
+            parent: None,
+            depth: 0,
+            requester: self.requester.clone(),
+            at: now,
+            claim,
+        };
+        let timeout_ms = self.active.header.timeout.map_or(limits::RUN_TIMEOUT_MS, |t| t.ms);
+        let started = Started {
+            playbook,
+            digest,
+            language: LANGUAGE,
+            generation: 1,
+            requester: self.requester,
+            scope: self.scope,
+            deadline_at: now.plus_ms(timeout_ms),
+        };
+        (run, started)
+    }
+}
+
+/// The variables that a playbook begins with, pinned in its journal.
+pub(crate) fn scope(
+    shared: &Shared,
+    alert: Option<&Value>,
+    incident: Option<&Incident>,
+    inputs: Value,
+) -> Json {
+    let incident = incident.map(|incident| {
+        json!({
+            "id": incident.id, "title": incident.title, "status": incident.status,
+            "severity": incident.severity, "account": incident.account,
+        })
+    });
+    Json::canonical(&kept(json!({
+        "alert": alert, "incident": incident, "inputs": inputs, "config": shared.settings.config,
+    })))
+}
+
+/// Starts a run on this node, and returns when it is stored.
+///
+/// # Errors
+/// [`RunsError`] when the playbook, the alert or the incident is not there, or one about the same
+/// thing is open.
+pub async fn start(runtime: &Runtime, request: StartRequest) -> Result<RunId, RunsError> {
+    let shared = &runtime.shared;
+    let Some(active) = shared.playbook(&request.playbook) else {
+        return Err(no_playbook(shared, &request.playbook));
+    };
+    let (alert, incident) = about(runtime, &request).await?;
+    let bundle = runtime.bundles.get(shared, active.digest).await?;
+    let alert_value = alert.as_ref().map(|alert| json!(alert.alert));
+    let parts = NewRunParts {
+        active: &active,
+        incident: incident.as_ref().map(|incident| incident.id),
+        alert: request.alert,
+        subject: request.subject,
+        requester: request.requester,
+        scope: scope(shared, alert_value.as_ref(), incident.as_ref(), json!(request.inputs)),
+    };
+    let until = lease_until(shared.settings.lease, shared.world.now());
+    let (new, started) = parts.into_run(shared, Some((shared.node, until)));
+    let (run, (created, stored)) = (new.id, oneshot::channel());
+    let begin = Begin::New { new, started, bundle, created };
+    match shard_of(&runtime.shards, run) {
+        Some(shard) => shard.tell(Message::Begin(Box::new(begin))),
+        None => return Err(RunsError::TooLate("the node is stopping".to_owned())),
+    }
+    match stored.await {
+        Ok(Ok(())) => Ok(run),
+        Ok(Err(StoreError::Conflict(why))) => Err(RunsError::TooLate(why)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(RunsError::TooLate("the node is stopping".to_owned())),
+    }
+}
+
+fn no_playbook(shared: &Shared, name: &str) -> RunsError {
+    let active = shared.active();
+    let names = active.iter().map(|active| active.header.name.as_str());
+    RunsError::NotFound(format!("no playbook `{name}` is active{}", suggest::hint(name, names)))
+}
+
+/// The alert and the incident that a run is about.
+async fn about(
+    runtime: &Runtime,
+    request: &StartRequest,
+) -> Result<(Option<alerts::StoredAlert>, Option<Incident>), RunsError> {
+    let alert = match request.alert {
+        Some(id) => {
+            let found = runtime.store().read(|conn| Box::pin(alerts::get(conn, id))).await?;
+            Some(found.ok_or_else(|| RunsError::NotFound(format!("there is no alert {id}")))?)
+        }
+        None => None,
+    };
+    let incident = match request.incident.or(alert.as_ref().map(|alert| alert.incident)) {
+        Some(id) => {
+            let found = runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
+            Some(found.ok_or_else(|| RunsError::NotFound(format!("there is no incident {id}")))?)
+        }
+        None => None,
+    };
+    Ok((alert, incident))
+}
+
+/// Who wants something, and why.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Who.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Ends a run. What is under way comes to its end first.
+///
+/// # Errors
+/// [`RunsError`] when there is no such run, or it has ended.
+pub async fn cancel(runtime: &Runtime, run: RunId, person: Person) -> Result<(), RunsError> {
+    let wish = Wish { by: person.name, reason: person.reason };
+    wish_for(runtime, run, FactKind::Cancel, Json::of(&wish)).await
+}
+
+/// Stops a run for a while. What is under way comes to its end first.
+///
+/// # Errors
+/// [`RunsError`] when there is no such run, or it has ended.
+pub async fn pause(runtime: &Runtime, run: RunId, person: Person) -> Result<(), RunsError> {
+    let wish = Wish { by: person.name, reason: person.reason };
+    wish_for(runtime, run, FactKind::Pause, Json::of(&wish)).await
+}
+
+/// Lets a run go on that is paused or parked.
+///
+/// # Errors
+/// [`RunsError`] when there is no such run, or it is neither.
+pub async fn resume(runtime: &Runtime, run: RunId, person: Person) -> Result<(), RunsError> {
+    let status = status_of(runtime, run).await?;
+    if !matches!(status, RunStatus::Paused | RunStatus::Parked) {
+        return Err(RunsError::TooLate(format!(
+            "{run} is {status}, and neither paused nor parked"
+        )));
+    }
+    let wish = Wish { by: person.name, reason: person.reason };
+    wish_for(runtime, run, FactKind::Resume, Json::of(&wish)).await
+}
+
+/// Says what became of a step in doubt.
+///
+/// # Errors
+/// [`RunsError`] when there is no such step, or it is not in doubt.
+pub async fn settle_doubt(
+    runtime: &Runtime,
+    run: RunId,
+    step: StepKey,
+    outcome: DoubtOutcome,
+    result: Value,
+    person: Person,
+) -> Result<(), RunsError> {
+    status_of(runtime, run).await?;
+    let entries = runtime
+        .store()
+        .read(|conn| Box::pin(journal::load(conn, run, 0, limits::STEPS_PER_RUN * 8)))
+        .await?;
+    let state = stanch_engine_core::run_state::RunState::of(&entries)
+        .map_err(|error| RunsError::TooLate(error.to_string()))?;
+    match state.open.get(&step).map(|step| step.status) {
+        Some(StepStatus::InDoubt) => {}
+        Some(status) => {
+            let message = format!("step {step} is {}, and not in doubt", status.as_str());
+            return Err(RunsError::TooLate(message));
+        }
+        None => return Err(RunsError::NotFound(format!("{run} has no open step {step}"))),
+    }
+    let (by, reason) = (person.name, person.reason);
+    let result = kept(result);
+    let retry = Retry { by, reason, step, outcome, result };
+    wish_for(runtime, run, FactKind::Retry, Json::of(&retry)).await
+}
+
+/// Starts the run that takes back what another changed.
+///
+/// # Errors
+/// [`RunsError`] when there is no such run, or it is being undone already.
+pub async fn undo(runtime: &Runtime, run: RunId, person: Person) -> Result<RunId, RunsError> {
+    let found = runtime.store().read(|conn| Box::pin(runs::get(conn, run))).await?;
+    let found = found.ok_or_else(|| RunsError::NotFound(format!("there is no run {run}")))?;
+    if !found.status.is_final() && found.status != RunStatus::Parked {
+        let message = format!("{run} is {}: let it end, or cancel it first", found.status);
+        return Err(RunsError::TooLate(message));
+    }
+    let inputs = json!({"run": run, "reason": person.reason, "by": person.name});
+    let request = StartRequest {
+        playbook: crate::playbooks::UNDO.to_owned(),
+        inputs: inputs.as_object().cloned().unwrap_or_default(),
+        alert: found.alert,
+        incident: found.incident,
+        requester: person.name,
+        subject: Some(format!("undo/{run}")),
+    };
+    start(runtime, request).await
+}
+
+async fn status_of(runtime: &Runtime, run: RunId) -> Result<RunStatus, RunsError> {
+    let found = runtime.store().read(|conn| Box::pin(runs::get(conn, run))).await?;
+    let found = found.ok_or_else(|| RunsError::NotFound(format!("there is no run {run}")))?;
+    if found.status.is_final() {
+        return Err(RunsError::TooLate(format!("{run} has ended: it is {}", found.status)));
+    }
+    Ok(found.status)
+}
+
+async fn wish_for(
+    runtime: &Runtime,
+    run: RunId,
+    kind: FactKind,
+    body: Json,
+) -> Result<(), RunsError> {
+    status_of(runtime, run).await?;
+    let world = runtime.world();
+    let fact = Arc::new(Fact { id: world.id(InboxId::new), run, at: world.now(), kind, body });
+    runtime
+        .store()
+        .write(move |tx| {
+            let fact = fact.clone();
+            Box::pin(async move { inbox::put(tx, &fact).await })
+        })
+        .await?;
+    runtime.nudge();
+    Ok(())
+}

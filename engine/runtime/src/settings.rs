@@ -1,0 +1,76 @@
+//! What the runtime is told when it starts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use stanch_engine_core::effect::Mode;
+use stanch_engine_core::span::Span;
+
+/// All of it. Nothing here has a default: whoever starts a runtime says what it is to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where evidence and keys lie.
+    pub data_dir: PathBuf,
+    /// For how long after its last alert an incident takes another about the same thing.
+    pub incident_window: Span,
+    /// How much may be done in which account. An account that is not here is observed.
+    pub accounts: BTreeMap<String, Mode>,
+    /// What playbooks read as `config`.
+    pub config: Value,
+    /// Threads that run scripts.
+    pub shards: usize,
+    /// Runs that are worked on at the same time, at most.
+    pub hot_runs: usize,
+    /// For how long a lease holds; nothing when the node is alone and leases can't lapse.
+    pub lease: Option<Span>,
+    /// Whom to tell what, and how.
+    pub notify: NotifySettings,
+    /// Where something outside hears that all is well.
+    pub heartbeat: Option<HeartbeatSettings>,
+    /// How long running actions are waited for when the node stops.
+    pub grace: Span,
+    /// Where people reach this installation.
+    pub public_url: String,
+}
+
+/// Whom to tell what, and how.
+#[derive(Clone, Debug, Default)]
+pub struct NotifySettings {
+    /// The SNS topic of each role or person, such as `role:responder`.
+    pub topics: BTreeMap<String, String>,
+    /// The topic of everybody else.
+    pub default_topic: Option<String>,
+    /// Who is paged when those who were paged first don't answer, one after the other.
+    pub escalate: Vec<String>,
+    /// The pause until a page that nobody took goes out again, one step higher.
+    pub repeat_every: Option<Span>,
+}
+
+/// Where something outside hears that all is well.
+#[derive(Clone, Debug)]
+pub struct HeartbeatSettings {
+    /// What is called.
+    pub url: String,
+    /// How often.
+    pub every: Span,
+}
+
+impl Settings {
+    /// How much may be done in an account.
+    pub fn mode_of(&self, account: Option<&str>) -> Mode {
+        account.and_then(|account| self.accounts.get(account)).copied().unwrap_or(Mode::Observe)
+    }
+}
+
+impl NotifySettings {
+    /// The pause until a page goes out again: ten minutes unless it is said.
+    pub fn repeat_every(&self) -> Span {
+        self.repeat_every.unwrap_or(Span::from_secs(600))
+    }
+
+    /// The topic of a role or a person.
+    pub fn topic_of(&self, who: &str) -> Option<&str> {
+        self.topics.get(who).or(self.default_topic.as_ref()).map(String::as_str)
+    }
+}

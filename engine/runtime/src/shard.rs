@@ -1,0 +1,453 @@
+//! A thread that runs scripts. A run belongs to one shard for as long as it is in memory.
+//!
+//! One commit of a run is under way at a time; what happens meanwhile waits and is taken in
+//! together. Jobs begin after the commit that holds their intent.
+
+mod jobs;
+mod watch;
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::id::RunId;
+use stanch_engine_core::journal::{Entry, Started};
+use stanch_engine_core::limits;
+use stanch_engine_core::playbook::Bundle;
+use stanch_engine_core::run::ParkReason;
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_script::Program;
+use stanch_engine_store::inbox::Fact;
+use stanch_engine_store::runs::{Claimed, NewRun};
+use stanch_engine_store::writer::{self, CommitSink, Committed, RunCommit, SinkId};
+use stanch_engine_store::{StoreError, Tx};
+use tokio::sync::oneshot;
+
+use crate::job::{Job, JobDone};
+use crate::live::{Happening, Identity, Live};
+use crate::projection;
+use crate::shared::Shared;
+
+pub(crate) use watch::Watch;
+
+/// How far ahead a run in memory is woken by a timer of its own; later than that, the next tick
+/// looks again.
+const AHEAD_MS: i64 = 120_000;
+
+/// What a shard is told.
+pub(crate) enum Message {
+    /// A run is to be worked on.
+    Begin(Box<Begin>),
+    /// Appends were committed, or not.
+    Committed(Vec<Committed>),
+    /// A job came to an end.
+    Done(RunId, JobDone),
+    /// Facts came into a run's inbox.
+    Facts(RunId, Vec<Fact>),
+    /// Something of a run may be due.
+    Wake(RunId),
+    /// Time has passed.
+    Tick,
+    /// No new work; tell when every commit is through and every job has ended.
+    Drain(oneshot::Sender<()>),
+    /// The time for that is over: let go of everything.
+    Abandon,
+}
+
+/// A run that is to be worked on.
+pub(crate) enum Begin {
+    /// One that was claimed.
+    Claimed { claimed: Claimed, bundle: Arc<Bundle>, entries: Vec<Entry>, facts: Vec<Fact> },
+    /// One that does not exist yet.
+    New {
+        new: NewRun,
+        started: Started,
+        bundle: Arc<Bundle>,
+        created: oneshot::Sender<Result<(), StoreError>>,
+    },
+}
+
+/// The way to a shard.
+#[derive(Clone)]
+pub(crate) struct ShardHandle {
+    pub(crate) messages: mpsc::Sender<Message>,
+    /// Runs that it has in memory.
+    pub(crate) residents: Arc<AtomicUsize>,
+}
+
+impl ShardHandle {
+    /// Tells the shard something. A shard ends only with the process.
+    pub(crate) fn tell(&self, message: Message) {
+        drop(self.messages.send(message));
+    }
+}
+
+struct Outcomes(mpsc::Sender<Message>);
+
+impl CommitSink for Outcomes {
+    fn committed(&self, outcomes: Vec<Committed>) {
+        drop(self.0.send(Message::Committed(outcomes)));
+    }
+}
+
+/// A run in memory, and what it waits for.
+struct Resident {
+    live: Live,
+    is_committing: bool,
+    is_leaving: bool,
+    /// Whether its commit may give somebody else something to do.
+    rings: bool,
+    backlog: Vec<Happening>,
+    jobs: Vec<Job>,
+    timer_at: Option<Timestamp>,
+    created: Option<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+/// The shard's own side.
+struct Shard {
+    shared: Arc<Shared>,
+    handle: ShardHandle,
+    sink: SinkId,
+    runtime: tokio::runtime::Handle,
+    watch: Watch,
+    programs: HashMap<Sha256, Rc<Program>>,
+    residents: HashMap<RunId, Resident>,
+    /// Jobs that ended as soon as they began.
+    ready: VecDeque<(RunId, JobDone)>,
+    /// Appends that go to the writer together.
+    appends: Vec<RunCommit>,
+    /// Said when every commit is through and every job has ended.
+    draining: Option<oneshot::Sender<()>>,
+}
+
+/// Starts a shard.
+///
+/// # Errors
+/// When there is no thread for it.
+pub(crate) fn start(shared: Arc<Shared>, number: usize) -> std::io::Result<(ShardHandle, Watch)> {
+    let (messages, inbox) = mpsc::channel();
+    let handle = ShardHandle { messages: messages.clone(), residents: Arc::default() };
+    let sink = shared.store.register(Arc::new(Outcomes(messages)));
+    let (runtime, watch) = (tokio::runtime::Handle::current(), Watch::default());
+    let (its_handle, its_watch) = (handle.clone(), watch.clone());
+    let body = move || {
+        let _context = runtime.enter();
+        let shard = Shard {
+            shared,
+            handle: its_handle,
+            sink,
+            runtime: runtime.clone(),
+            watch: its_watch,
+            programs: HashMap::new(),
+            residents: HashMap::new(),
+            ready: VecDeque::new(),
+            appends: Vec::new(),
+            draining: None,
+        };
+        shard.work(&inbox);
+    };
+    std::thread::Builder::new().name(format!("stanch-shard-{number}")).spawn(body)?;
+    Ok((handle, watch))
+}
+
+impl Shard {
+    fn work(mut self, inbox: &mpsc::Receiver<Message>) {
+        while let Ok(message) = inbox.recv() {
+            let mut goes_on = self.hear(message);
+            while goes_on && let Ok(message) = inbox.try_recv() {
+                goes_on = self.hear(message);
+            }
+            while let Some((run, done)) = self.ready.pop_front() {
+                self.happen(run, Happening::Done(done));
+            }
+            if !self.appends.is_empty() {
+                self.shared.store.append(self.sink, std::mem::take(&mut self.appends));
+            }
+            if !goes_on {
+                return;
+            }
+            self.handle.residents.store(self.residents.len(), Ordering::Relaxed);
+            self.say_when_drained();
+        }
+    }
+
+    /// Takes a message in; false when it was the last.
+    fn hear(&mut self, message: Message) -> bool {
+        match message {
+            Message::Begin(begin) => self.begin(*begin),
+            Message::Committed(outcomes) => {
+                for outcome in outcomes {
+                    self.committed(outcome.run, outcome.result);
+                }
+            }
+            Message::Done(run, done) => self.happen(run, Happening::Done(done)),
+            Message::Facts(run, facts) => self.happen(run, Happening::Facts(facts)),
+            Message::Wake(run) => {
+                if let Some(resident) = self.residents.get_mut(&run) {
+                    resident.timer_at = None;
+                }
+                self.happen(run, Happening::Time);
+            }
+            Message::Tick => {
+                let runs: Vec<RunId> = self.residents.keys().copied().collect();
+                runs.into_iter().for_each(|run| self.set_timer(run));
+            }
+            Message::Drain(done) => self.draining = Some(done),
+            Message::Abandon => return false,
+        }
+        true
+    }
+
+    fn begin(&mut self, begin: Begin) {
+        match begin {
+            Begin::Claimed { claimed, bundle, entries, facts } => {
+                if self.draining.is_some() {
+                    self.let_go(claimed.id, claimed.epoch);
+                    return;
+                }
+                self.load(claimed, &bundle, &entries, facts);
+            }
+            Begin::New { new, started, bundle, created } => {
+                let run = new.id;
+                match self.program(&bundle) {
+                    Ok(program) => {
+                        let who = identity_of_new(&new);
+                        let shared = self.shared.clone();
+                        let live =
+                            self.watch.during(|| Live::create(&shared, program, who, new, started));
+                        self.admit(live, Some(created));
+                    }
+                    Err(why) => {
+                        let why = format!("{run} can't begin: {why}");
+                        let _ = created.send(Err(StoreError::Conflict(why)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn load(&mut self, claimed: Claimed, bundle: &Bundle, entries: &[Entry], facts: Vec<Fact>) {
+        let (run, epoch) = (claimed.id, claimed.epoch);
+        let is_poison = claimed.recoveries > limits::RECOVERIES;
+        let who = identity(claimed);
+        let shared = self.shared.clone();
+        let program = match self.program(bundle) {
+            Ok(program) => program,
+            Err(why) => {
+                tracing::error!(run.id = %run, %why, "a pinned playbook does not compile");
+                self.let_go(run, epoch);
+                return;
+            }
+        };
+        let loaded = if is_poison {
+            Live::park_unseen(
+                &shared,
+                program,
+                who,
+                entries,
+                (ParkReason::Poison, POISON.to_owned()),
+            )
+        } else {
+            self.watch.during(|| Live::load(&shared, program, who, entries, facts))
+        };
+        match loaded {
+            Ok(live) => self.admit(live, None),
+            Err(why) => {
+                tracing::error!(run.id = %run, %why, "a journal can't be read");
+                self.let_go(run, epoch);
+            }
+        }
+    }
+
+    fn program(&mut self, bundle: &Bundle) -> Result<Rc<Program>, String> {
+        let digest = bundle.digest();
+        if let Some(program) = self.programs.get(&digest) {
+            return Ok(program.clone());
+        }
+        let program =
+            Program::compile(bundle, self.watch.interrupt()).map_err(|e| e.to_string())?;
+        self.programs.insert(digest, program.clone());
+        Ok(program)
+    }
+
+    fn admit(&mut self, live: Live, created: Option<oneshot::Sender<Result<(), StoreError>>>) {
+        let run = live.who.id;
+        let (is_committing, is_leaving, rings, backlog, jobs, timer_at) = Default::default();
+        let resident =
+            Resident { live, is_committing, is_leaving, rings, backlog, jobs, timer_at, created };
+        self.residents.insert(run, resident);
+        self.send_out(run);
+    }
+
+    /// Something happened to a run: now, or after the commit that is under way.
+    fn happen(&mut self, run: RunId, happening: Happening) {
+        let Some(resident) = self.residents.get_mut(&run) else { return };
+        resident.backlog.push(happening);
+        if !resident.is_committing {
+            self.take_in(run);
+        }
+    }
+
+    fn take_in(&mut self, run: RunId) {
+        let Some(resident) = self.residents.get_mut(&run) else { return };
+        let backlog = std::mem::take(&mut resident.backlog);
+        let shared = &self.shared;
+        self.watch.during(|| resident.live.handle(shared, backlog));
+        self.send_out(run);
+    }
+
+    /// Writes what a run wants written, and begins the jobs that need no commit before them.
+    fn send_out(&mut self, run: RunId) {
+        let Some(resident) = self.residents.get_mut(&run) else { return };
+        resident.is_leaving = resident.live.is_leaving();
+        let outbox = &mut resident.live.outbox;
+        resident.jobs.append(&mut outbox.jobs);
+        if outbox.is_empty() {
+            self.begin_jobs(run);
+            self.set_timer(run);
+            return;
+        }
+        resident.is_committing = true;
+        let projections = std::mem::take(&mut outbox.projections);
+        let falls_asleep = outbox.standing.as_ref().is_some_and(|s| !s.status.is_final());
+        resident.rings = falls_asleep || !projections.is_empty();
+        let commit = outbox.commit(&resident.live.who, 0);
+        if projections.is_empty() {
+            self.appends.push(commit);
+            return;
+        }
+        let (store, messages) = (self.shared.store.clone(), self.handle.messages.clone());
+        let parts = Arc::new((commit, projections));
+        self.runtime.spawn(async move {
+            let write = store.write(move |tx: &mut Tx<'_>| {
+                let parts = parts.clone();
+                Box::pin(async move {
+                    let (commit, projections) = &*parts;
+                    writer::append_one(tx, commit).await?;
+                    projection::apply(tx, projections).await
+                })
+            });
+            let result = write.await;
+            drop(messages.send(Message::Committed(vec![Committed { run, ticket: 0, result }])));
+        });
+    }
+
+    fn committed(&mut self, run: RunId, result: Result<(), StoreError>) {
+        let Some(resident) = self.residents.get_mut(&run) else { return };
+        resident.is_committing = false;
+        if let Some(created) = resident.created.take() {
+            let _ = created.send(result.clone());
+        }
+        if let Err(error) = result {
+            self.evict(run, &error);
+            return;
+        }
+        if resident.rings || self.residents.len() >= self.shared.settings.hot_runs / 2 {
+            self.shared.work.notify_one();
+            self.shared.paging.notify_one();
+        }
+        let Some(resident) = self.residents.get_mut(&run) else { return };
+        if resident.is_leaving {
+            self.residents.remove(&run);
+            let _ = self.shared.rested.send(run);
+            return;
+        }
+        self.begin_jobs(run);
+        match self.residents.get(&run).is_some_and(|resident| !resident.backlog.is_empty()) {
+            true => self.take_in(run),
+            false => self.set_timer(run),
+        }
+    }
+
+    /// A commit did not come about: what is in memory is not what is stored. The run is dropped
+    /// and goes on from its journal.
+    fn evict(&mut self, run: RunId, error: &StoreError) {
+        let Some(resident) = self.residents.remove(&run) else { return };
+        match error {
+            StoreError::Fenced => {
+                tracing::warn!(run.id = %run, "another node has the run now");
+            }
+            error => {
+                tracing::warn!(run.id = %run, %error, "a commit did not come about; the run goes on from its journal");
+                self.let_go(run, resident.live.who.epoch);
+            }
+        }
+    }
+
+    /// Gives a run back to the queue as soon as the database can be written.
+    fn let_go(&self, run: RunId, epoch: i64) {
+        self.shared
+            .orphans
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push((run, epoch));
+        self.shared.work.notify_one();
+    }
+
+    fn set_timer(&mut self, run: RunId) {
+        let Some(resident) = self.residents.get_mut(&run) else { return };
+        let Some(at) = resident.live.next_wake() else { return };
+        let is_set = resident.timer_at.is_some_and(|set| set <= at);
+        if is_set || at > self.shared.world.now().plus_ms(AHEAD_MS) {
+            return;
+        }
+        resident.timer_at = Some(at);
+        let (clock, messages) = (self.shared.world.clock.clone(), self.handle.messages.clone());
+        self.runtime.spawn(async move {
+            clock.sleep_until(at).await;
+            drop(messages.send(Message::Wake(run)));
+        });
+    }
+
+    /// Runs without a commit or a job under way are let go of while the shard drains.
+    fn say_when_drained(&mut self) {
+        if self.draining.is_none() {
+            return;
+        }
+        let idle: Vec<(RunId, i64)> = self
+            .residents
+            .iter()
+            .filter(|(_, r)| !r.is_committing && !r.live.has_jobs())
+            .map(|(run, r)| (*run, r.live.who.epoch))
+            .collect();
+        for (run, epoch) in idle {
+            self.residents.remove(&run);
+            self.let_go(run, epoch);
+        }
+        if self.residents.is_empty()
+            && let Some(done) = self.draining.take()
+        {
+            let _ = done.send(());
+            let (again, _) = oneshot::channel();
+            self.draining = Some(again);
+        }
+    }
+}
+
+const POISON: &str = "it was taken over again and again without getting any further";
+
+fn identity(claimed: Claimed) -> Identity {
+    Identity {
+        id: claimed.id,
+        epoch: claimed.epoch,
+        playbook: claimed.playbook,
+        incident: claimed.incident,
+        alert: claimed.alert,
+        parent: claimed.parent,
+        depth: claimed.depth,
+    }
+}
+
+fn identity_of_new(new: &NewRun) -> Identity {
+    Identity {
+        id: new.id,
+        epoch: new.epoch(),
+        playbook: new.playbook.clone(),
+        incident: new.incident,
+        alert: new.alert,
+        parent: new.parent.clone(),
+        depth: new.depth,
+    }
+}

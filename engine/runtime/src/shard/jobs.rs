@@ -1,0 +1,50 @@
+//! Beginning jobs. Each is looked at once where it is: one that ends at once, as many do, needs no
+//! task.
+
+use std::future::Future as _;
+use std::panic::AssertUnwindSafe;
+use std::task::{Context, Poll, Waker};
+
+use futures_util::FutureExt as _;
+use stanch_engine_core::effect::Effect;
+use stanch_engine_core::id::RunId;
+use stanch_engine_core::step::{ErrorKind, StepError};
+
+use super::{Message, Shard};
+use crate::executor;
+use crate::job::{Job, JobDone, JobOutcome, Work};
+
+impl Shard {
+    pub(super) fn begin_jobs(&mut self, run: RunId) {
+        let Some(resident) = self.residents.get_mut(&run) else { return };
+        for job in std::mem::take(&mut resident.jobs) {
+            let (key, crashed) = (job.key.clone(), crashed(&job));
+            let work = AssertUnwindSafe(executor::work(self.shared.clone(), job)).catch_unwind();
+            let mut work = Box::pin(work);
+            match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(outcome) => {
+                    let outcome = outcome.unwrap_or_else(|_| JobOutcome::failed(crashed));
+                    self.ready.push_back((run, JobDone { key, outcome }));
+                }
+                Poll::Pending => {
+                    let messages = self.handle.messages.clone();
+                    self.runtime.spawn(async move {
+                        let outcome = work.await.unwrap_or_else(|_| JobOutcome::failed(crashed));
+                        drop(messages.send(Message::Done(run, JobDone { key, outcome })));
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The error of a job that panics: a fault in an action, which must not bring the node down.
+fn crashed(job: &Job) -> StepError {
+    let changes = match &job.work {
+        Work::Action(call) => call.effect >= Effect::Change,
+        _ => false,
+    };
+    let kind = if changes { ErrorKind::InDoubt } else { ErrorKind::Permanent };
+    let message = "the action crashed: this is a fault in Stanch or in a plugin".to_owned();
+    StepError { kind, code: "crashed".to_owned(), message }
+}

@@ -1,0 +1,135 @@
+//! What every part of a node shares.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use stanch_engine_core::id::{NodeId, PageId, RunId};
+use stanch_engine_core::world::World;
+use stanch_engine_store::playbooks::Active;
+use stanch_engine_store::{Store, StoreError, pages, playbooks, settings};
+use stanch_plugins_sdk::Catalogue;
+use tokio::sync::{Notify, broadcast};
+
+use crate::evidence::{Items, Keys};
+use crate::settings::Settings;
+
+/// Runs at rest that a slow listener may fall behind; it then looks them up.
+const RESTED: usize = 65_536;
+
+/// What every part of a node shares.
+pub(crate) struct Shared {
+    pub(crate) node: NodeId,
+    pub(crate) world: World,
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) items: Items,
+    pub(crate) keys: Keys,
+    /// Rung when there may be something to claim or to deliver.
+    pub(crate) work: Notify,
+    /// Rung when there may be a page to send.
+    pub(crate) paging: Notify,
+    /// Says which runs have come to rest here: they wait, are parked or paused, or have ended.
+    pub(crate) rested: broadcast::Sender<RunId>,
+    /// Runs whose commit did not come about, with their epoch: they go back to the queue once the
+    /// database can be written.
+    pub(crate) orphans: Mutex<Vec<(RunId, i64)>>,
+    is_halted: AtomicBool,
+    active: RwLock<Arc<Vec<Active>>>,
+}
+
+/// What a [`Shared`] is made of.
+pub(crate) struct Parts {
+    pub(crate) world: World,
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) items: Items,
+    pub(crate) keys: Keys,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { world, settings, store, catalogue, items, keys } = parts;
+        let node = world.id(NodeId::new);
+        let (rested, _) = broadcast::channel(RESTED);
+        let (work, paging, orphans, is_halted, active) = Default::default();
+        Self {
+            node,
+            world,
+            settings,
+            store,
+            catalogue,
+            items,
+            keys,
+            work,
+            paging,
+            rested,
+            orphans,
+            is_halted,
+            active,
+        }
+    }
+
+    /// Whether the kill switch was thrown, as of the last look.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.is_halted.load(Ordering::Relaxed)
+    }
+
+    /// Looks at the kill switch.
+    pub(crate) async fn look_at_halt(&self) -> Result<bool, StoreError> {
+        let halt = self.store.read(|conn| Box::pin(settings::get(conn, settings::HALT))).await?;
+        self.is_halted.store(halt.is_some(), Ordering::Relaxed);
+        Ok(halt.is_some())
+    }
+
+    /// The active playbooks, as of the last look.
+    pub(crate) fn active(&self) -> Arc<Vec<Active>> {
+        self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The active playbook of this name.
+    pub(crate) fn playbook(&self, name: &str) -> Option<Active> {
+        self.active().iter().find(|active| active.header.name == name).cloned()
+    }
+
+    /// Looks at what is active.
+    pub(crate) async fn look_at_playbooks(&self) -> Result<(), StoreError> {
+        let active = self.store.read(|conn| Box::pin(playbooks::active(conn))).await?;
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(active);
+        Ok(())
+    }
+
+    /// A page that goes out at once, to `to` and then up the chain.
+    pub(crate) fn page(
+        &self,
+        key: String,
+        to: Vec<String>,
+        code: &str,
+        message: String,
+    ) -> pages::Page {
+        let mut chain = to;
+        for who in &self.settings.notify.escalate {
+            if !chain.contains(who) {
+                chain.push(who.clone());
+            }
+        }
+        let now = self.world.now();
+        pages::Page {
+            id: self.world.id(PageId::new),
+            dedup_key: key,
+            incident: None,
+            run: None,
+            code: code.to_owned(),
+            message,
+            chain,
+            level: 0,
+            deliveries: 0,
+            last_error: None,
+            raised_at: now,
+            next_at: Some(now),
+            taken_at: None,
+            taken_by: None,
+        }
+    }
+}

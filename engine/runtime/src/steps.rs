@@ -1,0 +1,213 @@
+//! What each verb means: how a step begins, how it goes on, and what its outcome changes.
+//!
+//! One file for each kind of step; this one sorts them, and holds what is the same for all:
+//! retries, doubts and the size of results.
+
+pub(crate) mod action;
+pub(crate) mod approval;
+mod other;
+mod plan;
+
+pub(crate) use plan::seen;
+
+use stanch_engine_core::command::{Command, Verb, summary};
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::effect::RetrySafety;
+use stanch_engine_core::id::IncidentId;
+use stanch_engine_core::journal::{Event, StepDoubted, StepProgressed, StepRetried, StepScheduled};
+use stanch_engine_core::json::Json;
+use stanch_engine_core::limits;
+use stanch_engine_core::retry::RetryPolicy;
+use stanch_engine_core::run_state::OpenStep;
+use stanch_engine_core::step::{ErrorKind, StepError, StepKey};
+
+use crate::job::{JobDone, JobOutcome, Work};
+use crate::live::Live;
+use crate::shared::Shared;
+
+/// Begins what the playbook asked for.
+pub(crate) fn start(live: &mut Live, shared: &Shared, command: Command) {
+    let (verb, args) = (command.verb, command.args.clone());
+    let key = live.ask(command);
+    let begun = match verb {
+        Verb::Action => action::start(live, shared, &key, &args),
+        Verb::Approval => approval::start(live, shared, &key, &args),
+        Verb::Execute => plan::execute(live, shared, &key, &args),
+        Verb::Change => plan::change(live, shared, &key, &args),
+        Verb::Verify => plan::verify(live, shared, &key, &args),
+        Verb::Probe | Verb::Evidence | Verb::UndoPlan => {
+            other::work_of(live, verb, &args).map(|work| live.run_job(key.clone(), 1, work))
+        }
+        Verb::Collect | Verb::Notify => {
+            other::work_of(live, verb, &args).map(|work| live.intend(key.clone(), work))
+        }
+        Verb::Sleep => other::sleep(live, &key, &args),
+        Verb::RunPlaybook => other::run_playbook(live, shared, &key, &args),
+        Verb::Page => other::page(live, shared, &key, &args),
+        Verb::Phase | Verb::Log | Verb::Milestone | Verb::Verdict | Verb::Severity | Verb::Now => {
+            Ok(())
+        }
+    };
+    if let Err(error) = begun {
+        live.fail(key, error, None);
+    }
+}
+
+/// Arguments that the journal holds but that are not what the verb reads.
+pub(crate) fn unreadable(error: &serde_json::Error) -> StepError {
+    StepError::permanent("bad_arguments", error.to_string())
+}
+
+/// Takes up a step's work again: after a pause, after a crash, after a person said so.
+pub(crate) fn go_on(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
+    let work = match step.head.verb {
+        Verb::Action => action::call_of(live, shared, &step.head.args).map(Work::Action),
+        Verb::Change => plan::call_of(live, shared, &step.head.args).map(Work::Action),
+        verb => other::work_of(live, verb, &step.head.args),
+    };
+    match work {
+        Ok(work) => live.run_job(key, step.attempts + 1, work),
+        Err(error) => live.fail(key, error, None),
+    }
+}
+
+/// What may be done with a step whose outcome is unknown.
+pub(crate) fn safety_of(live: &Live, shared: &Shared, step: &OpenStep) -> RetrySafety {
+    let call = match step.head.verb {
+        Verb::Action => action::call_of(live, shared, &step.head.args),
+        Verb::Change => plan::call_of(live, shared, &step.head.args),
+        _ => return RetrySafety::Natural,
+    };
+    call.map_or(RetrySafety::Never, |call| call.safety)
+}
+
+/// Finds out whether a step took place whose outcome is unknown and that can't just be repeated.
+pub(crate) fn find_out(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
+    let (call, probe) = match step.head.verb {
+        Verb::Action => (action::call_of(live, shared, &step.head.args), None),
+        Verb::Change => {
+            (plan::call_of(live, shared, &step.head.args), plan::probe_of(&step.head.args))
+        }
+        _ => return go_on(live, shared, key, step),
+    };
+    match call {
+        Ok(call) if call.safety == RetrySafety::Lookup || probe.is_some() => {
+            live.run_job(key, step.attempts + 1, Work::LookUp(call, probe));
+        }
+        Ok(_) => doubt(live, key, unknown(step)),
+        Err(error) => doubt(live, key, error),
+    }
+}
+
+fn unknown(step: &OpenStep) -> StepError {
+    let what = summary(step.head.verb, &step.head.args.value());
+    let message = step.error.as_ref().map_or_else(
+        || format!("the node stopped after `{what}` was sent and before its answer was recorded"),
+        ToString::to_string,
+    );
+    StepError { kind: ErrorKind::InDoubt, code: "unknown_outcome".to_owned(), message }
+}
+
+fn doubt(live: &mut Live, key: StepKey, error: StepError) {
+    live.record(Event::StepDoubted(StepDoubted { key, error }));
+}
+
+/// Takes in how a job went.
+pub(crate) fn take_outcome(live: &mut Live, shared: &Shared, done: JobDone) {
+    let JobDone { key, outcome } = done;
+    match outcome {
+        JobOutcome::Done { result, call, projections } => {
+            if result.as_str().len() > limits::RESULT_BYTES {
+                let message = format!(
+                    "the result is {} bytes, and may be {}: collect it as evidence",
+                    result.as_str().len(),
+                    limits::RESULT_BYTES
+                );
+                live.fail(key, StepError::permanent("result_too_large", message), call);
+                return;
+            }
+            projections.into_iter().for_each(|projection| live.project(projection));
+            plan::note_change(live, &key, call.as_ref());
+            live.succeed(key, result, call);
+        }
+        JobOutcome::Again { state, after } => {
+            if let Some(head) = live.take_head(&key) {
+                let (key, head) = (key.clone(), Some(head));
+                let event =
+                    StepScheduled { key, head, token: None, waits_for: None, wake_at: None };
+                live.record(Event::StepScheduled(event));
+            }
+            let wake_at = live.now().plus_ms(after.ms);
+            live.record(Event::StepProgressed(StepProgressed { key, state, wake_at }));
+        }
+        JobOutcome::Failed { error, call, projections } => {
+            if !retry(live, shared, &key, &error) {
+                projections.into_iter().for_each(|projection| live.project(projection));
+                live.fail(key, error, call);
+            }
+        }
+        JobOutcome::HadNotHappened => {
+            if let Some(step) = live.open_step(&key).cloned() {
+                go_on(live, shared, key, &step);
+            }
+        }
+        JobOutcome::CanNotTell(error) => doubt(live, key, error),
+    }
+}
+
+/// Decides whether a failed attempt is followed by another, a look or a person. False when the
+/// step has failed for good.
+fn retry(live: &mut Live, shared: &Shared, key: &StepKey, error: &StepError) -> bool {
+    let step = live.open_step(key).cloned();
+    let attempt = step.as_ref().map_or(0, |step| step.attempts) + 1;
+    let mut kind = error.kind;
+    if kind == ErrorKind::InDoubt {
+        let safety = step.as_ref().map_or(RetrySafety::Natural, |s| safety_of(live, shared, s));
+        match (safety, step.as_ref()) {
+            (RetrySafety::Natural | RetrySafety::Token, _) | (_, None) => {
+                kind = ErrorKind::Transient
+            }
+            (_, Some(step)) => {
+                let step = OpenStep { error: Some(error.clone()), ..step.clone() };
+                find_out(live, shared, key.clone(), &step);
+                return true;
+            }
+        }
+    }
+    let seed = format!("{}/{key}", live.who.id);
+    let policy = policy_of(live, key, step.as_ref());
+    let Some(pause_ms) = policy.pause_ms(kind, attempt, seed.as_bytes()) else { return false };
+    let wake_at = live.now().plus_ms(pause_ms);
+    let head = live.take_head(key);
+    let (key, error) = (key.clone(), error.clone());
+    live.record(Event::StepRetried(StepRetried { key, head, attempt, error, wake_at }));
+    true
+}
+
+fn policy_of(live: &Live, key: &StepKey, step: Option<&OpenStep>) -> RetryPolicy {
+    let policy = RetryPolicy::default();
+    let args = step.map(|step| step.head.args.clone()).or_else(|| live.asked(key));
+    let options = args.and_then(|args| args.read::<action::OnlyOptions>().ok());
+    match options.and_then(|options| options.options.attempts) {
+        Some(attempts) => policy.with_attempts(attempts),
+        None => policy,
+    }
+}
+
+/// A record for an incident's custody chain, by this run.
+pub(crate) fn record(
+    live: &Live,
+    incident: IncidentId,
+    key: &StepKey,
+    action: stanch_engine_core::custody::CustodyAction,
+    item: Option<Sha256>,
+    detail: serde_json::Value,
+) -> stanch_engine_store::custody::NewRecord {
+    let (at, actor) = (live.now(), format!("{} step {key}", live.who.id));
+    stanch_engine_store::custody::NewRecord { incident, at, actor, action, item, detail }
+}
+
+/// The JSON of a value that is built here.
+pub(crate) fn json(value: &serde_json::Value) -> Json {
+    Json::canonical(value)
+}

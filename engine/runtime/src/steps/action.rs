@@ -1,0 +1,154 @@
+//! Actions of the catalogue, and the guard in front of them.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use stanch_engine_core::approval::ApprovalOptions;
+use stanch_engine_core::command::{ActionArgs, StepOptions};
+use stanch_engine_core::effect::{Effect, Mode};
+use stanch_engine_core::guard::{Circumstances, Permit, WhyNot, permit};
+use stanch_engine_core::journal::{Event, StepGated};
+use stanch_engine_core::json::{Json, plain};
+use stanch_engine_core::plan::{Change, Plan, Purpose};
+use stanch_engine_core::run_state::OpenStep;
+use stanch_engine_core::step::{StepError, StepKey};
+
+use super::{approval, unreadable};
+use crate::job::{Call, Work};
+use crate::live::Live;
+use crate::shared::Shared;
+
+/// The options of a step, whatever else it is asked.
+#[derive(Deserialize)]
+pub(super) struct OnlyOptions {
+    #[serde(default)]
+    pub(super) options: StepOptions,
+}
+
+/// The name of the action that calls AWS.
+pub(super) const AWS: &str = "aws.call";
+
+pub(super) fn start(
+    live: &mut Live,
+    shared: &Shared,
+    key: &StepKey,
+    args: &Json,
+) -> Result<(), StepError> {
+    let call = call_of(live, shared, args)?;
+    match allowed(live, shared, &call, false) {
+        Permit::Go if call.effect == Effect::Read => {
+            live.run_job(key.clone(), 1, Work::Action(call));
+        }
+        Permit::Go => live.intend(key.clone(), Work::Action(call)),
+        Permit::WouldCall(why) => {
+            let result = would_answer(shared, &call);
+            live.succeed(key.clone(), result, Some(would_call(&call, why)));
+        }
+        Permit::Ask => gate(live, shared, key, &call),
+        Permit::Refuse(why) => return Err(refusal(why)),
+    }
+    Ok(())
+}
+
+/// The call that an action's arguments ask for, with the place where it goes.
+pub(super) fn call_of(live: &Live, shared: &Shared, args: &Json) -> Result<Call, StepError> {
+    let args: ActionArgs = args.read().map_err(|error| unreadable(&error))?;
+    let mut options = args.options;
+    options.account = options.account.or_else(|| live.about.account.clone());
+    options.region = options.region.or_else(|| live.about.region.clone());
+    call(shared, &args.action, plain(args.input), options)
+}
+
+/// A call of an action, with what the action says of its own nature.
+pub(super) fn call(
+    shared: &Shared,
+    name: &str,
+    input: Value,
+    options: StepOptions,
+) -> Result<Call, StepError> {
+    let action = shared
+        .catalogue
+        .action(name)
+        .map_err(|message| StepError::permanent("no_such_action", message))?;
+    let nature = action.classify(&input).map_err(StepError::from)?;
+    let action = name.to_owned();
+    Ok(Call { action, input, options, effect: nature.effect, safety: nature.safety })
+}
+
+/// What the guard says to a call.
+pub(super) fn allowed(live: &Live, shared: &Shared, call: &Call, is_approved: bool) -> Permit {
+    permit(&Circumstances {
+        effect: call.effect,
+        mode: mode(live, shared, call.options.account.as_deref()),
+        is_halted: shared.is_halted(),
+        is_sample: live.about.is_sample,
+        is_approved,
+    })
+}
+
+/// The strictest of the account's and the playbook's mode.
+pub(super) fn mode(live: &Live, shared: &Shared, account: Option<&str>) -> Mode {
+    shared.settings.mode_of(account).strictest(live.header().mode)
+}
+
+pub(super) fn refusal(why: WhyNot) -> StepError {
+    StepError::denied(why.code(), why.explanation())
+}
+
+/// What the journal says of a call that was not made.
+pub(super) fn would_call(call: &Call, why: WhyNot) -> Json {
+    Json::canonical(&json!({
+        "would_call": {"action": call.action, "input": call.input, "account": call.options.account,
+            "region": call.options.region},
+        "why": why.code(), "explanation": why.explanation(),
+    }))
+}
+
+/// An answer of the right shape to a call that was not made.
+fn would_answer(shared: &Shared, call: &Call) -> Json {
+    match call.input.get("operation").and_then(Value::as_str) {
+        Some(operation) if call.action == AWS => {
+            Json::canonical(&shared.catalogue.operations().blank_answer(operation))
+        }
+        _ => Json::null(),
+    }
+}
+
+/// A change outside of any plan asks for an approval of its own: a plan of one.
+fn gate(live: &mut Live, shared: &Shared, key: &StepKey, call: &Call) {
+    let operation = match call.input.get("operation").and_then(Value::as_str) {
+        Some(operation) => operation.to_owned(),
+        None => call.action.clone(),
+    };
+    let plan = Plan {
+        purpose: Purpose::Contain,
+        items: vec![Change {
+            operation: operation.clone(),
+            params: call.input.get("params").unwrap_or(&call.input).clone(),
+            account: call.options.account.clone(),
+            region: call.options.region.clone(),
+            probe: None,
+            inverse: None,
+        }],
+    };
+    let options = ApprovalOptions { plan: Some(plan), ..ApprovalOptions::default() };
+    let row = approval::put(live, shared, key, &format!("May {operation} be called?"), options);
+    if let Some(head) = live.take_head(key) {
+        let (approval, wake_at) = (row.id.to_string(), row.expires_at);
+        live.record(Event::StepGated(StepGated { key: key.clone(), head, approval, wake_at }));
+    }
+}
+
+/// Begins a step that people have just approved.
+pub(crate) fn begin_approved(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
+    let begun = call_of(live, shared, &step.head.args).and_then(|call| {
+        match allowed(live, shared, &call, true) {
+            Permit::Go => Ok(call),
+            Permit::WouldCall(why) | Permit::Refuse(why) => Err(refusal(why)),
+            Permit::Ask => Err(StepError::denied("not_approved", "the approval does not cover it")),
+        }
+    });
+    match begun {
+        Ok(call) => live.intend(key, Work::Action(call)),
+        Err(error) => live.fail(key, error, None),
+    }
+}

@@ -1,0 +1,187 @@
+//! Carrying plans out: the guard before, each change, and what the probes say in the end.
+
+use serde_json::{Value, json};
+use stanch_engine_core::command::{ChangeArgs, ExecuteArgs, ItemOutcome, StepOptions, Verb};
+use stanch_engine_core::custody::CustodyAction;
+use stanch_engine_core::error_code;
+use stanch_engine_core::guard::{Permit, WhyNot};
+use stanch_engine_core::incident::{IncidentEvent, Milestone};
+use stanch_engine_core::json::{Json, plain};
+use stanch_engine_core::plan::{Change, Plan, Probe, Purpose};
+use stanch_engine_core::step::{StepError, StepKey};
+
+use super::action::{self, AWS, allowed, refusal, would_call};
+use super::{json, record, unreadable};
+use crate::job::{Call, Work};
+use crate::live::Live;
+use crate::projection::Projection;
+use crate::shared::Shared;
+
+/// The guard in front of a whole plan: all of it may be done, or nothing is begun.
+pub(super) fn execute(
+    live: &mut Live,
+    shared: &Shared,
+    key: &StepKey,
+    args: &Json,
+) -> Result<(), StepError> {
+    let plan = args.read::<ExecuteArgs>().map_err(|error| unreadable(&error))?.plan;
+    let is_approved = live.state.approved.contains_key(&plan.digest());
+    let mut not_made: Option<WhyNot> = None;
+    for item in &plan.items {
+        let call = call_for(shared, item)?;
+        match allowed(live, shared, &call, is_approved) {
+            Permit::Go => {}
+            Permit::WouldCall(why) => not_made = Some(why),
+            Permit::Ask => return Err(not_approved(live, &plan)),
+            Permit::Refuse(why) => return Err(refusal(why)),
+        }
+    }
+    let result = match not_made {
+        None => json!({"apply": true}),
+        Some(why) => json!({"would_call": why.code(), "explanation": why.explanation()}),
+    };
+    if not_made.is_none() && plan.purpose == Purpose::Contain {
+        live.mark_if_incident(Milestone::ContainRequestedAt);
+    }
+    live.succeed(key.clone(), json(&result), None);
+    Ok(())
+}
+
+fn not_approved(live: &Live, plan: &Plan) -> StepError {
+    let message = if live.state.approved.is_empty() {
+        "nobody approved this plan: put it to people with `approval(\"…\", #{ plan: p })` before `execute(p)`".to_owned()
+    } else {
+        format!(
+            "this plan ({}) is not the one that was approved: nothing of it was done",
+            plan.digest()
+        )
+    };
+    StepError::denied("plan_not_approved", message)
+}
+
+fn call_for(shared: &Shared, change: &Change) -> Result<Call, StepError> {
+    let options = StepOptions {
+        account: change.account.clone(),
+        region: change.region.clone(),
+        ..StepOptions::default()
+    };
+    let input = json!({"operation": change.operation, "params": plain(change.params.clone())});
+    action::call(shared, AWS, input, options)
+}
+
+/// The call of a change, for going on with it.
+pub(super) fn call_of(live: &Live, shared: &Shared, args: &Json) -> Result<Call, StepError> {
+    let _ = live;
+    let args: ChangeArgs = args.read().map_err(|error| unreadable(&error))?;
+    call_for(shared, &args.change)
+}
+
+/// The probe of a change: it also shows whether a call of unknown outcome took place.
+pub(super) fn probe_of(args: &Json) -> Option<Probe> {
+    args.read::<ChangeArgs>().ok()?.change.probe
+}
+
+/// One change. The guard is asked again: much may have happened since the plan was begun.
+pub(super) fn change(
+    live: &mut Live,
+    shared: &Shared,
+    key: &StepKey,
+    args: &Json,
+) -> Result<(), StepError> {
+    let args: ChangeArgs = args.read().map_err(|error| unreadable(&error))?;
+    let call = call_for(shared, &args.change)?;
+    let is_approved = live.state.approved.contains_key(&args.plan);
+    match allowed(live, shared, &call, is_approved) {
+        Permit::Go => live.intend(key.clone(), Work::Action(call)),
+        Permit::WouldCall(why) => {
+            let said = would_call(&call, why);
+            live.succeed(key.clone(), said.clone(), Some(said));
+        }
+        Permit::Ask => {
+            let message = "the plan that this change belongs to was not approved";
+            return Err(StepError::denied("plan_not_approved", message));
+        }
+        Permit::Refuse(why) => return Err(refusal(why)),
+    }
+    Ok(())
+}
+
+/// A change was made: that goes into the custody chain.
+pub(super) fn note_change(live: &mut Live, key: &StepKey, call: Option<&Json>) {
+    let Some(incident) = live.who.incident else { return };
+    let Some(step) = live.open_step(key) else { return };
+    if step.head.verb != Verb::Change {
+        return;
+    }
+    let Ok(args) = step.head.args.read::<ChangeArgs>() else { return };
+    let detail = json!({
+        "operation": args.change.operation, "params": args.change.params,
+        "account": args.change.account, "region": args.change.region, "plan": args.plan,
+        "approval": live.state.approved.get(&args.plan), "call": call.map(Json::value),
+    });
+    let new = record(live, incident, key, CustodyAction::Changed, None, detail);
+    live.project(Projection::Record(Box::new(new)));
+}
+
+/// What came of a plan. Only here is an incident called contained.
+pub(super) fn verify(
+    live: &mut Live,
+    shared: &Shared,
+    key: &StepKey,
+    args: &Json,
+) -> Result<(), StepError> {
+    let ExecuteArgs { plan, outcomes } = args.read().map_err(|error| unreadable(&error))?;
+    let all = |wanted| !outcomes.is_empty() && outcomes.iter().all(|o| *o == wanted);
+    let is_effective = all(ItemOutcome::Effective) && outcomes.len() == plan.items.len();
+    let result = json!({
+        "effective": is_effective, "observed": all(ItemOutcome::WouldCall), "outcomes": outcomes,
+    });
+    if is_effective {
+        reached(live, plan.purpose);
+    } else if !all(ItemOutcome::WouldCall) {
+        let message = shortfall(&plan, &outcomes);
+        live.page(
+            shared,
+            &format!("unverified/{key}"),
+            error_code::UNVERIFIED.code,
+            message.clone(),
+        );
+        if outcomes.contains(&ItemOutcome::NotEffective) {
+            return Err(StepError::permanent("unverified", message));
+        }
+    }
+    live.succeed(key.clone(), json(&result), None);
+    Ok(())
+}
+
+fn reached(live: &mut Live, purpose: Purpose) {
+    let Some(incident) = live.who.incident else { return };
+    if let Some(milestone) = purpose.milestone() {
+        live.mark(incident, milestone);
+    }
+    match purpose {
+        Purpose::Contain => live.project(Projection::Status(incident, IncidentEvent::Contained)),
+        Purpose::Undo => live.project(Projection::Status(incident, IncidentEvent::Undone)),
+        Purpose::Preserve | Purpose::Eradicate | Purpose::Recover => {}
+    }
+}
+
+fn shortfall(plan: &Plan, outcomes: &[ItemOutcome]) -> String {
+    let lines = plan.items.iter().zip(outcomes).map(|(item, outcome)| {
+        let outcome = match outcome {
+            ItemOutcome::Effective => "is effective",
+            ItemOutcome::NotEffective => "was accepted and is NOT EFFECTIVE",
+            ItemOutcome::Unverified => "was accepted and is UNVERIFIED: it has no probe",
+            ItemOutcome::WouldCall => "was not made",
+            ItemOutcome::Failed => "FAILED",
+            ItemOutcome::NotAttempted => "was not attempted",
+        };
+        format!("{} {}", item.operation, outcome)
+    });
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+/// The value that a probe's look gives.
+pub(crate) fn seen(passes: bool, value: &Value, at: stanch_engine_core::time::Timestamp) -> Json {
+    json(&json!({"passes": passes, "value": value, "at": at}))
+}

@@ -1,0 +1,196 @@
+//! What happened in an incident, in one list by time.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use stanch_engine_core::command::{Verb, summary};
+use stanch_engine_core::id::{IncidentId, RunId};
+use stanch_engine_core::journal::{Entry, Event, Head};
+use stanch_engine_core::step::StepKey;
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::{StoreError, alerts, approvals, evidence, journal, milestones, pages};
+
+use crate::runtime::Runtime;
+
+/// Kinds of journal entries that people want to see.
+const TOLD: &[&str] = &[
+    "started",
+    "step_gated",
+    "step_scheduled",
+    "step_succeeded",
+    "step_failed",
+    "step_doubted",
+    "step_retried",
+    "paused",
+    "resumed",
+    "parked",
+    "unparked",
+    "ended",
+];
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// When.
+    pub at: Timestamp,
+    /// What kind of thing it was: alert, run, step, approval, decision, milestone, page, evidence.
+    pub kind: &'static str,
+    /// In words.
+    pub text: String,
+    /// The id of what it is about, with the step where there is one.
+    pub about: String,
+}
+
+/// The timeline of an incident.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn of_incident(runtime: &Runtime, id: IncidentId) -> Result<Vec<Line>, StoreError> {
+    let mut lines = Vec::new();
+    of_alerts(runtime, id, &mut lines).await?;
+    of_runs(runtime, id, &mut lines).await?;
+    of_people(runtime, id, &mut lines).await?;
+    let marked = runtime.store().read(|c| Box::pin(milestones::of_incident(c, id))).await?;
+    lines.extend(marked.into_iter().map(|m| Line {
+        at: m.at,
+        kind: "milestone",
+        text: format!("{} ({})", m.milestone, m.source),
+        about: id.to_string(),
+    }));
+    let items = runtime.store().read(|c| Box::pin(evidence::of_incident(c, id))).await?;
+    lines.extend(items.into_iter().map(|item| Line {
+        at: item.captured_at,
+        kind: "evidence",
+        text: format!("{} ({} bytes, sha256 {})", item.label, item.bytes, item.sha256),
+        about: item.id.to_string(),
+    }));
+    lines.sort_by_key(|line| line.at);
+    Ok(lines)
+}
+
+async fn of_alerts(
+    runtime: &Runtime,
+    id: IncidentId,
+    lines: &mut Vec<Line>,
+) -> Result<(), StoreError> {
+    let alerts = runtime.store().read(|c| Box::pin(alerts::of_incident(c, id))).await?;
+    lines.extend(alerts.into_iter().map(|stored| Line {
+        at: stored.received_at,
+        kind: "alert",
+        text: format!("{} ({}, {})", stored.alert.title, stored.alert.kind, stored.severity),
+        about: stored.id.to_string(),
+    }));
+    Ok(())
+}
+
+async fn of_runs(
+    runtime: &Runtime,
+    id: IncidentId,
+    lines: &mut Vec<Line>,
+) -> Result<(), StoreError> {
+    let entries = runtime.store().read(|c| Box::pin(journal::of_incident(c, id, TOLD))).await?;
+    let mut heads: HashMap<(RunId, StepKey), Head> = HashMap::new();
+    for (run, entry) in entries {
+        if let (Some(key), Some(head)) = (entry.event.step(), entry.event.head()) {
+            heads.insert((run, key.clone()), head.clone());
+        }
+        let head = entry.event.step().and_then(|key| heads.get(&(run, key.clone())));
+        if let Some(text) = tell(&entry, head) {
+            let kind = if entry.event.step().is_some() { "step" } else { "run" };
+            let about = match entry.event.step() {
+                Some(key) => format!("{run} {key}"),
+                None => run.to_string(),
+            };
+            lines.push(Line { at: entry.at, kind, text, about });
+        }
+    }
+    Ok(())
+}
+
+fn tell(entry: &Entry, head: Option<&Head>) -> Option<String> {
+    let what = head.map(|head| summary(head.verb, &head.args.value())).unwrap_or_default();
+    let is_change = head.is_some_and(|h| matches!(h.verb, Verb::Change));
+    Some(match &entry.event {
+        Event::Started(started) => format!("{} began ({})", started.playbook, started.requester),
+        Event::StepGated(_) => format!("{what}: people are asked first"),
+        Event::StepScheduled(_) if is_change => format!("{what}: about to be sent"),
+        Event::StepScheduled(_) => return None,
+        Event::StepSucceeded(done) => {
+            let result = done.result.value();
+            match head.map(|head| head.verb) {
+                Some(Verb::Now | Verb::Sleep | Verb::Execute) => return None,
+                Some(Verb::Probe) => {
+                    let passes = result.get("passes") == Some(&serde_json::Value::Bool(true));
+                    format!("{what}: {}", if passes { "it is effective" } else { "not yet" })
+                }
+                Some(Verb::Change) if result.get("would_call").is_some() => {
+                    format!("{what}: would be called, and was not")
+                }
+                Some(Verb::Change) => format!("{what}: accepted"),
+                Some(Verb::Approval) => {
+                    let outcome = result.get("outcome").and_then(|o| o.as_str());
+                    format!("{what}: {}", outcome.unwrap_or_default())
+                }
+                _ => what,
+            }
+        }
+        Event::StepFailed(failed) => format!("{what}: failed: {}", failed.error),
+        Event::StepDoubted(doubted) => format!("{what}: in doubt: {}", doubted.error.message),
+        Event::StepRetried(retried) => {
+            format!("{what}: attempt {} failed: {}", retried.attempt, retried.error)
+        }
+        Event::Paused(person) => format!("paused by {}: {}", person.by, person.reason),
+        Event::Resumed(person) => format!("resumed by {}: {}", person.by, person.reason),
+        Event::Parked(parked) => format!("parked ({}): {}", parked.reason.as_str(), parked.detail),
+        Event::Unparked(person) => format!("taken up again by {}: {}", person.by, person.reason),
+        Event::Ended(ended) => match &ended.error {
+            Some(error) => format!("{}: {error}", ended.status),
+            None => ended.status.to_string(),
+        },
+        _ => return None,
+    })
+}
+
+async fn of_people(
+    runtime: &Runtime,
+    id: IncidentId,
+    lines: &mut Vec<Line>,
+) -> Result<(), StoreError> {
+    let approvals = runtime.store().read(|c| Box::pin(approvals::of_incident(c, id))).await?;
+    for approval in approvals {
+        let about = approval.id.to_string();
+        lines.push(Line {
+            at: approval.requested_at,
+            kind: "approval",
+            text: format!("{} (asked: {})", approval.title, approval.approvers.join(", ")),
+            about: about.clone(),
+        });
+        let of = approval.id;
+        let decisions = runtime.store().read(|c| Box::pin(approvals::decisions(c, of))).await?;
+        lines.extend(decisions.into_iter().map(|decision| Line {
+            at: decision.at,
+            kind: "decision",
+            text: format!(
+                "{} by {}: {}",
+                decision.answer.as_str(),
+                decision.person,
+                decision.reason
+            ),
+            about: about.clone(),
+        }));
+    }
+    let pages = runtime.store().read(|c| Box::pin(pages::of_incident(c, id))).await?;
+    for page in pages {
+        let about = page.id.to_string();
+        lines.push(Line {
+            at: page.raised_at,
+            kind: "page",
+            text: page.message,
+            about: about.clone(),
+        });
+        if let (Some(at), Some(by)) = (page.taken_at, page.taken_by) {
+            lines.push(Line { at, kind: "page", text: format!("taken by {by}"), about });
+        }
+    }
+    Ok(())
+}

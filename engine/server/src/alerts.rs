@@ -1,0 +1,58 @@
+//! Alerts, and payloads that could not be read.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use serde_json::Value;
+use stanch_engine_core::id::AlertId;
+use stanch_engine_store::{alerts, dead_letters};
+
+use crate::App;
+use crate::auth::Known;
+use crate::paging::{self, Params, page, parse};
+use crate::problem::{Handled, Refusal};
+use crate::views;
+
+#[derive(Deserialize)]
+pub(crate) struct Query {
+    limit: Option<u32>,
+    cursor: Option<String>,
+    source: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    _caller: Known,
+    Params(query): Params<Query>,
+) -> Handled<Json<Value>> {
+    let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
+    let source = query.source;
+    let rows = app
+        .runtime
+        .store()
+        .read(|conn| Box::pin(alerts::list(conn, before, source, limit)))
+        .await?;
+    Ok(page(&rows, limit, |row| row.id.to_string(), views::alert))
+}
+
+pub(crate) async fn show(
+    State(app): State<App>,
+    _caller: Known,
+    Path(id): Path<String>,
+) -> Handled<Json<Value>> {
+    let id: AlertId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let found = app.runtime.store().read(|conn| Box::pin(alerts::get(conn, id))).await?;
+    let found = found.ok_or_else(|| Refusal::not_found(format!("there is no alert {id}")))?;
+    Ok(Json(views::alert(&found)))
+}
+
+pub(crate) async fn dead_letters(
+    State(app): State<App>,
+    _caller: Known,
+    Params(query): Params<Query>,
+) -> Handled<Json<Value>> {
+    let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
+    let rows =
+        app.runtime.store().read(|conn| Box::pin(dead_letters::list(conn, before, limit))).await?;
+    Ok(page(&rows, limit, |row| row.id.to_string(), views::dead_letter))
+}

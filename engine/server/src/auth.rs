@@ -1,0 +1,75 @@
+//! Who calls.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::error_code;
+use stanch_engine_runtime::people::{self, Caller, Role};
+
+use crate::App;
+use crate::problem::{Handled, Refusal};
+
+/// A caller that was recognised by its token.
+pub(crate) struct Known(pub(crate) Caller);
+
+/// The sender of a webhook.
+pub(crate) struct Sender;
+
+fn bearer(parts: &Parts) -> Handled<&str> {
+    let refuse =
+        |detail: &str| Refusal::new(StatusCode::UNAUTHORIZED, error_code::UNAUTHENTICATED, detail);
+    let header = parts
+        .headers
+        .get("authorization")
+        .ok_or_else(|| refuse("send `Authorization: Bearer TOKEN`"))?;
+    let text = header.to_str().map_err(|_| refuse("the header `Authorization` is no text"))?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(refuse("the header `Authorization` must be `Bearer TOKEN`")),
+    }
+}
+
+fn unknown() -> Refusal {
+    let detail = "the token is unknown or was revoked";
+    Refusal::new(StatusCode::UNAUTHORIZED, error_code::UNAUTHENTICATED, detail)
+}
+
+impl FromRequestParts<App> for Known {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Handled<Self> {
+        let secret = bearer(parts)?;
+        let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let from = connected.map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_string());
+        if Sha256::of(secret) == app.settings.admin_token {
+            let roles = vec![Role::Admin.as_str().to_owned()];
+            return Ok(Self(Caller { name: "admin".to_owned(), roles, from }));
+        }
+        let token = people::find(&app.runtime, secret).await?.ok_or_else(unknown)?;
+        Ok(Self(Caller { name: token.name, roles: token.roles, from }))
+    }
+}
+
+impl FromRequestParts<App> for Sender {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Handled<Self> {
+        let hash = Sha256::of(bearer(parts)?);
+        let known = [app.settings.webhook_token, app.settings.admin_token];
+        if known.contains(&hash) { Ok(Self) } else { Err(unknown()) }
+    }
+}
+
+impl Known {
+    /// Refuses callers without the role.
+    pub(crate) fn must_be(&self, role: Role) -> Handled<&Caller> {
+        if self.0.is(role) {
+            return Ok(&self.0);
+        }
+        let role = role.as_str();
+        Err(Refusal::forbidden(format!("{} has not the role {role}", self.0.name)))
+    }
+}

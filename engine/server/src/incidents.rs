@@ -1,0 +1,142 @@
+//! Incidents, and everything about one.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use stanch_engine_core::id::IncidentId;
+use stanch_engine_runtime::evidence::bundle;
+use stanch_engine_runtime::people::{self, Role};
+use stanch_engine_runtime::{kpis, timeline};
+use stanch_engine_store::{alerts, approvals, evidence, incidents, milestones, runs};
+
+use crate::App;
+use crate::auth::Known;
+use crate::paging::{self, Params, page, parse};
+use crate::problem::{Handled, Refusal};
+use crate::views;
+
+#[derive(Deserialize)]
+pub(crate) struct Query {
+    limit: Option<u32>,
+    cursor: Option<String>,
+    status: Option<String>,
+}
+
+fn id_of(text: &str) -> Handled<IncidentId> {
+    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
+}
+
+fn missing(id: IncidentId) -> Refusal {
+    Refusal::not_found(format!("there is no incident {id}"))
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    _caller: Known,
+    Params(query): Params<Query>,
+) -> Handled<Json<Value>> {
+    let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
+    let status = parse("status", query.status.as_deref())?;
+    let rows = app
+        .runtime
+        .store()
+        .read(|conn| Box::pin(incidents::list(conn, before, status, limit)))
+        .await?;
+    Ok(page(&rows, limit, |row| row.id.to_string(), views::incident))
+}
+
+/// An incident with its alerts, runs, approvals and milestones.
+pub(crate) async fn show(
+    State(app): State<App>,
+    _caller: Known,
+    Path(id): Path<String>,
+) -> Handled<Json<Value>> {
+    let id = id_of(&id)?;
+    let store = app.runtime.store();
+    let incident = store.read(|conn| Box::pin(incidents::get(conn, id))).await?;
+    let mut view = views::incident(&incident.ok_or_else(|| missing(id))?);
+    let alerts = store.read(|conn| Box::pin(alerts::of_incident(conn, id))).await?;
+    let runs = store.read(|conn| Box::pin(runs::of_incident(conn, id))).await?;
+    let approvals = store.read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
+    let marked = store.read(|conn| Box::pin(milestones::of_incident(conn, id))).await?;
+    if let Some(members) = view.as_object_mut() {
+        let alerts = alerts.iter().map(views::alert).collect();
+        members.insert("alerts".to_owned(), Value::Array(alerts));
+        let runs = runs.iter().map(views::run).collect();
+        members.insert("runs".to_owned(), Value::Array(runs));
+        let approvals = approvals.iter().map(|a| views::approval(a, None)).collect();
+        members.insert("approvals".to_owned(), Value::Array(approvals));
+        members.insert("milestones".to_owned(), json!(marked));
+    }
+    Ok(Json(view))
+}
+
+pub(crate) async fn timeline(
+    State(app): State<App>,
+    _caller: Known,
+    Path(id): Path<String>,
+) -> Handled<Json<Value>> {
+    let id = exists(&app, &id).await?;
+    let lines = timeline::of_incident(&app.runtime, id).await?;
+    Ok(Json(json!({"items": lines, "next_cursor": null})))
+}
+
+pub(crate) async fn evidence(
+    State(app): State<App>,
+    _caller: Known,
+    Path(id): Path<String>,
+) -> Handled<Json<Value>> {
+    let id = exists(&app, &id).await?;
+    let items = app.runtime.store().read(|c| Box::pin(evidence::of_incident(c, id))).await?;
+    let items: Vec<_> = items.iter().map(views::evidence).collect();
+    Ok(Json(json!({"items": items, "next_cursor": null})))
+}
+
+pub(crate) async fn kpis(
+    State(app): State<App>,
+    _caller: Known,
+    Path(id): Path<String>,
+) -> Handled<Json<Value>> {
+    let id = id_of(&id)?;
+    let kpis = kpis::of_incident(&app.runtime, id).await?.ok_or_else(|| missing(id))?;
+    Ok(Json(json!(kpis)))
+}
+
+/// The bundle. The export goes into the custody chain, with the name of the caller.
+pub(crate) async fn export(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+) -> Handled<Response> {
+    let caller = caller.must_be(Role::Responder)?;
+    let id = id_of(&id)?;
+    let bundle = bundle::export(&app.runtime, id, &caller.name).await?;
+    let name = format!("attachment; filename=\"{id}.zip\"");
+    let headers =
+        [(header::CONTENT_TYPE, "application/zip".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, bundle).into_response())
+}
+
+/// A person takes the incident: its pages are over.
+pub(crate) async fn acknowledge(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+) -> Handled<Json<Value>> {
+    let caller = caller.must_be(Role::Responder)?;
+    let id = id_of(&id)?;
+    if !people::acknowledge(&app.runtime, id, &caller.name).await? {
+        return Err(missing(id));
+    }
+    let incident = app.runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
+    Ok(Json(views::incident(&incident.ok_or_else(|| missing(id))?)))
+}
+
+async fn exists(app: &App, text: &str) -> Handled<IncidentId> {
+    let id = id_of(text)?;
+    let found = app.runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
+    found.map(|_| id).ok_or_else(|| missing(id))
+}

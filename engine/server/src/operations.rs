@@ -1,0 +1,117 @@
+//! What operators do: the kill switch, tokens, nodes, the evidence key.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use stanch_engine_runtime::people::{self, Role, TokenError};
+use stanch_engine_store::{nodes, tokens as token_rows};
+
+use crate::App;
+use crate::auth::Known;
+use crate::body::Read;
+use crate::problem::{Handled, Refusal};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Halt {
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewToken {
+    name: String,
+    roles: Vec<String>,
+}
+
+pub(crate) async fn halted(State(app): State<App>, _caller: Known) -> Handled<Json<Value>> {
+    Ok(Json(json!({"halted": people::halted(&app.runtime).await?})))
+}
+
+/// Throws the kill switch.
+pub(crate) async fn halt(
+    State(app): State<App>,
+    caller: Known,
+    Read(body): Read<Halt>,
+) -> Handled<Json<Value>> {
+    let caller = caller.must_be(Role::Responder)?;
+    people::halt(&app.runtime, &caller.name, &body.reason).await?;
+    tracing::warn!(by = %caller.name, reason = %body.reason, "the kill switch was thrown");
+    Ok(Json(json!({"halted": people::halted(&app.runtime).await?})))
+}
+
+/// Takes the kill switch back. That is for an admin: whoever threw it had a reason.
+pub(crate) async fn unhalt(State(app): State<App>, caller: Known) -> Handled<Json<Value>> {
+    let caller = caller.must_be(Role::Admin)?;
+    if !people::unhalt(&app.runtime).await? {
+        return Err(Refusal::conflict("the kill switch was not thrown"));
+    }
+    tracing::warn!(by = %caller.name, "the kill switch was taken back");
+    Ok(Json(json!({"halted": null})))
+}
+
+pub(crate) async fn tokens(State(app): State<App>, caller: Known) -> Handled<Json<Value>> {
+    caller.must_be(Role::Admin)?;
+    let rows = app.runtime.store().read(|conn| Box::pin(token_rows::list(conn))).await?;
+    let view = |token: &token_rows::Token| {
+        json!({
+            "name": token.name, "roles": token.roles, "created_at": token.created_at,
+            "revoked_at": token.revoked_at,
+        })
+    };
+    let items: Vec<_> = rows.iter().map(view).collect();
+    Ok(Json(json!({"items": items, "next_cursor": null})))
+}
+
+/// Makes a token. Its secret is in this answer and nowhere else.
+pub(crate) async fn create_token(
+    State(app): State<App>,
+    caller: Known,
+    Read(body): Read<NewToken>,
+) -> Handled<Response> {
+    caller.must_be(Role::Admin)?;
+    if body.roles.is_empty() {
+        return Err(Refusal::bad_request(
+            "`roles` is empty: a token without a role may do nothing",
+        ));
+    }
+    let made = people::create_token(&app.runtime, &body.name, body.roles).await;
+    let token = made.map_err(|error| match error {
+        TokenError::Name(detail) => Refusal::conflict(detail),
+        TokenError::Store(error) => error.into(),
+    })?;
+    let answer = json!({"name": body.name, "token": token});
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+pub(crate) async fn revoke_token(
+    State(app): State<App>,
+    caller: Known,
+    Path(name): Path<String>,
+) -> Handled<Json<Value>> {
+    caller.must_be(Role::Admin)?;
+    if !people::revoke_token(&app.runtime, &name).await? {
+        return Err(Refusal::not_found(format!("there is no token of `{name}`")));
+    }
+    Ok(Json(json!({"name": name, "revoked": true})))
+}
+
+pub(crate) async fn nodes(State(app): State<App>, _caller: Known) -> Handled<Json<Value>> {
+    let rows = app.runtime.store().read(|conn| Box::pin(nodes::list(conn))).await?;
+    let view = |node: &nodes::Node| {
+        json!({
+            "id": node.id, "started_at": node.started_at, "seen_at": node.seen_at,
+            "version": node.version,
+        })
+    };
+    let items: Vec<_> = rows.iter().map(view).collect();
+    Ok(Json(json!({"items": items, "next_cursor": null})))
+}
+
+/// The public key that bundles are verified with.
+pub(crate) async fn public_key(State(app): State<App>, _caller: Known) -> Handled<String> {
+    Ok(app.runtime.public_key())
+}

@@ -1,0 +1,56 @@
+//! Pages to people.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use stanch_engine_core::id::PageId;
+use stanch_engine_runtime::people;
+use stanch_engine_store::pages;
+
+use crate::App;
+use crate::auth::Known;
+use crate::paging::{self, Params, page, parse};
+use crate::problem::{Handled, Refusal};
+use crate::views;
+
+#[derive(Deserialize)]
+pub(crate) struct Query {
+    limit: Option<u32>,
+    cursor: Option<String>,
+    status: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    _caller: Known,
+    Params(query): Params<Query>,
+) -> Handled<Json<Value>> {
+    let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
+    let only_open = match query.status.as_deref() {
+        None => false,
+        Some("open") => true,
+        Some(other) => {
+            return Err(Refusal::bad_request(format!("`status`: `{other}` is none: use `open`")));
+        }
+    };
+    let rows = app
+        .runtime
+        .store()
+        .read(|conn| Box::pin(pages::list(conn, before, only_open, limit)))
+        .await?;
+    Ok(page(&rows, limit, |row| row.id.to_string(), views::page))
+}
+
+/// Takes a page: it does not go out again.
+pub(crate) async fn take(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+) -> Handled<Json<Value>> {
+    let id: PageId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    if !people::take_page(&app.runtime, id, &caller.0.name).await? {
+        return Err(Refusal::conflict(format!("{id} was taken before, or is not there")));
+    }
+    Ok(Json(json!({"id": id, "taken_by": caller.0.name})))
+}

@@ -1,0 +1,53 @@
+//! Listings in pages: `{"items": […], "next_cursor": …}`.
+
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::extract::Query;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use stanch_engine_core::limits;
+
+use crate::problem::{Handled, Refusal};
+
+/// Parameters of the query, with errors that name them.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Handled<Self> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        query
+            .map(|query| Self(query.0))
+            .map_err(|error| Refusal::bad_request(format!("the query: {}", error.body_text())))
+    }
+}
+
+/// How many rows a page has: 50, or as many as were asked for, up to the limit.
+pub(crate) fn limit(asked: Option<u32>) -> u32 {
+    asked.unwrap_or(50).clamp(1, limits::PAGE_ROWS)
+}
+
+/// A parameter that may be left out, as a type of the engine.
+pub(crate) fn parse<T: std::str::FromStr>(name: &str, text: Option<&str>) -> Handled<Option<T>>
+where
+    T::Err: std::fmt::Display,
+{
+    let read = |text: &str| {
+        text.parse::<T>().map_err(|error| Refusal::bad_request(format!("`{name}`: {error}")))
+    };
+    text.map(read).transpose()
+}
+
+/// A page. `id` gives the cursor of a row.
+pub(crate) fn page<T>(
+    rows: &[T],
+    limit: u32,
+    id: impl Fn(&T) -> String,
+    view: impl Fn(&T) -> Value,
+) -> Json<Value> {
+    let is_full = rows.len() >= limit as usize;
+    let next_cursor = rows.last().filter(|_| is_full).map(id);
+    Json(json!({"items": rows.iter().map(view).collect::<Vec<_>>(), "next_cursor": next_cursor}))
+}

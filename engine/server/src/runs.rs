@@ -1,0 +1,250 @@
+//! Runs: started, looked at, stopped, taken back.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use stanch_engine_core::id::{AlertId, IncidentId, RunId};
+use stanch_engine_core::limits;
+use stanch_engine_core::run::RunStatus;
+use stanch_engine_core::step::StepKey;
+use stanch_engine_runtime::people::Role;
+use stanch_engine_runtime::runs::{self, DoubtOutcome, Person, StartRequest};
+use stanch_engine_runtime::{Runtime, intake};
+use stanch_engine_store::{journal, runs as rows};
+
+use crate::App;
+use crate::auth::Known;
+use crate::body::Read;
+use crate::paging::{self, Params, page, parse};
+use crate::problem::{Handled, Refusal};
+use crate::views;
+
+/// The longest that a caller may wait for a run to come to rest, in seconds.
+const WAIT_S: u32 = 60;
+
+/// The pause between two looks while a caller waits, in milliseconds.
+const LOOK_MS: i64 = 50;
+
+#[derive(Deserialize)]
+pub(crate) struct Query {
+    limit: Option<u32>,
+    cursor: Option<String>,
+    status: Option<String>,
+    playbook: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ShowQuery {
+    wait: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Start {
+    playbook: String,
+    #[serde(default)]
+    inputs: Map<String, Value>,
+    /// The id of an alert, or a payload that a source recognises.
+    #[serde(default)]
+    alert: Value,
+    #[serde(default)]
+    incident: Option<IncidentId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Why {
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryBody {
+    step: StepKey,
+    outcome: DoubtOutcome,
+    reason: String,
+    #[serde(default)]
+    result: Value,
+}
+
+fn id_of(text: &str) -> Handled<RunId> {
+    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
+}
+
+async fn find(runtime: &Runtime, id: RunId) -> Handled<rows::Run> {
+    let found = runtime.store().read(|conn| Box::pin(rows::get(conn, id))).await?;
+    found.ok_or_else(|| Refusal::not_found(format!("there is no run {id}")))
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    _caller: Known,
+    Params(query): Params<Query>,
+) -> Handled<Json<Value>> {
+    let limit = paging::limit(query.limit);
+    let filter = rows::Filter {
+        before: parse("cursor", query.cursor.as_deref())?,
+        status: parse("status", query.status.as_deref())?,
+        playbook: query.playbook,
+        limit,
+    };
+    let found = app
+        .runtime
+        .store()
+        .read(|conn| Box::pin(async move { rows::list(conn, &filter).await }))
+        .await?;
+    Ok(page(&found, limit, |row| row.id.to_string(), views::run))
+}
+
+/// A run. With `?wait=SECONDS` the answer comes when it has come to rest: when it waits, is parked
+/// or paused, or has ended.
+pub(crate) async fn show(
+    State(app): State<App>,
+    _caller: Known,
+    Path(id): Path<String>,
+    Params(query): Params<ShowQuery>,
+) -> Handled<Json<Value>> {
+    let id = id_of(&id)?;
+    let world = app.runtime.world();
+    let wait_ms = i64::from(query.wait.unwrap_or(0).min(WAIT_S)) * 1_000;
+    let until = world.now().plus_ms(wait_ms);
+    loop {
+        let run = find(&app.runtime, id).await?;
+        let is_at_rest = !matches!(run.status, RunStatus::Queued | RunStatus::Running);
+        if is_at_rest || world.now() >= until {
+            return Ok(Json(views::run(&run)));
+        }
+        world.clock.sleep_until(world.now().plus_ms(LOOK_MS)).await;
+    }
+}
+
+pub(crate) async fn journal(
+    State(app): State<App>,
+    _caller: Known,
+    Path(id): Path<String>,
+    Params(query): Params<Query>,
+) -> Handled<Json<Value>> {
+    let id = id_of(&id)?;
+    find(&app.runtime, id).await?;
+    let from: u32 = parse("cursor", query.cursor.as_deref())?.unwrap_or(0);
+    let limit = query.limit.unwrap_or(1_000).clamp(1, limits::STEPS_PER_RUN);
+    let entries =
+        app.runtime.store().read(|conn| Box::pin(journal::load(conn, id, from, limit))).await?;
+    let is_full = entries.len() >= limit as usize;
+    let next = entries.last().filter(|_| is_full).map(|entry| (entry.seq + 1).to_string());
+    Ok(Json(json!({"items": entries, "next_cursor": next})))
+}
+
+/// Starts a run. With a payload as `alert` it is taken in first, as a webhook would; what its
+/// triggers start goes on beside.
+pub(crate) async fn start(
+    State(app): State<App>,
+    caller: Known,
+    Read(body): Read<Start>,
+) -> Handled<Response> {
+    let caller = caller.must_be(Role::Responder)?;
+    let alert = match &body.alert {
+        Value::Null => None,
+        Value::String(id) => {
+            Some(id.parse::<AlertId>().map_err(|e| Refusal::bad_request(format!("`alert`: {e}")))?)
+        }
+        payload => Some(take_alert(&app.runtime, payload).await?),
+    };
+    let request = StartRequest {
+        playbook: body.playbook,
+        inputs: body.inputs,
+        alert,
+        incident: body.incident,
+        requester: caller.name.clone(),
+        subject: None,
+    };
+    let id = runs::start(&app.runtime, request).await?;
+    let run = find(&app.runtime, id).await?;
+    Ok((StatusCode::CREATED, Json(json!({"id": id, "status": run.status}))).into_response())
+}
+
+async fn take_alert(runtime: &Runtime, payload: &Value) -> Handled<AlertId> {
+    let text = payload.to_string();
+    let alerts = intake::read(runtime, "auto", text.as_bytes())
+        .map_err(|error| Refusal::bad_request(format!("`alert`: {error}")))?;
+    let received = intake::take(runtime, alerts).await?;
+    let first = received.first().map(|received| received.alert_id);
+    first.ok_or_else(|| Refusal::bad_request("`alert` holds no finding"))
+}
+
+fn person(caller: &Known, reason: String) -> Handled<Person> {
+    let caller = caller.must_be(Role::Responder)?;
+    if reason.trim().is_empty() {
+        return Err(Refusal::bad_request("`reason` is missing: say why, it goes into the record"));
+    }
+    Ok(Person { name: caller.name.clone(), reason })
+}
+
+async fn accepted(app: &App, id: RunId) -> Handled<Response> {
+    let run = find(&app.runtime, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"id": id, "status": run.status}))).into_response())
+}
+
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+    Read(why): Read<Why>,
+) -> Handled<Response> {
+    let id = id_of(&id)?;
+    runs::cancel(&app.runtime, id, person(&caller, why.reason)?).await?;
+    accepted(&app, id).await
+}
+
+pub(crate) async fn pause(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+    Read(why): Read<Why>,
+) -> Handled<Response> {
+    let id = id_of(&id)?;
+    runs::pause(&app.runtime, id, person(&caller, why.reason)?).await?;
+    accepted(&app, id).await
+}
+
+pub(crate) async fn resume(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+    Read(why): Read<Why>,
+) -> Handled<Response> {
+    let id = id_of(&id)?;
+    runs::resume(&app.runtime, id, person(&caller, why.reason)?).await?;
+    accepted(&app, id).await
+}
+
+/// Says what became of a step in doubt.
+pub(crate) async fn retry(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+    Read(body): Read<RetryBody>,
+) -> Handled<Response> {
+    let id = id_of(&id)?;
+    let person = person(&caller, body.reason)?;
+    runs::settle_doubt(&app.runtime, id, body.step, body.outcome, body.result, person).await?;
+    accepted(&app, id).await
+}
+
+/// Starts the run that takes back what this one changed.
+pub(crate) async fn undo(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+    Read(why): Read<Why>,
+) -> Handled<Response> {
+    let id = id_of(&id)?;
+    let undo = runs::undo(&app.runtime, id, person(&caller, why.reason)?).await?;
+    let run = find(&app.runtime, undo).await?;
+    let body = json!({"id": undo, "status": run.status, "undoes": id});
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}

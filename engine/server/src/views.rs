@@ -1,0 +1,100 @@
+//! What rows look like in JSON.
+
+use serde_json::{Value, json};
+use stanch_engine_core::approval::Decision;
+use stanch_engine_core::json::Json;
+use stanch_engine_store::alerts::StoredAlert;
+use stanch_engine_store::approvals::Approval;
+use stanch_engine_store::dead_letters::DeadLetter;
+use stanch_engine_store::evidence::Item;
+use stanch_engine_store::incidents::Incident;
+use stanch_engine_store::pages::Page;
+use stanch_engine_store::playbooks::{Active, Version};
+use stanch_engine_store::runs::Run;
+
+pub(crate) fn alert(stored: &StoredAlert) -> Value {
+    let mut view = json!(stored.alert);
+    if let Some(members) = view.as_object_mut() {
+        members.insert("alert_id".to_owned(), json!(stored.id));
+        members.insert("incident_id".to_owned(), json!(stored.incident));
+        members.insert("received_at".to_owned(), json!(stored.received_at));
+        members.insert("last_received_at".to_owned(), json!(stored.last_received_at));
+        members.insert("deliveries".to_owned(), json!(stored.deliveries));
+    }
+    view
+}
+
+pub(crate) fn dead_letter(letter: &DeadLetter) -> Value {
+    json!({
+        "id": letter.id, "source": letter.source, "received_at": letter.received_at,
+        "reason": letter.reason, "body_base64": letter.body_base64,
+    })
+}
+
+pub(crate) fn incident(incident: &Incident) -> Value {
+    json!({
+        "id": incident.id, "title": incident.title, "status": incident.status,
+        "severity": incident.severity, "account": incident.account, "sample": incident.is_sample,
+        "phase": incident.phase, "verdict": incident.verdict,
+        "verdict_reason": incident.verdict_reason, "acknowledged_by": incident.acknowledged_by,
+        "opened_at": incident.opened_at, "last_alert_at": incident.last_alert_at,
+    })
+}
+
+pub(crate) fn run(run: &Run) -> Value {
+    let outcome = run.outcome.as_ref().map(Json::value).unwrap_or(Value::Null);
+    let part = |name: &str| outcome.get(name).cloned().unwrap_or(Value::Null);
+    json!({
+        "id": run.id, "playbook": run.playbook, "digest": run.digest, "status": run.status,
+        "parked_reason": run.parked_reason, "incident_id": run.incident, "alert_id": run.alert,
+        "parent_id": run.parent.as_ref().map(|parent| parent.run), "requester": run.requester,
+        "result": part("result"), "error": part("error"), "parked": part("parked"),
+        "wake_at": run.wake_at, "created_at": run.created_at, "updated_at": run.updated_at,
+        "finished_at": run.finished_at,
+    })
+}
+
+pub(crate) fn approval(approval: &Approval, decisions: Option<&[Decision]>) -> Value {
+    json!({
+        "id": approval.id, "run_id": approval.run, "step": approval.step,
+        "incident_id": approval.incident, "status": approval.status, "title": approval.title,
+        "approvers": approval.approvers, "quorum": approval.quorum, "form": approval.form,
+        "plan": approval.plan, "plan_sha256": approval.plan_digest, "card": approval.card.value(),
+        "requested_at": approval.requested_at, "expires_at": approval.expires_at,
+        "decided_at": approval.decided_at, "decisions": decisions,
+    })
+}
+
+pub(crate) fn evidence(item: &Item) -> Value {
+    json!({
+        "id": item.id, "label": item.label, "sha256": item.sha256, "bytes": item.bytes,
+        "media_type": item.media_type, "run_id": item.run, "step": item.step,
+        "captured_at": item.captured_at, "captured_by": item.captured_by, "how": item.call.value(),
+    })
+}
+
+pub(crate) fn page(page: &Page) -> Value {
+    json!({
+        "id": page.id, "incident_id": page.incident, "run_id": page.run, "code": page.code,
+        "message": page.message, "chain": page.chain, "level": page.level,
+        "deliveries": page.deliveries, "last_error": page.last_error, "raised_at": page.raised_at,
+        "next_at": page.next_at, "taken_at": page.taken_at, "taken_by": page.taken_by,
+    })
+}
+
+pub(crate) fn playbook(active: &Active) -> Value {
+    json!({
+        "name": active.header.name, "title": active.header.title, "mode": active.header.mode,
+        "subject": active.header.subject, "triggers": active.header.triggers,
+        "digest": active.digest, "previous_digest": active.previous,
+        "activated_at": active.activated_at, "activated_by": active.activated_by,
+    })
+}
+
+pub(crate) fn version(version: &Version) -> Value {
+    json!({
+        "digest": version.digest, "title": version.header.title,
+        "published_at": version.published_at, "published_by": version.published_by,
+        "source": version.source,
+    })
+}

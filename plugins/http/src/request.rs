@@ -1,0 +1,271 @@
+//! `http.request`: one request, with the step's token as `Idempotency-Key`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use stanch_plugins_sdk::core::effect::{Effect, RetrySafety};
+use stanch_plugins_sdk::core::step::ErrorKind;
+use stanch_plugins_sdk::{
+    Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, Nature, Outcome,
+};
+
+use crate::client_builder;
+
+/// Bytes of an answer; what is larger belongs into the evidence store.
+const ANSWER_BYTES: usize = 1024 * 1024;
+
+/// What is asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    method: String,
+    url: String,
+    #[serde(default)]
+    body: Value,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// What may be done when the outcome is unknown.
+    #[serde(default)]
+    retry: Option<Retry>,
+    /// `"change"` when it changes something: then the guard and the approvals are asked.
+    #[serde(default)]
+    effect: Option<Effect>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Retry {
+    /// The callee honours `Idempotency-Key`.
+    Token,
+    /// Nobody can tell.
+    Never,
+    /// Doing it twice is doing it once.
+    Natural,
+}
+
+/// `http.request`.
+pub(crate) struct Request(reqwest::Client);
+
+impl Request {
+    pub(crate) fn new() -> Result<Self, reqwest::Error> {
+        let agent = concat!("stanch/", env!("CARGO_PKG_VERSION"));
+        Ok(Self(client_builder().user_agent(agent).build()?))
+    }
+
+    fn read(input: &Value) -> Result<(Input, reqwest::Method, reqwest::Url), ActionError> {
+        let bad = |message: String| ActionError::permanent("bad_input", message);
+        let input: Input =
+            serde_json::from_value(input.clone()).map_err(|error| bad(error.to_string()))?;
+        let method: reqwest::Method = input
+            .method
+            .to_uppercase()
+            .parse()
+            .map_err(|_| bad(format!("`{}` is no HTTP method", input.method)))?;
+        let url: reqwest::Url =
+            input.url.parse().map_err(|error| bad(format!("`{}`: {error}", input.url)))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(bad(format!("`{url}`: only http and https are called")));
+        }
+        Ok((input, method, url))
+    }
+
+    async fn call(&self, context: &ActionContext, input: &Value) -> Result<Outcome, ActionError> {
+        let (input, method, url) = Self::read(input)?;
+        let effect = input.effect.unwrap_or(Effect::Notify);
+        if effect > context.granted {
+            return Err(ActionError::denied("not_granted", "the call reaches farther than it may"));
+        }
+        let mut request = self
+            .0
+            .request(method, url)
+            .timeout(context.timeout.duration())
+            .header("Idempotency-Key", context.token.to_string());
+        for (name, value) in &input.headers {
+            request = request.header(name, value);
+        }
+        request = match &input.body {
+            Value::Null => request,
+            Value::String(text) => request.body(text.clone()),
+            json => request.json(json),
+        };
+        let answer = request.send().await.map_err(|error| unsent(&error))?;
+        read_answer(answer).await
+    }
+}
+
+/// What failed before a byte was sent is tried again; after that nobody knows.
+fn unsent(error: &reqwest::Error) -> ActionError {
+    let message = error.to_string();
+    if error.is_builder() || error.is_request() && error.is_body() {
+        return ActionError::permanent("bad_input", message);
+    }
+    let kind = if error.is_connect() { ErrorKind::Transient } else { ErrorKind::InDoubt };
+    ActionError::new(kind, "no_answer", message)
+}
+
+async fn read_answer(mut answer: reqwest::Response) -> Result<Outcome, ActionError> {
+    let status = answer.status();
+    let text = |value: &reqwest::header::HeaderValue| {
+        String::from_utf8_lossy(value.as_bytes()).into_owned()
+    };
+    let headers: Map<String, Value> = answer
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), Value::String(text(value))))
+        .collect();
+    let mut body = Vec::new();
+    let broken = |error: reqwest::Error| {
+        ActionError::new(ErrorKind::InDoubt, "answer_cut_off", error.to_string())
+    };
+    while let Some(chunk) = answer.chunk().await.map_err(broken)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > ANSWER_BYTES {
+            let message = format!("the answer is larger than {ANSWER_BYTES} bytes");
+            return Err(ActionError::permanent("answer_too_large", message));
+        }
+    }
+    if !status.is_success() {
+        return Err(refused(status, &body));
+    }
+    let body = serde_json::from_slice(&body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+    let value = json!({"status": status.as_u16(), "headers": headers, "body": body});
+    Ok(Outcome::Done(Done { value, call: CallRecord::default() }))
+}
+
+fn refused(status: reqwest::StatusCode, body: &[u8]) -> ActionError {
+    let kind = match status.as_u16() {
+        429 => ErrorKind::Throttle,
+        503 => ErrorKind::Transient,
+        401 | 403 => ErrorKind::Denied,
+        500.. => ErrorKind::InDoubt,
+        _ => ErrorKind::Permanent,
+    };
+    let body: String = String::from_utf8_lossy(body).chars().take(300).collect();
+    ActionError::new(kind, format!("http_{}", status.as_u16()), format!("{status}: {body}"))
+}
+
+impl Action for Request {
+    fn name(&self) -> &'static str {
+        "http.request"
+    }
+
+    /// GET, HEAD, PUT and DELETE are idempotent (RFC 9110 section 9.2.2); of the others nobody
+    /// knows unless the playbook says.
+    fn classify(&self, input: &Value) -> Result<Nature, ActionError> {
+        let (input, method, _) = Self::read(input)?;
+        let effect = input.effect.unwrap_or(Effect::Notify);
+        let safety = match (input.retry, method.as_str()) {
+            (Some(Retry::Token), _) => RetrySafety::Token,
+            (Some(Retry::Never), _) => RetrySafety::Never,
+            (Some(Retry::Natural), _) => RetrySafety::Natural,
+            (None, "GET" | "HEAD" | "PUT" | "DELETE") => RetrySafety::Natural,
+            (None, _) => RetrySafety::Never,
+        };
+        Ok(Nature { effect, safety })
+    }
+
+    fn run<'a>(
+        &'a self,
+        context: &'a ActionContext,
+        input: &'a Value,
+    ) -> BoxFuture<'a, Result<Outcome, ActionError>> {
+        Box::pin(self.call(context, input))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stanch_plugins_sdk::core::span::Span;
+    use stanch_plugins_sdk::core::time::Timestamp;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    fn context() -> ActionContext {
+        ActionContext {
+            incident: None,
+            run: None,
+            step: "1".into(),
+            token: uuid::Uuid::from_u128(7),
+            attempt: 1,
+            account: None,
+            region: None,
+            granted: Effect::Notify,
+            timeout: Span::from_secs(5),
+            now: Timestamp::default(),
+            state: None,
+        }
+    }
+
+    /// A server that answers one request with these bytes, and gives what it was sent.
+    async fn serve(answer: &'static [u8]) -> (String, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        let task = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4096];
+            let read = socket.read(&mut asked).await.unwrap();
+            socket.write_all(answer).await.unwrap();
+            String::from_utf8_lossy(&asked[..read]).into_owned()
+        });
+        (url, task)
+    }
+
+    async fn call(input: Value) -> Result<Outcome, ActionError> {
+        Request::new().unwrap().call(&context(), &input).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_back_and_the_token_goes_out() {
+        let (url, server) = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{\"a\": 1}").await;
+        let input = json!({"method": "post", "url": url, "body": {"x": 1}});
+        let Ok(Outcome::Done(done)) = call(input).await else { panic!("it answers") };
+        assert_eq!((&done.value["status"], &done.value["body"]), (&json!(200), &json!({"a": 1})));
+        let asked = server.await.unwrap();
+        assert!(asked.to_lowercase().contains(&format!("idempotency-key: {}", context().token)));
+        assert!(asked.starts_with("POST /x"));
+    }
+
+    #[tokio::test]
+    async fn errors_say_what_may_be_done_about_them() {
+        for (answer, kind) in [
+            (&b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"[..], ErrorKind::Permanent),
+            (b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", ErrorKind::Throttle),
+            (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", ErrorKind::InDoubt),
+            (b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n", ErrorKind::Permanent),
+            (b"", ErrorKind::InDoubt),
+        ] {
+            let (url, _server) = serve(answer).await;
+            let error = call(json!({"method": "POST", "url": url})).await.unwrap_err();
+            assert_eq!(error.kind, kind, "{error}");
+        }
+        let refused = call(json!({"method": "POST", "url": "http://127.0.0.1:1/"})).await;
+        assert_eq!(refused.unwrap_err().kind, ErrorKind::Transient);
+    }
+
+    #[tokio::test]
+    async fn a_change_without_leave_is_not_sent() {
+        let input = json!({"method": "POST", "url": "http://127.0.0.1:1/", "effect": "change"});
+        assert_eq!(call(input).await.unwrap_err().code, "not_granted");
+    }
+
+    #[test]
+    fn inputs_are_read_before_anything_is_journaled() {
+        let classify = |input| Request::new().unwrap().classify(&input);
+        for bad in [
+            json!({"method": "GET"}),
+            json!({"method": "GET", "url": "file:///etc/passwd"}),
+            json!({"method": "GET", "url": "http://x/", "boddy": 1}),
+            json!({"method": "G T", "url": "http://x/"}),
+        ] {
+            assert_eq!(classify(bad).unwrap_err().kind, ErrorKind::Permanent);
+        }
+        let nature = |input| classify(input).unwrap();
+        let get = nature(json!({"method": "GET", "url": "http://x/"}));
+        assert_eq!((get.effect, get.safety), (Effect::Notify, RetrySafety::Natural));
+        let post = nature(json!({"method": "POST", "url": "http://x/", "effect": "change"}));
+        assert_eq!((post.effect, post.safety), (Effect::Change, RetrySafety::Never));
+    }
+}
