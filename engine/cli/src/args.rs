@@ -1,7 +1,12 @@
 //! What can be written on the command line.
 
+mod aws;
+mod bench;
+
 use std::path::PathBuf;
 
+pub(crate) use aws::Aws;
+pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
 
 /// Incident response playbooks for AWS as durable, auditable runs.
@@ -323,86 +328,5 @@ pub(crate) enum Token {
     Revoke {
         /// The person or program.
         name: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Aws {
-    /// Calls an operation.
-    Call {
-        /// Such as iam:ListUsers.
-        operation: String,
-        /// Its parameters, a JSON object.
-        #[arg(long, default_value = "{}", value_name = "JSON")]
-        params: String,
-        /// The region.
-        #[arg(long)]
-        region: Option<String>,
-        /// Another endpoint than AWS's.
-        #[arg(long, value_name = "URL")]
-        endpoint_url: Option<String>,
-        /// A folder with more models, in botocore's layout.
-        #[arg(long, value_name = "DIR")]
-        models: Option<PathBuf>,
-        /// Fetches every page.
-        #[arg(long)]
-        paginate: bool,
-    },
-    /// Shows where a service is called.
-    Endpoint {
-        /// Such as iam.
-        service: String,
-        /// The region.
-        #[arg(long)]
-        region: String,
-        /// The FIPS endpoint.
-        #[arg(long)]
-        fips: bool,
-        /// The dual-stack endpoint.
-        #[arg(long)]
-        dualstack: bool,
-        /// A folder with more models, in botocore's layout.
-        #[arg(long, value_name = "DIR")]
-        models: Option<PathBuf>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Bench {
-    /// Runs of a real playbook through the whole engine, at full durability.
-    Steps {
-        /// The database: sqlite://PATH or postgres://….
-        #[arg(long, value_name = "URL")]
-        database: String,
-        /// How many runs.
-        #[arg(long, default_value_t = 1_000)]
-        runs: u32,
-        /// How many steps each.
-        #[arg(long, default_value_t = 10)]
-        steps: u32,
-        /// How many at the same time.
-        #[arg(long, default_value_t = 64)]
-        concurrency: u32,
-    },
-    /// The bare loop beside it: the same rows in the same kind of commits, and nothing else.
-    Store {
-        /// The database: sqlite://PATH or postgres://….
-        #[arg(long, value_name = "URL")]
-        database: String,
-        /// How many rows.
-        #[arg(long, default_value_t = 50_000)]
-        rows: u64,
-        /// How many producers.
-        #[arg(long, default_value_t = 64)]
-        producers: u64,
-    },
-    /// Resident memory with so many runs waiting at an approval.
-    Waiting {
-        /// The database: sqlite://PATH or postgres://….
-        #[arg(long, value_name = "URL")]
-        database: String,
-        /// How many runs.
-        #[arg(long, default_value_t = 10_000)]
-        runs: u32,
     },
 }

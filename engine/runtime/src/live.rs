@@ -3,113 +3,35 @@
 
 mod end;
 pub(crate) mod facts;
+mod identity;
+mod outbox;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use serde_json::Value;
-use stanch_engine_core::alert::Alert;
 use stanch_engine_core::command::{Command, Verb};
-use stanch_engine_core::id::{AlertId, InboxId, IncidentId, RunId};
+use stanch_engine_core::id::{InboxId, IncidentId};
 use stanch_engine_core::incident::Milestone;
 use stanch_engine_core::journal::{
     Entry, Event, Head, Started, StepFailed, StepScheduled, StepSucceeded,
 };
-use stanch_engine_core::json::{Json, plain};
+use stanch_engine_core::json::Json;
 use stanch_engine_core::run::ParkReason;
 use stanch_engine_core::run_state::{OpenStep, RunState};
 use stanch_engine_core::step::{StepError, StepKey};
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_script::{Answer, Hot, Issued, Program, Standing as ScriptStanding, Turn};
 use stanch_engine_store::inbox::Fact;
-use stanch_engine_store::runs::{NewRun, Parent, Standing};
-use stanch_engine_store::writer::RunCommit;
+use stanch_engine_store::runs::NewRun;
 
-use crate::job::{Job, JobDone, Work};
+pub(crate) use identity::{About, Identity};
+pub(crate) use outbox::{Happening, Outbox};
+
+use crate::job::{Job, Work};
 use crate::projection::Projection;
 use crate::shared::Shared;
 use crate::steps;
-
-/// What is known of a run beside its journal.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) id: RunId,
-    pub(crate) epoch: i64,
-    pub(crate) playbook: String,
-    pub(crate) incident: Option<IncidentId>,
-    pub(crate) alert: Option<AlertId>,
-    pub(crate) parent: Option<Parent>,
-    pub(crate) depth: u32,
-}
-
-/// What a run is about, as far as its steps need to know.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct About {
-    pub(crate) account: Option<String>,
-    pub(crate) region: Option<String>,
-    pub(crate) title: Option<String>,
-    pub(crate) is_sample: bool,
-}
-
-impl About {
-    fn of(started: &Started) -> Self {
-        let scope = plain(started.scope.value());
-        let alert = scope.get("alert").filter(|alert| !alert.is_null());
-        let text =
-            |name: &str| alert.and_then(|a| a.get(name)).and_then(Value::as_str).map(str::to_owned);
-        let is_sample = alert
-            .and_then(|alert| serde_json::from_value::<Alert>(alert.clone()).ok())
-            .is_some_and(|alert| alert.is_sample());
-        Self { account: text("account"), region: text("region"), title: text("title"), is_sample }
-    }
-}
-
-/// Something that happened to a run.
-pub(crate) enum Happening {
-    /// A job came to an end.
-    Done(JobDone),
-    /// Facts came into its inbox.
-    Facts(Vec<Fact>),
-    /// Time has passed.
-    Time,
-}
-
-/// What a run wants written and then done.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    pub(crate) create: Option<NewRun>,
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) projections: Vec<Projection>,
-    pub(crate) consumed: Vec<InboxId>,
-    pub(crate) standing: Option<Standing>,
-    /// Begun after the commit.
-    pub(crate) jobs: Vec<Job>,
-}
-
-impl Outbox {
-    /// Whether there is anything to write.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-            && self.projections.is_empty()
-            && self.consumed.is_empty()
-            && self.standing.is_none()
-            && self.create.is_none()
-    }
-
-    /// The part of it that goes into the journal.
-    pub(crate) fn commit(&mut self, who: &Identity, ticket: u64) -> RunCommit {
-        RunCommit {
-            run: who.id,
-            epoch: who.epoch,
-            create: self.create.take(),
-            entries: std::mem::take(&mut self.entries),
-            standing: self.standing.take(),
-            consumed: std::mem::take(&mut self.consumed),
-            ticket,
-        }
-    }
-}
 
 /// A run in memory.
 pub(crate) struct Live {

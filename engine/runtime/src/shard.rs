@@ -4,24 +4,26 @@
 //! together. Jobs begin after the commit that holds their intent.
 
 mod jobs;
+mod leave;
+mod message;
 mod watch;
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::RunId;
-use stanch_engine_core::journal::{Entry, Started};
+use stanch_engine_core::journal::Entry;
 use stanch_engine_core::limits;
 use stanch_engine_core::playbook::Bundle;
 use stanch_engine_core::run::ParkReason;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_script::Program;
 use stanch_engine_store::inbox::Fact;
-use stanch_engine_store::runs::{Claimed, NewRun};
-use stanch_engine_store::writer::{self, CommitSink, Committed, RunCommit, SinkId};
+use stanch_engine_store::runs::Claimed;
+use stanch_engine_store::writer::{self, Committed, RunCommit, SinkId};
 use stanch_engine_store::{StoreError, Tx};
 use tokio::sync::oneshot;
 
@@ -30,67 +32,13 @@ use crate::live::{Happening, Identity, Live};
 use crate::projection;
 use crate::shared::Shared;
 
+use message::Outcomes;
+pub(crate) use message::{Begin, Message, ShardHandle};
 pub(crate) use watch::Watch;
 
 /// How far ahead a run in memory is woken by a timer of its own; later than that, the next tick
 /// looks again.
 const AHEAD_MS: i64 = 120_000;
-
-/// What a shard is told.
-pub(crate) enum Message {
-    /// A run is to be worked on.
-    Begin(Box<Begin>),
-    /// Appends were committed, or not.
-    Committed(Vec<Committed>),
-    /// A job came to an end.
-    Done(RunId, JobDone),
-    /// Facts came into a run's inbox.
-    Facts(RunId, Vec<Fact>),
-    /// Something of a run may be due.
-    Wake(RunId),
-    /// Time has passed.
-    Tick,
-    /// No new work; tell when every commit is through and every job has ended.
-    Drain(oneshot::Sender<()>),
-    /// The time for that is over: let go of everything.
-    Abandon,
-}
-
-/// A run that is to be worked on.
-pub(crate) enum Begin {
-    /// One that was claimed.
-    Claimed { claimed: Claimed, bundle: Arc<Bundle>, entries: Vec<Entry>, facts: Vec<Fact> },
-    /// One that does not exist yet.
-    New {
-        new: NewRun,
-        started: Started,
-        bundle: Arc<Bundle>,
-        created: oneshot::Sender<Result<(), StoreError>>,
-    },
-}
-
-/// The way to a shard.
-#[derive(Clone)]
-pub(crate) struct ShardHandle {
-    pub(crate) messages: mpsc::Sender<Message>,
-    /// Runs that it has in memory.
-    pub(crate) residents: Arc<AtomicUsize>,
-}
-
-impl ShardHandle {
-    /// Tells the shard something. A shard ends only with the process.
-    pub(crate) fn tell(&self, message: Message) {
-        drop(self.messages.send(message));
-    }
-}
-
-struct Outcomes(mpsc::Sender<Message>);
-
-impl CommitSink for Outcomes {
-    fn committed(&self, outcomes: Vec<Committed>) {
-        drop(self.0.send(Message::Committed(outcomes)));
-    }
-}
 
 /// A run in memory, and what it waits for.
 struct Resident {
@@ -213,7 +161,7 @@ impl Shard {
                 let run = new.id;
                 match self.program(&bundle) {
                     Ok(program) => {
-                        let who = identity_of_new(&new);
+                        let who = Identity::of_new(&new);
                         let shared = self.shared.clone();
                         let live =
                             self.watch.during(|| Live::create(&shared, program, who, new, started));
@@ -231,7 +179,7 @@ impl Shard {
     fn load(&mut self, claimed: Claimed, bundle: &Bundle, entries: &[Entry], facts: Vec<Fact>) {
         let (run, epoch) = (claimed.id, claimed.epoch);
         let is_poison = claimed.recoveries > limits::RECOVERIES;
-        let who = identity(claimed);
+        let who = Identity::of_claimed(claimed);
         let shared = self.shared.clone();
         let program = match self.program(bundle) {
             Ok(program) => program,
@@ -361,31 +309,6 @@ impl Shard {
         }
     }
 
-    /// A commit did not come about: what is in memory is not what is stored. The run is dropped
-    /// and goes on from its journal.
-    fn evict(&mut self, run: RunId, error: &StoreError) {
-        let Some(resident) = self.residents.remove(&run) else { return };
-        match error {
-            StoreError::Fenced => {
-                tracing::warn!(run.id = %run, "another node has the run now");
-            }
-            error => {
-                tracing::warn!(run.id = %run, %error, "a commit did not come about; the run goes on from its journal");
-                self.let_go(run, resident.live.who.epoch);
-            }
-        }
-    }
-
-    /// Gives a run back to the queue as soon as the database can be written.
-    fn let_go(&self, run: RunId, epoch: i64) {
-        self.shared
-            .orphans
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push((run, epoch));
-        self.shared.work.notify_one();
-    }
-
     fn set_timer(&mut self, run: RunId) {
         let Some(resident) = self.residents.get_mut(&run) else { return };
         let Some(at) = resident.live.next_wake() else { return };
@@ -400,54 +323,6 @@ impl Shard {
             drop(messages.send(Message::Wake(run)));
         });
     }
-
-    /// Runs without a commit or a job under way are let go of while the shard drains.
-    fn say_when_drained(&mut self) {
-        if self.draining.is_none() {
-            return;
-        }
-        let idle: Vec<(RunId, i64)> = self
-            .residents
-            .iter()
-            .filter(|(_, r)| !r.is_committing && !r.live.has_jobs())
-            .map(|(run, r)| (*run, r.live.who.epoch))
-            .collect();
-        for (run, epoch) in idle {
-            self.residents.remove(&run);
-            self.let_go(run, epoch);
-        }
-        if self.residents.is_empty()
-            && let Some(done) = self.draining.take()
-        {
-            let _ = done.send(());
-            let (again, _) = oneshot::channel();
-            self.draining = Some(again);
-        }
-    }
 }
 
 const POISON: &str = "it was taken over again and again without getting any further";
-
-fn identity(claimed: Claimed) -> Identity {
-    Identity {
-        id: claimed.id,
-        epoch: claimed.epoch,
-        playbook: claimed.playbook,
-        incident: claimed.incident,
-        alert: claimed.alert,
-        parent: claimed.parent,
-        depth: claimed.depth,
-    }
-}
-
-fn identity_of_new(new: &NewRun) -> Identity {
-    Identity {
-        id: new.id,
-        epoch: new.epoch(),
-        playbook: new.playbook.clone(),
-        incident: new.incident,
-        alert: new.alert,
-        parent: new.parent.clone(),
-        depth: new.depth,
-    }
-}

@@ -14,7 +14,7 @@ use crate::config::LogFormat;
 
 pub(super) async fn run(args: Demo) -> anyhow::Result<()> {
     let dir = fresh_folder(args.dir)?;
-    super::serve::log_to_stderr(LogFormat::Text);
+    super::serve::log_to_stderr(LogFormat::Text, "warn");
     let stage = stage::Stage::set(&dir).await?;
     story::tell(&stage, &dir, args.yes).await?;
     if !args.yes {

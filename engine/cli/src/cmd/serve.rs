@@ -1,6 +1,7 @@
 //! `stanch serve`: a node, until it is told to stop.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(super) async fn run(common: &Common, args: Serve) -> anyhow::Result<()> {
     if args.playbooks.is_some() {
         config.playbooks = args.playbooks;
     }
-    log_to_stderr(config.log_format.unwrap_or(LogFormat::Text));
+    log_to_stderr(config.log_format.unwrap_or(LogFormat::Text), "info");
     let address = config.listen()?;
     let node = wiring::start(&config, system::world(), &environment, Seams::default()).await?;
     let listener =
@@ -136,11 +137,13 @@ pub(super) async fn publish_folder(
     }
 }
 
-/// Log lines go to standard error; `STANCH_LOG` chooses them, as in `info,stanch_engine_runtime=debug`.
-pub(super) fn log_to_stderr(format: LogFormat) {
-    let filter = environment("STANCH_LOG").unwrap_or_else(|| "info".to_owned());
+/// Log lines go to standard error; `STANCH_LOG` chooses them, as in
+/// `info,stanch_engine_runtime=debug`, and otherwise `usual` does.
+pub(super) fn log_to_stderr(format: LogFormat, usual: &str) {
+    let filter = environment("STANCH_LOG").unwrap_or_else(|| usual.to_owned());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.init(),

@@ -102,7 +102,7 @@ fn call(args: &CollectArgs, region: Option<String>, operation: &str, params: Val
     let account = args.options.account.clone();
     Call {
         action: "aws.call".to_owned(),
-        input: json!({"operation": operation, "params": params, "paginate": true}),
+        input: json!({"operation": operation, "params": params, "paginate": "auto"}),
         options: StepOptions { account, region, ..StepOptions::default() },
         effect: Effect::Read,
         safety: RetrySafety::Natural,

@@ -1,8 +1,8 @@
 //! `aws.call`: one call of any operation.
 //!
-//! Input: `{"operation": "iam:ListAccessKeys", "params": {…}, "paginate": false}`. The account and
-//! the region come from the context. The result is AWS's answer, every modelled member of it, null
-//! where AWS gave none.
+//! Input: `{"operation": "iam:ListAccessKeys", "params": {…}, "paginate": false}`
+//! (`"auto"`: every page, if there are pages). The account and the region come from the context. The
+//! result is AWS's answer, every modelled member of it, null where AWS gave none.
 
 use std::sync::Arc;
 

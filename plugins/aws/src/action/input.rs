@@ -14,9 +14,30 @@ struct Written {
     #[serde(default = "nothing")]
     params: Value,
     #[serde(default)]
-    paginate: bool,
+    paginate: Paginate,
     #[serde(default)]
     role: Value,
+}
+
+/// Whether all pages are wanted: `true`, `false`, or `"auto"` for those of any operation that has
+/// some.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Paginate {
+    Told(bool),
+    Word(Word),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Auto,
+}
+
+impl Default for Paginate {
+    fn default() -> Self {
+        Self::Told(false)
+    }
 }
 
 fn nothing() -> Value {
@@ -49,10 +70,14 @@ impl Input {
         let named = models
             .operation(&operation)
             .map_err(|error| ActionError::permanent("unknown_operation", error.to_string()))?;
-        if paginate && named.paginator.is_none() {
-            let why = format!("{named} does not come in pages: leave `paginate` out");
-            return Err(ActionError::permanent("bad_input", why));
-        }
+        let paginate = match (paginate, named.paginator.is_some()) {
+            (Paginate::Word(Word::Auto), has_pages) => has_pages,
+            (Paginate::Told(true), false) => {
+                let why = format!("{named} does not come in pages: leave `paginate` out");
+                return Err(ActionError::permanent("bad_input", why));
+            }
+            (Paginate::Told(wanted), _) => wanted,
+        };
         if streams_events(named) {
             let why = format!("{named} answers with a stream of events, which is not read yet");
             return Err(ActionError::permanent("not_supported", why));

@@ -1,0 +1,68 @@
+//! Which run it is, and what it is about.
+
+use serde_json::Value;
+use stanch_engine_core::alert::Alert;
+use stanch_engine_core::id::{AlertId, IncidentId, RunId};
+use stanch_engine_core::journal::Started;
+use stanch_engine_core::json::plain;
+use stanch_engine_store::runs::{Claimed, NewRun, Parent};
+
+/// What is known of a run beside its journal.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) id: RunId,
+    pub(crate) epoch: i64,
+    pub(crate) playbook: String,
+    pub(crate) incident: Option<IncidentId>,
+    pub(crate) alert: Option<AlertId>,
+    pub(crate) parent: Option<Parent>,
+    pub(crate) depth: u32,
+}
+
+impl Identity {
+    pub(crate) fn of_claimed(claimed: Claimed) -> Self {
+        Self {
+            id: claimed.id,
+            epoch: claimed.epoch,
+            playbook: claimed.playbook,
+            incident: claimed.incident,
+            alert: claimed.alert,
+            parent: claimed.parent,
+            depth: claimed.depth,
+        }
+    }
+
+    pub(crate) fn of_new(new: &NewRun) -> Self {
+        Self {
+            id: new.id,
+            epoch: new.epoch(),
+            playbook: new.playbook.clone(),
+            incident: new.incident,
+            alert: new.alert,
+            parent: new.parent.clone(),
+            depth: new.depth,
+        }
+    }
+}
+
+/// What a run is about, as far as its steps need to know.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    pub(crate) account: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) is_sample: bool,
+}
+
+impl About {
+    pub(super) fn of(started: &Started) -> Self {
+        let scope = plain(started.scope.value());
+        let alert = scope.get("alert").filter(|alert| !alert.is_null());
+        let text =
+            |name: &str| alert.and_then(|a| a.get(name)).and_then(Value::as_str).map(str::to_owned);
+        let is_sample = alert
+            .and_then(|alert| serde_json::from_value::<Alert>(alert.clone()).ok())
+            .is_some_and(|alert| alert.is_sample());
+        Self { account: text("account"), region: text("region"), title: text("title"), is_sample }
+    }
+}

@@ -1,0 +1,58 @@
+//! How runs leave a shard: thrown out, given back, drained.
+
+use stanch_engine_core::id::RunId;
+use stanch_engine_store::StoreError;
+use tokio::sync::oneshot;
+
+use super::Shard;
+
+impl Shard {
+    /// A commit did not come about: what is in memory is not what is stored. The run is dropped
+    /// and goes on from its journal.
+    pub(super) fn evict(&mut self, run: RunId, error: &StoreError) {
+        let Some(resident) = self.residents.remove(&run) else { return };
+        match error {
+            StoreError::Fenced => {
+                tracing::warn!(run.id = %run, "another node has the run now");
+            }
+            error => {
+                tracing::warn!(run.id = %run, %error, "a commit did not come about; the run goes on from its journal");
+                self.let_go(run, resident.live.who.epoch);
+            }
+        }
+    }
+
+    /// Gives a run back to the queue as soon as the database can be written.
+    pub(super) fn let_go(&self, run: RunId, epoch: i64) {
+        self.shared
+            .orphans
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push((run, epoch));
+        self.shared.work.notify_one();
+    }
+
+    /// Runs without a commit or a job under way are let go of while the shard drains.
+    pub(super) fn say_when_drained(&mut self) {
+        if self.draining.is_none() {
+            return;
+        }
+        let idle: Vec<(RunId, i64)> = self
+            .residents
+            .iter()
+            .filter(|(_, r)| !r.is_committing && !r.live.has_jobs())
+            .map(|(run, r)| (*run, r.live.who.epoch))
+            .collect();
+        for (run, epoch) in idle {
+            self.residents.remove(&run);
+            self.let_go(run, epoch);
+        }
+        if self.residents.is_empty()
+            && let Some(done) = self.draining.take()
+        {
+            let _ = done.send(());
+            let (again, _) = oneshot::channel();
+            self.draining = Some(again);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a shard is told, and the way to it.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, mpsc};
+
+use stanch_engine_core::id::RunId;
+use stanch_engine_core::journal::{Entry, Started};
+use stanch_engine_core::playbook::Bundle;
+use stanch_engine_store::StoreError;
+use stanch_engine_store::inbox::Fact;
+use stanch_engine_store::runs::{Claimed, NewRun};
+use stanch_engine_store::writer::{CommitSink, Committed};
+use tokio::sync::oneshot;
+
+use crate::job::JobDone;
+
+/// What a shard is told.
+pub(crate) enum Message {
+    /// A run is to be worked on.
+    Begin(Box<Begin>),
+    /// Appends were committed, or not.
+    Committed(Vec<Committed>),
+    /// A job came to an end.
+    Done(RunId, JobDone),
+    /// Facts came into a run's inbox.
+    Facts(RunId, Vec<Fact>),
+    /// Something of a run may be due.
+    Wake(RunId),
+    /// Time has passed.
+    Tick,
+    /// No new work; tell when every commit is through and every job has ended.
+    Drain(oneshot::Sender<()>),
+    /// The time for that is over: let go of everything.
+    Abandon,
+}
+
+/// A run that is to be worked on.
+pub(crate) enum Begin {
+    /// One that was claimed.
+    Claimed { claimed: Claimed, bundle: Arc<Bundle>, entries: Vec<Entry>, facts: Vec<Fact> },
+    /// One that does not exist yet.
+    New {
+        new: NewRun,
+        started: Started,
+        bundle: Arc<Bundle>,
+        created: oneshot::Sender<Result<(), StoreError>>,
+    },
+}
+
+/// The way to a shard.
+#[derive(Clone)]
+pub(crate) struct ShardHandle {
+    pub(crate) messages: mpsc::Sender<Message>,
+    /// Runs that it has in memory.
+    pub(crate) residents: Arc<AtomicUsize>,
+}
+
+impl ShardHandle {
+    /// Tells the shard something. A shard ends only with the process.
+    pub(crate) fn tell(&self, message: Message) {
+        drop(self.messages.send(message));
+    }
+}
+
+pub(super) struct Outcomes(pub(super) mpsc::Sender<Message>);
+
+impl CommitSink for Outcomes {
+    fn committed(&self, outcomes: Vec<Committed>) {
+        drop(self.0.send(Message::Committed(outcomes)));
+    }
+}
