@@ -220,6 +220,7 @@ CREATE TABLE pages (
     deliveries BIGINT NOT NULL,
     last_error TEXT,
     raised_at BIGINT NOT NULL,
+    repeat_ms BIGINT NOT NULL,
     next_at BIGINT,
     taken_at BIGINT,
     taken_by TEXT

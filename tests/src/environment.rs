@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 /// A variable that the tests can't do without.
-pub(crate) fn variable(name: &str) -> String {
-    match std::env::var_os(name).map(std::ffi::OsString::into_string) {
-        Some(Ok(value)) => value,
-        _ => panic!("{name} is not set; run `cargo xtask test`"),
-    }
+pub fn variable(name: &str) -> String {
+    variable_if_set(name).unwrap_or_else(|| panic!("{name} is not set; run `cargo xtask test`"))
+}
+
+/// A variable that a test hands to itself, when it starts itself again as the program to kill.
+pub fn variable_if_set(name: &str) -> Option<String> {
+    std::env::var_os(name).and_then(|value| value.into_string().ok())
 }
 
 /// The Python that has moto: the one that is named, or the one of an earlier run.

@@ -15,3 +15,7 @@ pub mod postgres;
 pub mod process;
 
 mod environment;
+mod waiting;
+
+pub use environment::{variable, variable_if_set};
+pub use waiting::eventually;

@@ -59,6 +59,12 @@ impl Process {
 
     /// Waits for the next line on either output that matches, after the one found last.
     pub async fn wait_for_line(&mut self, matches: impl Fn(&str) -> bool) -> String {
+        let line = self.next_line(matches).await;
+        line.unwrap_or_else(|| panic!("{} ended without the line; {}", self.name, self.report()))
+    }
+
+    /// Like [`Process::wait_for_line`]; nothing when the program ends without it.
+    pub async fn next_line(&mut self, matches: impl Fn(&str) -> bool) -> Option<String> {
         let seen = self.seen;
         let find = |printed: &Printed| {
             let mut fresh = printed.lines.iter().enumerate().skip(seen);
@@ -69,9 +75,9 @@ impl Process {
         match found {
             Ok(Some((index, line))) => {
                 self.seen = index + 1;
-                line
+                Some(line)
             }
-            Ok(None) => panic!("{} ended without the line; {}", self.name, self.report()),
+            Ok(None) => None,
             Err(_) => panic!("{} did not print the line; {}", self.name, self.report()),
         }
     }

@@ -116,7 +116,10 @@ impl Dispatcher {
         release_orphans(shared).await?;
         self.deliver().await?;
         let room = self.room();
-        if room > 0 && shared.store.read(|c| Box::pin(runs::has_work(c, now))).await? {
+        if room == 0 {
+            return Ok(poll);
+        }
+        if shared.store.read(|c| Box::pin(runs::has_work(c, now))).await? {
             let claimed = self.claim(room.min(CLAIMS)).await?;
             let is_more_likely = claimed.len() >= room.min(CLAIMS) as usize;
             for claimed in claimed {

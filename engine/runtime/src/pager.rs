@@ -15,6 +15,9 @@ use crate::shared::Shared;
 /// The longest pause between two looks: another node may have raised a page.
 const POLL_MS: i64 = 2_000;
 
+/// How long a node may take to send a page that it has claimed.
+const CLAIM_MS: i64 = 60_000;
+
 /// Pages that are sent in one round.
 const ROUND: u32 = 50;
 
@@ -39,13 +42,15 @@ async fn round(shared: &Shared) -> Result<(), StoreError> {
     let now = shared.world.now();
     let due = shared.store.read(|conn| Box::pin(pages::due(conn, now, ROUND))).await?;
     for page in due {
+        if !claim(shared, &page).await? {
+            continue;
+        }
         let error = send(shared, &page).await.err();
         if let Some(error) = &error {
             tracing::error!(page.id = %page.id, page.message = %page.message, %error, "a page did not go out");
         }
-        let repeat = shared.settings.notify.repeat_every();
         let is_spent = page.deliveries + 1 >= limits::PAGE_DELIVERIES;
-        let next_at = (!is_spent).then(|| now.plus_ms(repeat.ms));
+        let next_at = (!is_spent).then(|| now.plus_ms(page.repeat_ms));
         let (id, level) = (page.id, page.level + 1);
         shared
             .store
@@ -56,6 +61,17 @@ async fn round(shared: &Shared) -> Result<(), StoreError> {
             .await?;
     }
     Ok(())
+}
+
+async fn claim(shared: &Shared, page: &Page) -> Result<bool, StoreError> {
+    let (page, until) = (Arc::new(page.clone()), shared.world.now().plus_ms(CLAIM_MS));
+    shared
+        .store
+        .write(move |tx| {
+            let page = page.clone();
+            Box::pin(async move { pages::claim(tx, &page, until).await })
+        })
+        .await
 }
 
 /// Sends a page to the one whose turn it is; the last of the chain hears it again and again.

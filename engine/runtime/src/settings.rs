@@ -66,7 +66,7 @@ impl Settings {
 impl NotifySettings {
     /// The pause until a page goes out again: ten minutes unless it is said.
     pub fn repeat_every(&self) -> Span {
-        self.repeat_every.unwrap_or(Span::from_secs(600))
+        self.repeat_every.unwrap_or(Span::from_secs(300))
     }
 
     /// The topic of a role or a person.

@@ -127,6 +127,7 @@ impl Shared {
             deliveries: 0,
             last_error: None,
             raised_at: now,
+            repeat_ms: self.settings.notify.repeat_every().ms,
             next_at: Some(now),
             taken_at: None,
             taken_by: None,

@@ -19,6 +19,7 @@ use crate::problem::{Handled, Refusal};
 use crate::views;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,

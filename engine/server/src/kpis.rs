@@ -13,6 +13,7 @@ use crate::paging::{Params, parse};
 use crate::problem::Handled;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Query {
     window: Option<String>,
 }

@@ -29,6 +29,7 @@ const WAIT_S: u32 = 60;
 const LOOK_MS: i64 = 50;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
@@ -37,6 +38,7 @@ pub(crate) struct Query {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ShowQuery {
     wait: Option<u32>,
 }

@@ -12,11 +12,13 @@ use crate::tx::{Conn, Tx};
 statements! {
     RAISE =
         "INSERT INTO pages (id, dedup_key, incident_id, run_id, code, message, chain, level, deliveries, \
-         raised_at, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8, $8) \
+         raised_at, next_at, repeat_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8, $8, $9) \
          ON CONFLICT (dedup_key) DO NOTHING";
     DUE =
         "SELECT * FROM pages WHERE taken_at IS NULL AND next_at <= $1 ORDER BY next_at LIMIT $2";
     NEXT = "SELECT MIN(next_at) AS at FROM pages WHERE taken_at IS NULL AND next_at IS NOT NULL";
+    CLAIM =
+        "UPDATE pages SET next_at = $3 WHERE id = $1 AND next_at = $2 AND taken_at IS NULL";
     SENT =
         "UPDATE pages SET level = $2, deliveries = deliveries + 1, last_error = $3, next_at = $4 \
          WHERE id = $1 AND taken_at IS NULL";
@@ -56,6 +58,8 @@ pub struct Page {
     pub last_error: Option<String>,
     /// When it was raised.
     pub raised_at: Timestamp,
+    /// The pause until it goes out again, in milliseconds.
+    pub repeat_ms: i64,
     /// When it goes out again.
     pub next_at: Option<Timestamp>,
     /// When somebody took it.
@@ -78,7 +82,8 @@ pub async fn raise(tx: &mut Tx<'_>, page: &Page) -> Result<bool, StoreError> {
         .bind(page.code.clone())
         .bind(page.message.clone())
         .bind(Json::of(&page.chain).as_str().to_owned())
-        .bind(page.raised_at.micros());
+        .bind(page.raised_at.micros())
+        .bind(page.repeat_ms);
     Ok(tx.run(query).await? == 1)
 }
 
@@ -98,6 +103,20 @@ pub async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: u32) -> Result<Vec<
 pub async fn next(conn: &mut Conn<'_>) -> Result<Option<Timestamp>, StoreError> {
     let row = conn.one(conn.query(&NEXT)).await?;
     Row::of("pages", &row).time_opt("at")
+}
+
+/// Claims a page that is to go out, so that no other node sends it too; false when another was
+/// first. A node that dies with it sends it not: it goes out again at `until`.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn claim(tx: &mut Tx<'_>, page: &Page, until: Timestamp) -> Result<bool, StoreError> {
+    let query = tx
+        .query(&CLAIM)
+        .bind(page.id.to_string())
+        .bind(page.next_at.map(Timestamp::micros))
+        .bind(until.micros());
+    Ok(tx.run(query).await? == 1)
 }
 
 /// Notes that a page went out, and when it does again.
@@ -213,6 +232,7 @@ fn read(row: &Row<'_>) -> Result<Page, StoreError> {
         deliveries: row.count("deliveries")?,
         last_error: row.text_opt("last_error")?,
         raised_at: row.time("raised_at")?,
+        repeat_ms: row.int("repeat_ms")?,
         next_at: row.time_opt("next_at")?,
         taken_at: row.time_opt("taken_at")?,
         taken_by: row.text_opt("taken_by")?,

@@ -121,8 +121,9 @@ impl Live {
             }
             (_, StepStatus::Pending, status) => {
                 let code = format!("approval_{}", status.as_str());
-                let who: Vec<_> = decided.decisions.iter().map(|d| d.person.as_str()).collect();
-                let message = format!("{} by {}", status.as_str(), who.join(", "));
+                let who = decided.decisions.iter();
+                let who: Vec<_> = who.map(|d| format!("{}: {}", d.person, d.reason)).collect();
+                let message = format!("{} by {}", status.as_str(), who.join("; "));
                 self.fail(key, StepError::denied(&code, message), None);
             }
             _ => {}

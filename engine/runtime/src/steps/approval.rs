@@ -70,6 +70,9 @@ pub(super) fn put(
     let mut page = shared.page(approval_page_key(id), to, "approval", message);
     page.incident = live.who.incident;
     page.run = Some(live.who.id);
+    // Everybody in the chain hears of it before it is too late.
+    let turns = i64::try_from(page.chain.len().max(2)).unwrap_or(2);
+    page.repeat_ms = page.repeat_ms.min(options.expires().ms / turns);
     live.project(Projection::Ask(Box::new(row.clone())));
     live.project(Projection::Raise(Box::new(page)));
     row

@@ -70,8 +70,7 @@ fn call_for(shared: &Shared, change: &Change) -> Result<Call, StepError> {
 }
 
 /// The call of a change, for going on with it.
-pub(super) fn call_of(live: &Live, shared: &Shared, args: &Json) -> Result<Call, StepError> {
-    let _ = live;
+pub(super) fn call_of(shared: &Shared, args: &Json) -> Result<Call, StepError> {
     let args: ChangeArgs = args.read().map_err(|error| unreadable(&error))?;
     call_for(shared, &args.change)
 }

@@ -77,6 +77,7 @@ fn page(key: &str) -> Page {
         deliveries: 0,
         last_error: None,
         raised_at: at(1),
+        repeat_ms: 1_000,
         next_at: Some(at(1)),
         taken_at: None,
         taken_by: None,

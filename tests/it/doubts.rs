@@ -1,0 +1,171 @@
+//! Calls whose outcome is unknown: looked up where that is possible, and else a person is asked.
+
+use serde_json::{Value, json};
+use stanch_engine_core::effect::Mode;
+use stanch_plugins_aws::sandbox::FaultKind;
+
+use crate::stage::{Plan, Stage, id};
+
+/// A change that nobody can look up, and that must not be made twice.
+const CREATES: &str = r#"
+const PLAYBOOK = #{ name: "creates", title: "Creates a user", mode: "auto" };
+let made = aws("iam:CreateUser", #{ UserName: "quarantine" });
+made.User.UserName
+"#;
+
+/// A change that carries a token by which it is found again.
+const SNAPSHOTS: &str = r#"
+const PLAYBOOK = #{ name: "snapshots", title: "Keeps the disks", mode: "auto" };
+let made = aws("ec2:CreateSnapshots", #{
+    InstanceSpecification: #{ InstanceId: "i-0abc1234def567890" } });
+made.Snapshots.len()
+"#;
+
+/// A change that can be made again without harm.
+const CUTS: &str = r#"
+const PLAYBOOK = #{ name: "cuts", title: "Cuts a key off", mode: "auto" };
+aws("iam:UpdateAccessKey", #{ UserName: "ci-deploy", AccessKeyId: "AKIAIOSFODNN7EXAMPLE",
+    Status: "Inactive" });
+"done"
+"#;
+
+async fn run(text: &str, name: &str, fault: (&str, FaultKind)) -> (Stage, String) {
+    let mut plan = Plan::new().mode(Mode::Auto).manual();
+    plan.ships = false;
+    let stage = plan.set().await;
+    stage.publish(text).await;
+    stage.fault(fault.0, fault.1);
+    let run = stage.start_for_finding(name).await;
+    (stage, run)
+}
+
+async fn over(stage: &Stage, run: &str) -> Value {
+    stage
+        .run_when(run, |run| {
+            let is_over = crate::stage::is_over(run);
+            if !is_over {
+                stage.pass(1_000);
+            }
+            is_over
+        })
+        .await
+}
+
+fn count(stage: &Stage, operation: &str) -> usize {
+    stage.aws.calls().iter().filter(|call| call.operation == operation).count()
+}
+
+async fn doubted() -> (Stage, String, String) {
+    let fault = ("iam:CreateUser", FaultKind::CutAfterApply);
+    let (stage, run) = run(CREATES, "creates", fault).await;
+    let parked = over(&stage, &run).await;
+    assert_eq!(
+        (&parked["status"], &parked["parked_reason"]),
+        (&json!("parked"), &json!("in_doubt"))
+    );
+    assert_eq!(count(&stage, "iam:CreateUser"), 1, "it is not sent again");
+    stage.page_that_says("iam:CreateUser").await;
+    let journal = stage.journal(&run).await;
+    let doubt = journal.iter().find(|entry| entry["kind"] == "step_doubted");
+    let step = id(&doubt.unwrap_or_else(|| panic!("{journal:?}"))["body"]["key"]);
+    (stage, run, step)
+}
+
+async fn settle(stage: &Stage, run: &str, body: Value) {
+    stage.mia.post(&format!("/runs/{run}/retry"), &body).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_says_that_it_took_place() {
+    let (stage, run, step) = doubted().await;
+    let result = json!({"User": {"UserName": "quarantine"}});
+    let body =
+        json!({"step": step, "outcome": "succeeded", "reason": "I see it", "result": result});
+    settle(&stage, &run, body).await;
+    let ended = stage.run_when(&run, |run| run["status"] != "parked").await;
+    let ended = if crate::stage::is_over(&ended) { ended } else { over(&stage, &run).await };
+    assert_eq!((&ended["status"], &ended["result"]), (&json!("succeeded"), &json!("quarantine")));
+    assert_eq!(count(&stage, "iam:CreateUser"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_says_that_it_did_not() {
+    let (stage, run, step) = doubted().await;
+    let body = json!({"step": step, "outcome": "failed", "reason": "it is not there"});
+    settle(&stage, &run, body).await;
+    let ended = stage.run_when(&run, |run| run["status"] == "failed").await;
+    assert_eq!(ended["error"]["code"], "did_not_happen", "{ended}");
+    assert_eq!(count(&stage, "iam:CreateUser"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_has_it_tried_again() {
+    let (stage, run, step) = doubted().await;
+    let body = json!({"step": step, "outcome": "repeat", "reason": "it is not there"});
+    settle(&stage, &run, body).await;
+    // The sandbox plays no CreateUser: what counts is that it was asked again.
+    stage.run_when(&run, |run| run["status"] == "failed").await;
+    assert_eq!(count(&stage, "iam:CreateUser"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_step_in_doubt_is_settled() {
+    let (stage, run, step) = doubted().await;
+    let path = format!("/runs/{run}/retry");
+    let body = |step: &str, outcome: &str| json!({"step": step, "outcome": outcome, "reason": "x"});
+    assert_eq!(stage.mia.post_refused(&path, &body("nonsense#1", "failed")).await.0, 404);
+    assert_eq!(stage.mia.post_refused(&path, &body(&step, "maybe")).await.0, 400);
+    settle(&stage, &run, body(&step, "failed")).await;
+    stage.run_when(&run, |run| run["status"] == "failed").await;
+    assert_eq!(stage.mia.post_refused(&path, &body(&step, "failed")).await.0, 409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_looked_up_is_looked_up() {
+    let lost = ("ec2:CreateSnapshots", FaultKind::CutAfterApply);
+    let (stage, run) = run(SNAPSHOTS, "snapshots", lost).await;
+    let ended = over(&stage, &run).await;
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(count(&stage, "ec2:CreateSnapshots"), 1, "it took place, and is not repeated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_take_place_is_done_again() {
+    let lost = ("ec2:CreateSnapshots", FaultKind::CutBefore);
+    let (stage, run) = run(SNAPSHOTS, "snapshots", lost).await;
+    let ended = over(&stage, &run).await;
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(count(&stage, "ec2:CreateSnapshots"), 2);
+    let calls = stage.aws.calls();
+    let snapshots = calls.iter().filter(|call| call.operation == "ec2:CreateSnapshots");
+    let params: Vec<_> = snapshots.map(|call| &call.params["TagSpecifications"]).collect();
+    assert_eq!(params[0], params[1], "both carry the same token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_no_harm_twice_is_just_done_again() {
+    let lost = ("iam:UpdateAccessKey", FaultKind::CutAfterApply);
+    let (stage, run) = run(CUTS, "cuts", lost).await;
+    assert_eq!(over(&stage, &run).await["result"], "done");
+    assert_eq!(count(&stage, "iam:UpdateAccessKey"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_and_faults_that_pass_are_waited_out() {
+    for kind in [FaultKind::Throttle, FaultKind::ServerError] {
+        let (stage, run) = run(CUTS, "cuts", ("iam:UpdateAccessKey", kind)).await;
+        let retried = stage.run_when(&run, |run| !run["wake_at"].is_null()).await;
+        assert_eq!(retried["status"], "waiting", "{retried}");
+        assert_eq!(over(&stage, &run).await["result"], "done");
+        assert_eq!(count(&stage, "iam:UpdateAccessKey"), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_denied_is_not_tried_again() {
+    let (stage, run) = run(CUTS, "cuts", ("iam:UpdateAccessKey", FaultKind::Denied)).await;
+    let ended = over(&stage, &run).await;
+    assert_eq!(ended["status"], "failed");
+    assert_eq!(ended["error"]["code"], "AccessDenied", "{ended}");
+    assert_eq!(count(&stage, "iam:UpdateAccessKey"), 1);
+}

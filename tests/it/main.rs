@@ -1,0 +1,22 @@
+//! The engine as a whole: everything that is shipped, wired as the binary wires it, against real
+//! databases and an AWS that is called over HTTP.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
+mod caller;
+mod clock;
+mod stage;
+
+mod crash;
+mod decisions;
+mod doubts;
+mod effectiveness;
+mod guard;
+mod intake;
+mod runs;
+mod undo;
+mod whole;

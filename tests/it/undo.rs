@@ -1,0 +1,104 @@
+//! What a run changed is taken back: in reverse, after a look, and only what can be.
+
+use serde_json::{Value, json};
+
+use crate::stage::{ACCOUNT, KEY, Plan, Stage, USER, id, run_of};
+
+async fn contained() -> (Stage, String) {
+    let stage = Plan::new().set().await;
+    let run = run_of(&stage.find_key().await);
+    stage.approve(&run).await;
+    assert_eq!(stage.over(&run).await["status"], "succeeded");
+    (stage, run)
+}
+
+async fn undo(stage: &Stage, run: &str) -> String {
+    let path = format!("/runs/{run}/undo");
+    id(&stage.mia.post(&path, &json!({"reason": "a drill"})).await["id"])
+}
+
+/// Somebody else changes something, past Stanch.
+async fn meddle(stage: &Stage, operation: &str, params: Value) {
+    let input = json!({"operation": operation, "params": params});
+    let action = stage.runtime.catalogue().action("aws.call").unwrap();
+    let context = stanch_plugins_sdk::ActionContext {
+        incident: None,
+        run: None,
+        step: "meddle".to_owned(),
+        token: uuid::Uuid::nil(),
+        attempt: 1,
+        account: Some(ACCOUNT.to_owned()),
+        region: None,
+        granted: stanch_engine_core::effect::Effect::Destroy,
+        timeout: stanch_engine_core::span::Span::from_secs(20),
+        now: stage.runtime.world().now(),
+        state: None,
+    };
+    action.run(&context, &input).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_longer_stands_is_told_before_anybody_says_yes() {
+    let (stage, run) = contained().await;
+    let on = json!({"UserName": USER, "AccessKeyId": KEY, "Status": "Active"});
+    meddle(&stage, "iam:UpdateAccessKey", on).await;
+    let undo = undo(&stage, &run).await;
+    let approval = stage.approval(&undo).await;
+    assert!(approval["title"].as_str().unwrap().contains("1 of it no longer stands"), "{approval}");
+    let journal = json!(stage.journal(&undo).await).to_string();
+    assert!(journal.contains("iam:UpdateAccessKey no longer stands"), "{journal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_takes_nothing_back() {
+    let (stage, run) = contained().await;
+    let undo = undo(&stage, &run).await;
+    let approval = id(&stage.approval(&undo).await["id"]);
+    let no = json!({"decision": "reject", "reason": "it is still bad"});
+    stage.mia.post(&format!("/approvals/{approval}/decisions"), &no).await;
+    let ended = stage.over(&undo).await;
+    assert_eq!((&ended["status"], &ended["result"]), (&json!("succeeded"), &json!("rejected")));
+    assert_eq!(stage.changes().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_undone_once_at_a_time_and_an_undo_can_be_undone() {
+    let (stage, run) = contained().await;
+    let first = undo(&stage, &run).await;
+    stage.approval(&first).await;
+    let path = format!("/runs/{run}/undo");
+    let (status, problem) = stage.mia.post_refused(&path, &json!({"reason": "again"})).await;
+    assert_eq!(status, 409, "{problem}");
+    stage.approve(&first).await;
+    stage.over(&first).await;
+    assert_eq!(stage.changes().len(), 4);
+
+    let again = undo(&stage, &first).await;
+    stage.approve(&again).await;
+    assert_eq!(stage.over(&again).await["status"], "succeeded");
+    assert_eq!(stage.changes()[4..], ["iam:UpdateAccessKey", "iam:PutUserPolicy"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_nothing_has_nothing_to_take_back() {
+    let stage = Plan::new().set().await;
+    stage.publish("const PLAYBOOK = #{ name: \"idle\", title: \"Does nothing\" }; 1").await;
+    let run = stage.start("idle", json!({})).await;
+    stage.over(&run).await;
+    let undo = undo(&stage, &run).await;
+    let ended = stage.over(&undo).await;
+    assert_eq!(ended["error"]["code"], "nothing_to_undo", "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_not_over_is_not_undone() {
+    let stage = Plan::new().set().await;
+    let run = run_of(&stage.find_key().await);
+    stage.approval(&run).await;
+    let path = format!("/runs/{run}/undo");
+    let (status, problem) = stage.mia.post_refused(&path, &json!({"reason": "x"})).await;
+    assert_eq!(status, 409);
+    assert!(problem["detail"].as_str().unwrap().contains("cancel it first"), "{problem}");
+    let (status, _) = stage.mia.post_refused(&path, &json!({"reason": ""})).await;
+    assert_eq!(status, 400);
+}
