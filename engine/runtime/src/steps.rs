@@ -58,15 +58,25 @@ pub(crate) fn unreadable(error: &serde_json::Error) -> StepError {
     StepError::permanent("bad_arguments", error.to_string())
 }
 
-/// Takes up a step's work again: after a pause, after a crash, after a person said so.
+/// Takes up a step's work again after a pause.
 pub(crate) fn go_on(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
+    attempt(live, shared, key, step, step.attempts + 1);
+}
+
+/// Repeats a step of whose last attempt the journal holds no end: that one counts, too, so that
+/// the action knows that it may have taken place.
+pub(crate) fn repeat(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
+    attempt(live, shared, key, step, step.attempts + 2);
+}
+
+fn attempt(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep, number: u32) {
     let work = match step.head.verb {
         Verb::Action => action::call_of(live, shared, &step.head.args).map(Work::Action),
         Verb::Change => plan::call_of(shared, &step.head.args).map(Work::Action),
         verb => other::work_of(live, verb, &step.head.args),
     };
     match work {
-        Ok(work) => live.run_job(key, step.attempts + 1, work),
+        Ok(work) => live.run_job(key, number, work),
         Err(error) => live.fail(key, error, None),
     }
 }

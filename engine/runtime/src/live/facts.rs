@@ -177,7 +177,7 @@ impl Live {
         match retry.outcome {
             DoubtOutcome::Repeat => {
                 self.record(Event::StepRepeated(person(Some(key.clone()))));
-                steps::go_on(self, shared, key, &step);
+                steps::repeat(self, shared, key, &step);
             }
             DoubtOutcome::Succeeded => {
                 self.succeed(key, Json::canonical(&retry.result), Some(said));

@@ -49,7 +49,9 @@ impl Live {
         };
         for (key, step) in self.idle_steps(was_interrupted) {
             match steps::safety_of(self, shared, &step) {
-                RetrySafety::Natural | RetrySafety::Token => steps::go_on(self, shared, key, &step),
+                RetrySafety::Natural | RetrySafety::Token => {
+                    steps::repeat(self, shared, key, &step);
+                }
                 RetrySafety::Lookup | RetrySafety::Never => {
                     steps::find_out(self, shared, key, &step);
                 }
