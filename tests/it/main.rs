@@ -11,12 +11,15 @@ mod caller;
 mod clock;
 mod stage;
 
+mod bundle;
 mod crash;
 mod decisions;
 mod doubts;
 mod effectiveness;
 mod guard;
 mod intake;
+mod moto;
+mod parked;
 mod runs;
 mod undo;
 mod whole;

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stanch_engine_cli::config::{Account, Config, Notify};
 use stanch_engine_cli::wiring::{self, Node, Seams};
-use stanch_engine_core::effect::Mode;
+use stanch_engine_core::effect::{Effect, Mode};
+use stanch_engine_core::span::Span;
 use stanch_engine_core::time::Clock;
 use stanch_engine_core::world::World;
 use stanch_engine_runtime::{Runtime, playbooks, system};
 use stanch_engine_server::Reply;
 use stanch_plugins_aws::sandbox::{Answer, Fault, FaultKind, Sandbox};
+use stanch_plugins_sdk::{ActionContext, Outcome};
 use stanch_tests::eventually;
 use stanch_tests::postgres::Database;
 use tempfile::TempDir;
@@ -99,7 +101,7 @@ pub(crate) struct Stage {
     config: Config,
     stop: Option<oneshot::Sender<()>>,
     node: Option<Node>,
-    _postgres: Option<Database>,
+    postgres: Option<Database>,
     dir: TempDir,
 }
 
@@ -128,7 +130,7 @@ impl Stage {
         let admin = Caller::new(&url, &secret("admin.token").unwrap());
         let detector = Caller::new(&url, &secret("webhook.token").unwrap());
         let mia = person(&url, &admin, "mia", &["responder"]).await;
-        let (clock, _postgres) = (plan.clock, plan.postgres);
+        let (clock, postgres) = (plan.clock, plan.postgres);
         let (stop, node) = (Some(stop), Some(node));
         Self {
             aws,
@@ -142,7 +144,7 @@ impl Stage {
             config,
             stop,
             node,
-            _postgres,
+            postgres,
             dir,
         }
     }
@@ -170,6 +172,34 @@ impl Stage {
     /// Makes a person with roles.
     pub(crate) async fn person(&self, name: &str, roles: &[&str]) -> Caller {
         person(&self.url, &self.admin, name, roles).await
+    }
+
+    /// Does to the database what only somebody with its password can.
+    pub(crate) async fn sql(&self, statement: &str) {
+        self.postgres.as_ref().unwrap().query(statement).await;
+    }
+
+    /// Calls AWS past every run, as somebody else would.
+    pub(crate) async fn call(&self, account: &str, operation: &str, params: Value) -> Value {
+        let input = json!({"operation": operation, "params": params});
+        let context = ActionContext {
+            incident: None,
+            run: None,
+            step: "elsewhere".to_owned(),
+            token: uuid::Uuid::nil(),
+            attempt: 1,
+            account: Some(account.to_owned()),
+            region: None,
+            granted: Effect::Destroy,
+            timeout: Span::from_secs(20),
+            now: self.world.now(),
+            state: None,
+        };
+        let action = self.runtime.catalogue().action("aws.call").unwrap();
+        match action.run(&context, &input).await.unwrap() {
+            Outcome::Done(done) => done.value,
+            Outcome::Again { .. } => panic!("{operation} is over at once"),
+        }
     }
 
     /// Orders a fault, once.

@@ -1,6 +1,6 @@
 //! What a run changed is taken back: in reverse, after a look, and only what can be.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::stage::{ACCOUNT, KEY, Plan, Stage, USER, id, run_of};
 
@@ -17,31 +17,12 @@ async fn undo(stage: &Stage, run: &str) -> String {
     id(&stage.mia.post(&path, &json!({"reason": "a drill"})).await["id"])
 }
 
-/// Somebody else changes something, past Stanch.
-async fn meddle(stage: &Stage, operation: &str, params: Value) {
-    let input = json!({"operation": operation, "params": params});
-    let action = stage.runtime.catalogue().action("aws.call").unwrap();
-    let context = stanch_plugins_sdk::ActionContext {
-        incident: None,
-        run: None,
-        step: "meddle".to_owned(),
-        token: uuid::Uuid::nil(),
-        attempt: 1,
-        account: Some(ACCOUNT.to_owned()),
-        region: None,
-        granted: stanch_engine_core::effect::Effect::Destroy,
-        timeout: stanch_engine_core::span::Span::from_secs(20),
-        now: stage.runtime.world().now(),
-        state: None,
-    };
-    action.run(&context, &input).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_longer_stands_is_told_before_anybody_says_yes() {
     let (stage, run) = contained().await;
     let on = json!({"UserName": USER, "AccessKeyId": KEY, "Status": "Active"});
-    meddle(&stage, "iam:UpdateAccessKey", on).await;
+    // Somebody else switches it on, past Stanch.
+    stage.call(ACCOUNT, "iam:UpdateAccessKey", on).await;
     let undo = undo(&stage, &run).await;
     let approval = stage.approval(&undo).await;
     assert!(approval["title"].as_str().unwrap().contains("1 of it no longer stands"), "{approval}");

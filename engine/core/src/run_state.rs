@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::command::{ApprovalArgs, Verb};
 use crate::digest::Sha256;
-use crate::journal::{Entry, Event, Head, Started};
+use crate::journal::{Entry, Event, Head, Parked, Started};
 use crate::json::Json;
 use crate::limits;
 use crate::run::{ParkReason, RunStatus};
@@ -30,7 +30,7 @@ pub struct RunState {
     /// Whether a person has stopped it for a while.
     pub is_paused: bool,
     /// Whether, and why, it can't go on.
-    pub parked: Option<ParkReason>,
+    pub parked: Option<Parked>,
     /// How it ended.
     pub ended: Option<RunStatus>,
 }
@@ -83,6 +83,11 @@ impl RunState {
         Ok(state)
     }
 
+    /// Why the run can't go on by itself, if it can't.
+    pub fn park_reason(&self) -> Option<ParkReason> {
+        self.parked.as_ref().map(|parked| parked.reason)
+    }
+
     /// Records one entry of `bytes` bytes.
     ///
     /// # Errors
@@ -108,7 +113,7 @@ impl RunState {
             Event::Signalled(_) => {}
             Event::Paused(_) => self.is_paused = true,
             Event::Resumed(_) => self.is_paused = false,
-            Event::Parked(parked) => self.parked = Some(parked.reason),
+            Event::Parked(parked) => self.parked = Some(parked.clone()),
             Event::Unparked(_) => self.parked = None,
             Event::Ended(ended) => self.ended = Some(ended.status),
             _ => self.record_step(entry).map_err(|why| illegal(&why))?,

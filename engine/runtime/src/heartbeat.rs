@@ -6,28 +6,42 @@ use std::sync::Arc;
 use serde_json::json;
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
+use stanch_engine_store::pages;
 use stanch_plugins_sdk::ActionContext;
 use tokio::sync::watch;
 
 use crate::shared::Shared;
 
-/// Calls the heartbeat's URL while the database can be written, until it is told to stop.
+/// Calls the heartbeat's URL while the database can be written and pages reach people, until it
+/// is told to stop.
 pub(crate) async fn work(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let Some(heartbeat) = shared.settings.heartbeat.clone() else { return };
     while !*stop.borrow() {
         let now = shared.world.now();
-        match shared.store.failing() {
+        match ailment(&shared).await {
             None => {
                 if let Err(error) = beat(&shared, &heartbeat.url).await {
                     tracing::warn!(%error, "the heartbeat was not heard");
                 }
             }
-            Some(why) => tracing::warn!(%why, "no heartbeat: the database can't be written"),
+            Some(why) => tracing::warn!(%why, "no heartbeat"),
         }
         tokio::select! {
             () = shared.world.clock.sleep_until(now.plus_ms(heartbeat.every.ms)) => {}
             _ = stop.changed() => {}
         }
+    }
+}
+
+/// What is not well, if anything is.
+async fn ailment(shared: &Shared) -> Option<String> {
+    if let Some(why) = shared.store.failing() {
+        return Some(format!("the database can't be written: {why}"));
+    }
+    match shared.store.read(|conn| Box::pin(pages::undelivered(conn))).await {
+        Ok(None) => None,
+        Ok(Some(why)) => Some(format!("a page does not reach anybody: {why}")),
+        Err(error) => Some(format!("the database can't be read: {error}")),
     }
 }
 

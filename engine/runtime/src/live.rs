@@ -203,7 +203,7 @@ impl Live {
 
     /// Whether the script is not to run now.
     fn is_resting(&self) -> bool {
-        let parked = self.state.parked.is_some_and(|reason| reason != ParkReason::InDoubt);
+        let parked = self.state.park_reason().is_some_and(|reason| reason != ParkReason::InDoubt);
         parked || self.state.is_paused || self.cancelling.is_some() || self.ended.is_some()
     }
 

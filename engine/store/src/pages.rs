@@ -27,6 +27,8 @@ statements! {
         "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE incident_id = $1 AND taken_at IS NULL";
     TAKE_BY_KEY =
         "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE dedup_key = $1 AND taken_at IS NULL";
+    UNDELIVERED =
+        "SELECT last_error FROM pages WHERE taken_at IS NULL AND last_error IS NOT NULL LIMIT 1";
     LIST =
         "SELECT * FROM pages WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) \
          AND ($2 = 0 OR taken_at IS NULL) ORDER BY id DESC LIMIT $3";
@@ -117,6 +119,15 @@ pub async fn claim(tx: &mut Tx<'_>, page: &Page, until: Timestamp) -> Result<boo
         .bind(page.next_at.map(Timestamp::micros))
         .bind(until.micros());
     Ok(tx.run(query).await? == 1)
+}
+
+/// Why the last delivery of a page that is out failed, if one did.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn undelivered(conn: &mut Conn<'_>) -> Result<Option<String>, StoreError> {
+    let row = conn.maybe(conn.query(&UNDELIVERED)).await?;
+    row.map(|row| Row::of("pages", &row).text("last_error")).transpose()
 }
 
 /// Notes that a page went out, and when it does again.

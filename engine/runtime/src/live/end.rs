@@ -146,8 +146,8 @@ impl Live {
             self.park(shared, ParkReason::InDoubt, detail);
             return;
         }
-        if let Some(reason) = self.state.parked {
-            self.park(shared, reason, "a person has to look at it".to_owned());
+        if let Some(Parked { reason, detail }) = self.state.parked.clone() {
+            self.park(shared, reason, detail);
             return;
         }
         let wake_at = self.state.wake_at();

@@ -161,7 +161,7 @@ impl Live {
         if self.state.is_paused {
             self.record(Event::Resumed(person.clone()));
         }
-        if self.state.parked.is_some_and(|reason| reason != ParkReason::InDoubt) {
+        if self.state.park_reason().is_some_and(|reason| reason != ParkReason::InDoubt) {
             self.record(Event::Unparked(person));
         }
     }
@@ -189,7 +189,7 @@ impl Live {
             }
         }
         let doubts = self.state.open.values().any(|s| s.status == StepStatus::InDoubt);
-        if !doubts && self.state.parked == Some(ParkReason::InDoubt) {
+        if !doubts && self.state.park_reason() == Some(ParkReason::InDoubt) {
             self.record(Event::Unparked(person(None)));
         }
     }

@@ -1,0 +1,173 @@
+//! The bundle proves itself; and whatever is changed in it is found and named.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read as _, Write as _};
+
+use serde_json::{Value, json};
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_runtime::evidence::verify;
+
+use crate::stage::{Plan, Stage, id, run_of};
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+async fn exported() -> (Stage, Files) {
+    let stage = Plan::new().set().await;
+    let received = stage.find_key().await;
+    let run = run_of(&received);
+    stage.approve(&run).await;
+    stage.over(&run).await;
+    let path = format!("/incidents/{}/export", id(&received["incident_id"]));
+    let files = unpack(&stage.mia.bytes(&path).await);
+    (stage, files)
+}
+
+fn unpack(bundle: &[u8]) -> Files {
+    let mut zip = zip::ZipArchive::new(Cursor::new(bundle)).unwrap();
+    let mut files = Files::new();
+    for number in 0..zip.len() {
+        let mut file = zip.by_index(number).unwrap();
+        let name = file.name().unwrap().into_owned();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        files.insert(name, bytes);
+    }
+    files
+}
+
+fn pack(files: &Files) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// What the verifier says to the bundle after somebody was at it.
+fn fault(stage: &Stage, files: &Files, tamper: impl FnOnce(&mut Files)) -> String {
+    let mut files = files.clone();
+    tamper(&mut files);
+    let key = stage.runtime.public_key();
+    verify::verify(&pack(&files), Some(&key)).unwrap_err().to_string()
+}
+
+fn lines(files: &Files) -> Vec<String> {
+    let chain = std::str::from_utf8(&files["chain.jsonl"]).unwrap();
+    chain.lines().map(str::to_owned).collect()
+}
+
+fn set_lines(files: &mut Files, lines: &[String]) {
+    files.insert("chain.jsonl".to_owned(), (lines.join("\n") + "\n").into_bytes());
+}
+
+fn item(files: &Files) -> String {
+    files.keys().find(|path| path.starts_with("items/")).unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_is_found_and_named() {
+    let (stage, files) = exported().await;
+    let key = stage.runtime.public_key();
+    let whole = verify::verify(&pack(&files), Some(&key)).unwrap();
+    assert_eq!(whole.records, lines(&files).len());
+    let item = item(&files);
+    let hash = item.strip_prefix("items/").unwrap();
+
+    let said = fault(&stage, &files, |files| files.get_mut(&item).unwrap().push(b' '));
+    assert!(said.contains(hash) && said.contains("was changed"), "{said}");
+    let said = fault(&stage, &files, |files| drop(files.remove(&item)));
+    assert!(said.contains(hash) && said.contains("is missing"), "{said}");
+    let said = fault(&stage, &files, |files| drop(files.insert("x.txt".into(), vec![])));
+    assert_eq!(said, "x.txt was added");
+    for path in files.keys().filter(|path| path.ends_with(".json") || path.starts_with("journal/"))
+    {
+        if path != "checkpoint.json" {
+            let said = fault(&stage, &files, |files| files.get_mut(path).unwrap().push(b' '));
+            assert_eq!(said, format!("{path} was changed"));
+        }
+        let said = fault(&stage, &files, |files| drop(files.remove(path)));
+        assert_eq!(said, format!("{path} is missing"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_is_changed_is_found_and_named() {
+    let (stage, files) = exported().await;
+    let chain = lines(&files);
+    let last = chain.len() - 1;
+    for (number, line) in chain.iter().enumerate() {
+        let said = fault(&stage, &files, |files| {
+            let mut chain = chain.clone();
+            chain[number] = line.replacen("2026", "2025", 1);
+            set_lines(files, &chain);
+        });
+        assert!(
+            said.starts_with("chain.jsonl: ") && said.contains(&format!("record {number}")),
+            "{said}"
+        );
+    }
+    let said = fault(&stage, &files, |files| {
+        let mut chain = chain.clone();
+        chain.swap(1, 2);
+        set_lines(files, &chain);
+    });
+    assert!(said.contains("record 1"), "{said}");
+    let said = fault(&stage, &files, |files| set_lines(files, &chain[..last]));
+    assert!(said.contains(&format!("record {last}")) && said.contains("missing"), "{said}");
+    let said = fault(&stage, &files, |files| {
+        let mut chain = chain.clone();
+        chain.remove(2);
+        set_lines(files, &chain);
+    });
+    assert!(said.contains("record 2"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_forges_everything_still_lacks_the_key() {
+    let (stage, files) = exported().await;
+    let said = fault(&stage, &files, |files| {
+        let story = files.get_mut("timeline.json").unwrap();
+        story.push(b' ');
+        let (sha256, bytes) = (Sha256::of(&story), story.len());
+        let mut manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+        manifest["files"]["timeline.json"] = json!({"sha256": sha256, "bytes": bytes});
+        let manifest = serde_json::to_vec_pretty(&manifest).unwrap();
+        let mut checkpoint: Value = serde_json::from_slice(&files["checkpoint.json"]).unwrap();
+        let mut statement: Value =
+            serde_json::from_str(checkpoint["statement"].as_str().unwrap()).unwrap();
+        statement["manifest"] = json!(Sha256::of(&manifest));
+        checkpoint["statement"] = json!(statement.to_string());
+        files.insert("manifest.json".into(), manifest);
+        files.insert("checkpoint.json".into(), serde_json::to_vec(&checkpoint).unwrap());
+    });
+    assert_eq!(said, "checkpoint.json is not signed by this key, or was changed");
+
+    let other = Plan::new().set().await.runtime.public_key();
+    let said = verify::verify(&pack(&files), Some(&other)).unwrap_err().to_string();
+    assert_eq!(said, "checkpoint.json is not signed by this key, or was changed");
+    assert!(!verify::verify(&pack(&files), None).unwrap().is_authenticated);
+    for not_a_key in ["", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"] {
+        let said = verify::verify(&pack(&files), Some(not_a_key)).unwrap_err().to_string();
+        assert!(said.starts_with("the key can't be used"), "{said}");
+    }
+    for not_a_bundle in [&b""[..], b"PK\x03\x04", &[0; 1_000]] {
+        let said = verify::verify(not_a_bundle, None).unwrap_err().to_string();
+        assert!(said.starts_with("it is no bundle"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_is_gone_from_the_disk_is_said_to_be_missing() {
+    let stage = Plan::new().set().await;
+    let received = stage.find_key().await;
+    stage.approval(&run_of(&received)).await;
+    let incident = id(&received["incident_id"]);
+    let items = stage.mia.list(&format!("/incidents/{incident}/evidence")).await;
+    let hash = id(&items[0]["sha256"]);
+    let (start, rest) = hash.split_at(2);
+    std::fs::remove_file(stage.dir().join("evidence").join(start).join(rest)).unwrap();
+    let bundle = stage.mia.bytes(&format!("/incidents/{incident}/export")).await;
+    let said = verify::verify(&bundle, None).unwrap_err().to_string();
+    assert!(said.contains(&hash) && said.contains("is missing"), "{said}");
+}
