@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test stops where it fails"
 )]
 
@@ -17,6 +18,7 @@ mod decisions;
 mod doubts;
 mod effectiveness;
 mod guard;
+mod heartbeat;
 mod intake;
 mod moto;
 mod parked;

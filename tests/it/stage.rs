@@ -30,8 +30,6 @@ pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const USER: &str = "ci-deploy";
 /// That key.
 pub(crate) const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-/// The instance of the other story.
-pub(crate) const INSTANCE: &str = "i-0abc1234def567890";
 /// Where pages go.
 pub(crate) const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:stanch-pages";
 

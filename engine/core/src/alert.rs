@@ -50,6 +50,29 @@ pub struct Alert {
     pub raw: Value,
 }
 
+/// The members of an alert, as playbooks read them.
+pub const ALERT_MEMBERS: &[&str] = &[
+    "account",
+    "actor",
+    "count",
+    "dedup_key",
+    "description",
+    "detected_at",
+    "id",
+    "occurred_at",
+    "raw",
+    "region",
+    "resources",
+    "severity",
+    "severity_score",
+    "source",
+    "status",
+    "title",
+    "type",
+    "updated_at",
+    "url",
+];
+
 /// A thing in an account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Resource {
@@ -155,6 +178,14 @@ pub struct AlertVersion {
 pub(crate) mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn its_members_are_all_named() {
+        let written = serde_json::to_value(alert()).unwrap();
+        let mut members: Vec<_> = written.as_object().unwrap().keys().cloned().collect();
+        members.sort();
+        assert_eq!(members, ALERT_MEMBERS);
+    }
 
     pub(crate) fn alert() -> Alert {
         Alert {

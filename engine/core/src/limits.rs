@@ -43,11 +43,12 @@ pub const JOURNAL_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of a playbook's text, and of each of its imports.
 pub const PLAYBOOK_BYTES: usize = 512 * 1024;
 
-/// Bytes of a webhook's body. EventBridge sends at most 256 KiB, attack sequences included.
-pub const WEBHOOK_BYTES: usize = 1024 * 1024;
-
-/// Bytes of the body of any other request.
+/// Bytes of a request's body. EventBridge sends at most 256 KiB, attack sequences included; a
+/// playbook and its imports are the largest that people send.
 pub const REQUEST_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a body that is too large which are read and thrown away, so that its sender hears why.
+pub const REQUEST_DRAINED_BYTES: usize = 64 * 1024 * 1024;
 
 /// Attempts of a step that is throttled.
 pub const ATTEMPTS_THROTTLED: u32 = 10;

@@ -116,9 +116,13 @@ impl Shard {
             if !goes_on {
                 return;
             }
-            self.handle.residents.store(self.residents.len(), Ordering::Relaxed);
+            self.count();
             self.say_when_drained();
         }
+    }
+
+    fn count(&self) {
+        self.handle.residents.store(self.residents.len(), Ordering::Relaxed);
     }
 
     /// Takes a message in; false when it was the last.
@@ -299,6 +303,7 @@ impl Shard {
         let Some(resident) = self.residents.get_mut(&run) else { return };
         if resident.is_leaving {
             self.residents.remove(&run);
+            self.count();
             let _ = self.shared.rested.send(run);
             return;
         }

@@ -1,5 +1,7 @@
 //! What is wrong with a playbook, found by reading it.
 
+mod spelling;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rhai::{AST, ASTNode, Engine, Expr, Stmt};
@@ -134,7 +136,9 @@ impl Reader<'_> {
             found.extend(self.check_operation(call, named));
             found.extend(self.check_hiding(call));
             found.extend(check_comparer(call, &stepping));
+            found.extend(spelling::check_options(call));
         }
+        found.extend(spelling::check_scope(self.ast));
         found
     }
 

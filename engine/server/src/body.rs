@@ -1,36 +1,56 @@
 //! Bodies: capped, and read with errors that name the member.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
+use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use stanch_engine_core::error_code;
+use stanch_engine_core::limits;
 
 use crate::problem::{Handled, Refusal};
 
-/// A body of bytes, at most as many as the route takes.
+/// How long a body may take to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A body of bytes, at most as many as a request may have.
 pub(crate) struct Capped(pub(crate) Bytes);
 
-/// A body of JSON, at most as large as the route takes.
+/// A body of JSON, at most as large as a request may have.
 pub(crate) struct Read<T>(pub(crate) T);
 
-fn refused(rejection: &BytesRejection) -> Refusal {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            error_code::TOO_LARGE,
-            "the body is larger than 1 MiB",
-        ),
-        _ => Refusal::bad_request(rejection.body_text()),
+/// Reads a body to its end. One that is too large is read on and thrown away, up to a bound: who
+/// is still sending when the connection closes hears of a broken pipe, and not why.
+async fn read(body: Body) -> Handled<Bytes> {
+    let mut chunks = body.into_data_stream();
+    let mut read = Vec::new();
+    let mut length = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| Refusal::bad_request(format!("the body: {error}")))?;
+        length += chunk.len();
+        if length > limits::REQUEST_DRAINED_BYTES {
+            break;
+        }
+        if length <= limits::REQUEST_BYTES {
+            read.extend_from_slice(&chunk);
+        }
     }
+    if length > limits::REQUEST_BYTES {
+        let detail = "the body is larger than 1 MiB";
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error_code::TOO_LARGE, detail));
+    }
+    Ok(read.into())
 }
 
 impl<S: Send + Sync> FromRequest<S> for Capped {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, state: &S) -> Handled<Self> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|error| refused(&error))
+    async fn from_request(request: Request, _state: &S) -> Handled<Self> {
+        let late = |_| Refusal::bad_request("the body did not come within 30 s; send it again");
+        let read = tokio::time::timeout(PATIENCE, read(request.into_body()));
+        read.await.map_err(late)?.map(Self)
     }
 }
 

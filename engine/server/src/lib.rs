@@ -28,10 +28,8 @@ mod runs;
 mod webhooks;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use stanch_engine_core::digest::Sha256;
-use stanch_engine_core::limits;
 use stanch_engine_runtime::Runtime;
 
 pub use listen::{Reply, serve, serve_with};
@@ -56,10 +54,7 @@ pub(crate) struct App {
 /// The whole API.
 pub fn router(runtime: Runtime, settings: ServerSettings) -> Router {
     let app = App { runtime, settings };
-    let v1 = Router::new()
-        .merge(webhooks::routes())
-        .merge(api().layer(DefaultBodyLimit::max(limits::REQUEST_BYTES)))
-        .fallback(problem::no_such_path);
+    let v1 = Router::new().merge(webhooks::routes()).merge(api()).fallback(problem::no_such_path);
     Router::new()
         .nest("/v1", v1)
         .route("/healthz", get(health::live))

@@ -2,13 +2,12 @@
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::json;
 use stanch_engine_core::error_code;
-use stanch_engine_core::limits;
 use stanch_engine_runtime::intake::{self, IntakeError};
 
 use crate::App;
@@ -17,9 +16,7 @@ use crate::body::Capped;
 use crate::problem::{Handled, Refusal};
 
 pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/webhooks/{source}", post(receive))
-        .layer(DefaultBodyLimit::max(limits::WEBHOOK_BYTES))
+    Router::new().route("/webhooks/{source}", post(receive))
 }
 
 /// 202 says that it is stored. A redelivery gets the same ids again and starts nothing. What can't

@@ -19,7 +19,7 @@ pub(super) async fn run(args: Demo) -> anyhow::Result<()> {
     story::tell(&stage, &dir, args.yes).await?;
     if !args.yes {
         println!("\nThe server goes on at {}; Ctrl-C ends it.", stage.url);
-        let _ = tokio::signal::ctrl_c().await;
+        super::serve::stop_signal().await;
     }
     stage.clear().await
 }

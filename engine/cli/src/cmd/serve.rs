@@ -29,25 +29,33 @@ pub(super) async fn run(common: &Common, args: Serve) -> anyhow::Result<()> {
     log_to_stderr(config.log_format.unwrap_or(LogFormat::Text), "info");
     let address = config.listen()?;
     let node = wiring::start(&config, system::world(), &environment, Seams::default()).await?;
+    let mut seen = Seen::new();
+    if let Some(folder) = &config.playbooks {
+        publish_folder(&node.runtime, folder, &mut seen).await;
+    }
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("can't listen at {address}"))?;
     if config.notify.default_topic.is_none() && config.notify.topics.is_empty() {
         tracing::warn!("nobody can be paged: set `default_topic` under [notify] in stanch.toml");
     }
     tracing::info!(address = %listener.local_addr()?, database = %config.data_dir().display(), "serving");
-    work(node, listener, config.playbooks, stop_signal()).await
+    let folder = config.playbooks.map(|folder| (folder, seen));
+    work(node, listener, folder, stop_signal()).await
 }
+
+/// The texts that were looked at last, by file.
+type Seen = BTreeMap<PathBuf, Sha256>;
 
 /// Serves until `stop` resolves, and then stops in order.
 pub(super) async fn work(
     node: Node,
     listener: TcpListener,
-    folder: Option<PathBuf>,
+    folder: Option<(PathBuf, Seen)>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let (stopping, stopped) = watch::channel(false);
-    let publisher = folder.map(|folder| {
-        tokio::task::spawn(publish_changes(node.runtime.clone(), folder, stopped.clone()))
+    let publisher = folder.map(|(folder, seen)| {
+        tokio::task::spawn(publish_changes(node.runtime.clone(), folder, seen, stopped.clone()))
     });
     let router = stanch_engine_server::router(node.runtime.clone(), node.server.clone());
     let mut told = stopped;
@@ -71,7 +79,8 @@ pub(super) async fn work(
     Ok(())
 }
 
-async fn stop_signal() {
+/// Resolves when the process is told to stop.
+pub(super) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;
@@ -82,9 +91,13 @@ async fn stop_signal() {
     }
 }
 
-/// Publishes what changed in a folder, now and whenever it does.
-async fn publish_changes(runtime: Runtime, folder: PathBuf, mut stop: watch::Receiver<bool>) {
-    let mut seen = BTreeMap::new();
+/// Publishes what changes in a folder.
+async fn publish_changes(
+    runtime: Runtime,
+    folder: PathBuf,
+    mut seen: Seen,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut interval = tokio::time::interval(LOOK);
     while !*stop.borrow() {
         tokio::select! {
@@ -96,11 +109,7 @@ async fn publish_changes(runtime: Runtime, folder: PathBuf, mut stop: watch::Rec
 
 /// Publishes the playbooks of a folder whose texts are new. What is unfit is said once, and what
 /// was active before stays so.
-pub(super) async fn publish_folder(
-    runtime: &Runtime,
-    folder: &Path,
-    seen: &mut BTreeMap<PathBuf, Sha256>,
-) {
+async fn publish_folder(runtime: &Runtime, folder: &Path, seen: &mut Seen) {
     let files = match std::fs::read_dir(folder) {
         Ok(entries) => entries.filter_map(|entry| entry.ok().map(|entry| entry.path())),
         Err(error) => {

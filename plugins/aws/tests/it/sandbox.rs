@@ -112,6 +112,27 @@ async fn the_trail_is_looked_up_by_key_by_region_and_in_pages() {
 }
 
 #[tokio::test]
+async fn what_has_no_pages_is_refused_them_and_left_alone_on_auto() {
+    let (_, aws, context) = sandbox().await;
+    let run = async |operation: &str, params: Value, paginate: Value| {
+        let input = json!({"operation": operation, "params": params, "paginate": paginate});
+        match call(&aws).run(&context, &input).await {
+            Ok(Outcome::Done(done)) => Ok(done.value),
+            Ok(Outcome::Again { .. }) => panic!("{operation} is over at once"),
+            Err(error) => Err(error),
+        }
+    };
+    let user = json!({"UserName": "ci-deploy"});
+    let refused = run("iam:GetUser", user.clone(), json!(true)).await.unwrap_err();
+    assert!(refused.message.contains("iam:GetUser"), "{refused}");
+    let got = run("iam:GetUser", user, json!("auto")).await.unwrap();
+    assert_eq!(got["User"]["UserName"], "ci-deploy");
+    let few = json!({"MaxResults": 5});
+    let all = run("cloudtrail:LookupEvents", few, json!("auto")).await.unwrap();
+    assert_eq!(all["Events"].as_array().unwrap().len(), 12);
+}
+
+#[tokio::test]
 async fn the_instance_is_described_snapshotted_and_tagged() {
     let (_, aws, context) = sandbox().await;
     let regions = done(&aws, &context, "ec2:DescribeRegions", json!({})).await;

@@ -1,0 +1,58 @@
+//! `stanch check` says what is wrong, where, and what would be right.
+
+use crate::server::Folder;
+
+async fn said(body: &str) -> String {
+    let folder = Folder::new();
+    folder
+        .write("p.rhai", &format!("const PLAYBOOK = #{{ name: \"p\", title: \"t\" }};\n{body}\n"));
+    let ran = folder.run(&["check", "p.rhai"]).await;
+    assert_eq!(ran.code, 1, "{body}: {ran:?}");
+    ran.out + &ran.err
+}
+
+#[tokio::test]
+async fn mistakes_are_named_with_line_and_column() {
+    for (body, place, words) in [
+        ("let a = ;", "p.rhai:2:", "unexpected"),
+        ("aproval(\"x\", #{});", "p.rhai:2:1", "`approval`"),
+        ("let a = aws(\"iam:GetUsr\", #{});", "p.rhai:2:", "GetUser"),
+        ("let g = approval(\"x\", #{ expries: \"1h\" });", "p.rhai:2:", "expires"),
+        ("[2, 1].sort(|x, y| { log(\"x\"); x - y });", "p.rhai:2:", "sort"),
+        ("print(alert.titel);", "p.rhai:2:", "title"),
+        ("import \"lib/nowhere\" as n;", "p.rhai:2:", "nowhere"),
+        ("eval(\"1\");", "p.rhai:2:", "eval"),
+    ] {
+        let said = said(body).await.to_lowercase();
+        assert!(said.contains(place), "{body}: {said}");
+        assert!(said.contains(&words.to_lowercase()), "{body}: {words}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn the_header_is_checked_too() {
+    for (text, words) in [
+        ("1", "PLAYBOOK"),
+        ("const PLAYBOOK = 1;", "the header is wrong"),
+        ("const PLAYBOOK = #{ title: \"t\" };", "name"),
+        ("const PLAYBOOK = #{ name: \"p\", title: \"t\", mood: \"ask\" };", "mode"),
+        ("const PLAYBOOK = #{ name: \"p\", title: \"t\", mode: \"yolo\" };", "observe"),
+    ] {
+        let folder = Folder::new();
+        folder.write("p.rhai", text);
+        let ran = folder.run(&["check", "p.rhai"]).await;
+        assert_eq!(ran.code, 1, "{text}: {ran:?}");
+        assert!((ran.out.clone() + &ran.err).contains(words), "{text}: {words}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_shipped_fits() {
+    let folder = Folder::new();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../playbooks");
+    let ran = folder.run(&["check", shipped]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = folder.run(&["check", "nowhere.rhai"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("nowhere.rhai"), "{ran:?}");
+}

@@ -1,0 +1,108 @@
+//! Commands beside a server, and without one.
+
+use crate::server::{Folder, finding};
+
+#[tokio::test]
+async fn a_person_works_from_the_command_line_alone() {
+    let server = Folder::new().serve().await;
+    let run = async |arguments: &[&str]| {
+        let ran = server.run(arguments).await;
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        ran
+    };
+    server.folder.write("alert.json", &finding("1").to_string());
+    let normalized = run(&["normalize", "alert.json"]).await.json();
+    assert_eq!(normalized["alerts"][0]["title"], "finding 1", "{normalized}");
+
+    let started = run(&["--json", "run", "asks", "--alert", "alert.json"]).await.json();
+    let id = started["id"].as_str().unwrap().to_owned();
+    for what in ["alerts", "incidents", "runs", "approvals"] {
+        let listed = run(&[what, "list"]).await.out;
+        assert!(listed.lines().count() >= 2, "{what}: {listed}");
+        let item = run(&["--json", what, "list"]).await.json()["items"][0].clone();
+        let key = item[if what == "alerts" { "alert_id" } else { "id" }].as_str().unwrap();
+        let shown = run(&[what, "show", key]).await.out;
+        assert!(shown.contains(key), "{what}: {shown}");
+    }
+    run(&["halt", "--reason", "a drill"]).await;
+    assert_eq!(server.get("/readyz").await.1["halted"], true);
+    run(&["unhalt"]).await;
+    run(&["pause", &id, "--reason", "wait"]).await;
+    run(&["resume", &id, "--reason", "go on"]).await;
+    run(&["cancel", &id, "--reason", "enough"]).await;
+    let incidents = run(&["--json", "incidents", "list"]).await.json();
+    let incident = incidents["items"][0]["id"].as_str().unwrap().to_owned();
+    run(&["incidents", "ack", &incident]).await;
+    assert!(run(&["kpis"]).await.out.contains("Time to contain"));
+    run(&["export", &incident, "-o", "incident.zip"]).await;
+
+    let key = "data/keys/evidence.pub";
+    let verified = run(&["--json", "verify", "incident.zip", "--key", key]).await.json();
+    assert_eq!(verified["whole"], true);
+    let file = server.folder.path().join("incident.zip");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let ran = server.run(&["verify", "incident.zip", "--key", key]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("NOT WHOLE"), "{ran:?}");
+
+    let made =
+        run(&["--json", "token", "create", "--name", "lea", "--role", "viewer"]).await.json();
+    let secret = made["token"].as_str().unwrap();
+    assert!(secret.starts_with("stk_"));
+    let as_lea = ["--token", secret, "halt", "--reason", "x"];
+    assert_eq!(server.run(&as_lea).await.code, 1);
+    run(&["token", "revoke", "lea"]).await;
+    let ran = server.run(&["--token", secret, "runs", "list"]).await;
+    assert!(ran.code == 1 && ran.err.contains("ST03"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_with_what_to_do() {
+    let server = Folder::new().serve().await;
+    for (arguments, words) in [
+        (&["runs", "show", "run_01M87VQBM55RB8VF4ZNEQGSCGY"][..], "there is no run"),
+        (&["runs", "show", "nonsense"], "nonsense"),
+        (&["run", "askss"], "`asks`"),
+        (&["run", "asks", "--input", "{"], "input"),
+        (&["approve", "apr_01M87VQBM55RB8VF4ZNEQGSCGY", "--reason", "x"], "there is no approval"),
+        (&["kpis", "--window", "soon"], "soon"),
+        (&["runs", "list", "--status", "asleep"], "asleep"),
+        (&["verify", "nowhere.zip"], "nowhere.zip"),
+        (&["normalize", "stanch.toml"], "JSON"),
+        (&["explain", "ST9999"], "ST9999"),
+    ] {
+        let ran = server.run(arguments).await;
+        assert_eq!(ran.code, 1, "{arguments:?}: {ran:?}");
+        assert!(ran.err.contains(words), "{arguments:?}: {words}: {ran:?}");
+    }
+    let ran = server.run(&["aprove"]).await;
+    assert!(ran.code == 2 && ran.err.contains("approve"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn without_a_server_the_command_says_so() {
+    let folder = Folder::new();
+    let ran =
+        folder.run(&["--token", "stk_x", "--server", "http://127.0.0.1:9", "runs", "list"]).await;
+    assert!(
+        ran.code == 1 && ran.err.contains("no server answers at http://127.0.0.1:9"),
+        "{ran:?}"
+    );
+    let ran = folder.run(&["runs", "list"]).await;
+    assert!(ran.code == 1 && ran.err.contains("STANCH_TOKEN"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn every_error_is_explained() {
+    let folder = Folder::new();
+    let all = folder.run(&["explain"]).await.out;
+    let codes: Vec<&str> = all.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(codes.len() > 15, "{all}");
+    for code in codes {
+        let page = folder.run(&["explain", code]).await;
+        assert!(page.code == 0 && page.out.contains(code) && page.out.len() > 100, "{page:?}");
+    }
+}

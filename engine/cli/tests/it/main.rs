@@ -1,0 +1,16 @@
+//! The program as its user meets it: started, asked, filled to the brim, killed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
+mod server;
+
+mod bench;
+mod check;
+mod commands;
+mod demo;
+mod faults;
+mod serve;
