@@ -57,12 +57,8 @@ async fn it_beats_while_all_is_well() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_falls_silent_when_a_page_reaches_nobody_until_somebody_takes_it() {
     let (stage, heard) = stage(Notify::default()).await;
-    stage
-        .publish(
-            "const playbook = #{ name: \"breaks\", version: \"1\", title: \"Breaks\" };\n\
-             fail(\"nothing works\");",
-        )
-        .await;
+    let header = r#"const PLAYBOOK = #{ name: "breaks", title: "Breaks" };"#;
+    stage.publish(&format!("{header}\nfail(\"nothing works\");")).await;
     stage.start("breaks", json!({})).await;
     let page = eventually("a page that did not go out", async || {
         let pages = stage.mia.list("/pages").await;
