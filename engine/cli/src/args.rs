@@ -330,3 +330,20 @@ pub(crate) enum Token {
         name: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_readme_says_can_be_typed() {
+        let readme = include_str!("../../../README.md");
+        let lines: Vec<&str> = readme.lines().filter(|line| line.starts_with("stanch ")).collect();
+        assert!(lines.len() > 10, "{lines:?}");
+        for line in lines {
+            let words = shlex::split(line).unwrap();
+            let read = Args::try_parse_from(words);
+            assert!(read.is_ok(), "{line}: {}", read.err().unwrap());
+        }
+    }
+}

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use sqlx::Connection as _;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::time::Timestamp;
@@ -94,7 +93,9 @@ async fn produce(sender: mpsc::UnboundedSender<Row>, number: u64, rows: u64) -> 
     let mut waits = Vec::new();
     for at in 0..rows {
         let (done, committed) = oneshot::channel();
-        let run = RunId::new(Timestamp::from_micros(1_000), u128::from((number << 32) | (at / 10)));
+        // Runs begin one after the other, as those of the engine do: their rows lie together.
+        let began_at = i64::try_from(at / 10).unwrap_or_default();
+        let run = RunId::new(Timestamp::from_micros(began_at * 1_000), u128::from(number));
         let begun = Instant::now();
         let seq = u32::try_from(at % 10).unwrap_or_default();
         if sender.send(Row { run, seq, done }).is_err() || committed.await.is_err() {
@@ -122,9 +123,8 @@ async fn commit(
             .bind("bare")
             .bind(body.to_owned()),
         _ => {
-            let rows: Vec<_> =
-                batch.iter().map(|r| json!([r.run, r.seq, 1, "bare", body])).collect();
-            tx.query(&INSERT_MANY).bind(serde_json::Value::Array(rows).to_string())
+            let rows: Vec<_> = batch.iter().map(|r| (r.run, r.seq, 1, "bare", body)).collect();
+            tx.query(&INSERT_MANY).bind(serde_json::to_string(&rows).unwrap_or_default())
         }
     };
     tx.run(query).await?;

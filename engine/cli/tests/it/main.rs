@@ -13,4 +13,5 @@ mod check;
 mod commands;
 mod demo;
 mod faults;
+mod readme;
 mod serve;
