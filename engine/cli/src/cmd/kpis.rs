@@ -26,9 +26,7 @@ pub(super) fn show(report: &Value) {
         "", "count", "mean", "p50", "p90", "p95", "open"
     );
     for kpi in report["kpis"].as_array().into_iter().flatten() {
-        let span = |name: &str| {
-            kpi[name].as_i64().map_or_else(|| "-".to_owned(), readable)
-        };
+        let span = |name: &str| kpi[name].as_i64().map_or_else(|| "-".to_owned(), readable);
         println!(
             "{:<22} {:>6} {:>10} {:>10} {:>10} {:>10} {:>6}   {}",
             output::text(&kpi["title"]),

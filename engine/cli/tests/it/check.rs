@@ -8,7 +8,7 @@ async fn said(body: &str) -> String {
         .write("p.rhai", &format!("const PLAYBOOK = #{{ name: \"p\", title: \"t\" }};\n{body}\n"));
     let ran = folder.run(&["check", "p.rhai"]).await;
     assert_eq!(ran.code, 1, "{body}: {ran:?}");
-    ran.out + &ran.err
+    format!("{}{}", ran.out, ran.err)
 }
 
 #[tokio::test]
@@ -42,7 +42,8 @@ async fn the_header_is_checked_too() {
         folder.write("p.rhai", text);
         let ran = folder.run(&["check", "p.rhai"]).await;
         assert_eq!(ran.code, 1, "{text}: {ran:?}");
-        assert!((ran.out.clone() + &ran.err).contains(words), "{text}: {words}: {ran:?}");
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(said.contains(words), "{text}: {words}: {said}");
     }
 }
 
