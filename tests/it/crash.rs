@@ -46,7 +46,7 @@ async fn killed_at_every(plot: Plot, point: Point, test: &str) {
         let ending = Ending::of(&story, &mut next).await;
         ending.is_as_usual(&usual, &format!("{plot:?} killed {point:?} number {kills}"));
     }
-    assert!(kills > 20, "{kills} points are too few to be all");
+    assert!(kills > 15, "{kills} points are too few to be all");
     println!("{plot:?}: killed {point:?}: {kills} points, each with the same end");
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use stanch_engine_core::effect::Mode;
 use stanch_engine_core::error_code;
 use stanch_engine_core::span::Span;
+use stanch_plugins_http::Secrets;
 
 /// What can be configured. A key that is not here is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -43,8 +44,11 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// How AWS is called.
     pub aws: AwsConfig,
-    /// What playbooks read as `config`.
+    /// What playbooks read as `config`. It stands in the journal of every run: a secret has no
+    /// place in it.
     pub config: toml::Table,
+    /// Secrets that HTTP calls name as `{{secret:NAME}}`: `env:NAME` or `file:PATH` of each.
+    pub secrets: BTreeMap<String, Reference>,
 }
 
 /// How log lines look.
@@ -58,16 +62,22 @@ pub enum LogFormat {
 }
 
 /// Where a token comes from: a reference, never the secret itself.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenSource {
     /// `env:NAME` or `file:PATH`.
-    pub token: Option<String>,
+    pub token: Option<Reference>,
 }
 
-impl std::fmt::Debug for TokenSource {
+/// Where a secret is: `env:NAME` or `file:PATH`. It is never shown: it may be the secret itself,
+/// written in the wrong place.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Reference(String);
+
+impl std::fmt::Debug for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TokenSource")
+        f.write_str("Reference")
     }
 }
 
@@ -168,7 +178,7 @@ impl Config {
             [("STANCH_WEBHOOK_TOKEN", &mut self.webhook), ("STANCH_ADMIN_TOKEN", &mut self.admin)]
         {
             if variable(name).is_some_and(|value| !value.is_empty()) {
-                source.token = Some(format!("env:{name}"));
+                source.token = Some(Reference(format!("env:{name}")));
             }
         }
     }
@@ -208,6 +218,18 @@ impl Config {
         self.database_url.clone().unwrap_or_else(file)
     }
 
+    /// The secrets that HTTP calls may name.
+    ///
+    /// # Errors
+    /// When one is no reference, or what it refers to is not there.
+    pub fn secrets(&self, variable: Variable<'_>) -> Result<Secrets, ConfigError> {
+        let values = self.secrets.iter().map(|(name, reference)| {
+            let value = reference.resolve(&format!("secrets.{name}"), variable)?;
+            Ok((name.clone(), value))
+        });
+        values.collect::<Result<_, _>>().map(Secrets::new)
+    }
+
     /// Where people and the command line reach this installation.
     pub fn public_url(&self) -> String {
         let listen = || {
@@ -235,22 +257,31 @@ impl TokenSource {
     /// When the place holds none, or the secret itself stands in the file.
     pub fn resolve(&self, variable: Variable<'_>) -> Result<Option<String>, ConfigError> {
         let Some(reference) = &self.token else { return Ok(None) };
-        let secret = match reference.split_once(':') {
+        let secret = reference.resolve("token", variable)?;
+        if secret.len() < 16 {
+            let message = format!("the token at {} is shorter than 16 characters", reference.0);
+            return Err(ConfigError(message));
+        }
+        Ok(Some(secret))
+    }
+}
+
+impl Reference {
+    /// What it refers to.
+    fn resolve(&self, key: &str, variable: Variable<'_>) -> Result<String, ConfigError> {
+        let secret = match self.0.split_once(':') {
             Some(("env", name)) => variable(name)
                 .ok_or_else(|| ConfigError(format!("the variable {name} is not set")))?,
             Some(("file", path)) => std::fs::read_to_string(path)
                 .map_err(|error| ConfigError(format!("{path}: {error}")))?,
             _ => {
-                let message = "`token` must be a reference, `env:NAME` or `file:PATH`: a secret has no place in the configuration";
-                return Err(ConfigError(message.to_owned()));
+                let message = format!(
+                    "`{key}` must be a reference, `env:NAME` or `file:PATH`: a secret has no place in the configuration"
+                );
+                return Err(ConfigError(message));
             }
         };
-        let secret = secret.trim().to_owned();
-        if secret.len() < 16 {
-            let message = format!("the token at {reference} is shorter than 16 characters");
-            return Err(ConfigError(message));
-        }
-        Ok(Some(secret))
+        Ok(secret.trim().to_owned())
     }
 }
 
@@ -305,6 +336,16 @@ mod tests {
         let error = config.webhook.resolve(&|_| None).unwrap_err().to_string();
         assert!(!error.contains("hunter2"), "{error}");
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn secrets_are_references_too() {
+        let config = load("[secrets]\ncrm = \"env:CRM\"", &[]).unwrap();
+        assert!(config.secrets(&|_| Some("s3cret".to_owned())).is_ok());
+        assert!(config.secrets(&|_| None).unwrap_err().to_string().contains("CRM"));
+        let config = load("[secrets]\ncrm = \"hunter2\"", &[]).unwrap();
+        let error = config.secrets(&|_| None).unwrap_err().to_string();
+        assert!(error.contains("secrets.crm") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

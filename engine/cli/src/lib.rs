@@ -22,8 +22,21 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// `stanch … | head` ends without a word when `head` has seen enough.
+fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>().map(String::as_str);
+        if said.is_some_and(|said| said.starts_with("failed printing to stdout")) {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}
+
 /// Runs the program with these arguments. 0 is success, 1 a failure, 2 a usage error.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    end_with_the_reader();
     let args = match args::Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => {

@@ -1,6 +1,7 @@
 //! How answers are printed: as tables for people, as JSON for programs.
 
 use serde_json::Value;
+use stanch_engine_core::time::Timestamp;
 
 /// Prints JSON, indented.
 pub(crate) fn json(value: &Value) {
@@ -9,7 +10,10 @@ pub(crate) fn json(value: &Value) {
 
 /// Prints rows under their headings. A column is a path into the row.
 pub(crate) fn table(rows: &[Value], columns: &[(&str, &str)]) {
-    let cell = |row: &Value, path: &str| text(row.pointer(path).unwrap_or(&Value::Null));
+    let cell = |row: &Value, path: &str| {
+        let value = row.pointer(path).unwrap_or(&Value::Null);
+        if path.ends_with("_at") { moment(value) } else { text(value) }
+    };
     let mut lines: Vec<Vec<String>> =
         vec![columns.iter().map(|(name, _)| (*name).to_owned()).collect()];
     lines.extend(rows.iter().map(|row| columns.iter().map(|(_, path)| cell(row, path)).collect()));
@@ -33,6 +37,12 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
+/// A moment, to the millisecond.
+pub(crate) fn moment(value: &Value) -> String {
+    let text = text(value);
+    Timestamp::parse(&text).map_or(text, |at| format!("{at:.3}"))
+}
+
 /// Prints the members of an object, a line each, what is nested as JSON.
 pub(crate) fn members(value: &Value) {
     let Some(members) = value.as_object() else { return json(value) };
@@ -51,4 +61,17 @@ pub(crate) fn members(value: &Value) {
 fn is_flat(value: &Value) -> bool {
     let is_leaf = |v: &Value| !matches!(v, Value::Object(_) | Value::Array(_));
     value.as_array().is_some_and(|items| items.iter().all(is_leaf))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_of_one_length() {
+        for at in ["2026-11-25T01:15:46Z", "2026-11-25T01:15:46.71882Z"] {
+            assert_eq!(moment(&at.into()).len(), "2026-11-25T01:15:46.718Z".len());
+        }
+        assert_eq!(moment(&Value::Null), "-");
+    }
 }

@@ -14,6 +14,7 @@ use stanch_engine_runtime::{Runtime, playbooks, secret_file};
 use stanch_engine_server::ServerSettings;
 use stanch_engine_store::{CommitHook, Dialect, Options, Store};
 use stanch_plugins_aws::{Aws, AwsSettings};
+use stanch_plugins_http::Secrets;
 use stanch_plugins_sdk::Catalogue;
 
 use crate::config::{Config, TokenSource, Variable};
@@ -63,7 +64,8 @@ pub async fn start(
             error.code()
         )
     })?;
-    let catalogue = catalogue(config, seams.credentials)?;
+    let secrets = config.secrets(variable)?;
+    let catalogue = catalogue(config, seams.credentials, secrets)?;
     let catalogue =
         seams.catalogue.map_or_else(|| catalogue.clone(), |change| change(catalogue.clone()));
     let settings = settings(config, is_alone)?;
@@ -84,6 +86,7 @@ pub async fn start(
 pub fn catalogue(
     config: &Config,
     credentials: Option<stanch_plugins_aws::StaticCredentials>,
+    secrets: Secrets,
 ) -> anyhow::Result<Catalogue> {
     let aws = Aws::open(&AwsSettings {
         models_dir: config.aws.models_dir.clone(),
@@ -92,7 +95,7 @@ pub fn catalogue(
         credentials,
     })?;
     let catalogue = aws.register(Catalogue::new(aws.operations()));
-    Ok(stanch_plugins_http::register(catalogue)?)
+    Ok(stanch_plugins_http::register(catalogue, secrets)?)
 }
 
 /// Only one process may write to a database file and its evidence.
@@ -101,7 +104,11 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
     let file = File::create(&path).with_context(|| format!("{}", path.display()))?;
     if file.try_lock().is_err() {
         let code = error_code::IN_USE;
-        bail!("{code}: {}: {}", code.title, data_dir.display());
+        bail!(
+            "{code}: {}: {}. Stop the Stanch that runs on it, or name another `data_dir`",
+            code.title,
+            data_dir.display()
+        );
     }
     Ok(file)
 }

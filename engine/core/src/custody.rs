@@ -48,6 +48,10 @@ pub enum CustodyAction {
     Decided,
     /// A change was made in an account.
     Changed,
+    /// A change was to be made in an account, and AWS or a guard refused it.
+    ChangeFailed,
+    /// Nobody knows whether a change was made.
+    ChangeDoubted,
     /// The chain and its items left in a bundle.
     Exported,
 }

@@ -65,7 +65,8 @@ pub enum IncidentEvent {
     Reopened,
 }
 
-/// A timestamp of an incident that KPIs are made of. Each is marked once, the first time.
+/// A timestamp of an incident that KPIs are made of. Each is marked once, the first time; that of
+/// containment is taken back when the incident is open again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Milestone {

@@ -34,6 +34,8 @@ pub enum Event {
     StepProgressed(StepProgressed),
     /// An attempt failed and another follows.
     StepRetried(StepRetried),
+    /// The intent of a further attempt: from here on it may have taken place.
+    StepAttempted(StepAttempted),
     /// Nobody knows whether a step took place.
     StepDoubted(StepDoubted),
     /// A person decided that a step in doubt is tried again.
@@ -52,6 +54,8 @@ pub enum Event {
     Parked(Parked),
     /// A person let it try again.
     Unparked(ByPerson),
+    /// A person, or the run that waits for it, wants it to end.
+    CancelRequested(ByPerson),
     /// It is over.
     Ended(Ended),
 }
@@ -144,6 +148,15 @@ pub struct StepRetried {
     pub error: StepError,
     /// When the next begins.
     pub wake_at: Timestamp,
+}
+
+/// Of an attempt that is about to be made after others have failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepAttempted {
+    /// The step.
+    pub key: StepKey,
+    /// The number of the attempt, from 2.
+    pub attempt: u32,
 }
 
 /// Of a step whose outcome is unknown.
@@ -306,6 +319,7 @@ events! {
     StepScheduled = "step_scheduled",
     StepProgressed = "step_progressed",
     StepRetried = "step_retried",
+    StepAttempted = "step_attempted",
     StepDoubted = "step_doubted",
     StepRepeated = "step_repeated",
     StepSucceeded = "step_succeeded",
@@ -315,6 +329,7 @@ events! {
     Resumed = "resumed",
     Parked = "parked",
     Unparked = "unparked",
+    CancelRequested = "cancel_requested",
     Ended = "ended",
 }
 
@@ -326,6 +341,7 @@ impl Event {
             Self::StepScheduled(e) => Some(&e.key),
             Self::StepProgressed(e) => Some(&e.key),
             Self::StepRetried(e) => Some(&e.key),
+            Self::StepAttempted(e) => Some(&e.key),
             Self::StepDoubted(e) => Some(&e.key),
             Self::StepRepeated(e) => e.key.as_ref(),
             Self::StepSucceeded(e) => Some(&e.key),

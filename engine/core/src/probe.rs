@@ -1,12 +1,12 @@
 //! Whether a probe passes: a JMESPath expression over what AWS answered.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::plan::Probe;
 
-/// An expression that is no JMESPath.
+/// An expression that shows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{expression}` is no JMESPath expression: {why}")]
+#[error("`{expression}` {why}")]
 pub struct BadExpression {
     /// The expression.
     pub expression: String,
@@ -23,12 +23,21 @@ pub struct Seen {
     pub value: Value,
 }
 
-/// Checks an expression before anything depends on it.
+/// Checks a probe before anything depends on it: it must be able to fail. One that passes on an
+/// answer with nothing in it would call contained what nobody has seen.
 ///
 /// # Errors
-/// [`BadExpression`] with the place in the expression.
+/// [`BadExpression`] says what is wrong, and where in the expression.
 pub fn check(expression: &str) -> Result<(), BadExpression> {
-    compile(expression).map(drop)
+    let compiled = compile(expression)?;
+    for nothing in [Value::Null, Value::Object(Map::new())] {
+        let seen = compiled.search(&nothing).ok().and_then(|s| serde_json::to_value(&*s).ok());
+        if seen == Some(Value::Bool(true)) {
+            let why = "passes on an empty answer, and so shows nothing: ask for what must be there";
+            return Err(BadExpression { expression: expression.to_owned(), why: why.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 fn compile(expression: &str) -> Result<jmespath::Expression<'static>, BadExpression> {
@@ -36,7 +45,8 @@ fn compile(expression: &str) -> Result<jmespath::Expression<'static>, BadExpress
 }
 
 fn bad(expression: &str, error: &jmespath::JmespathError) -> BadExpression {
-    let why = error.to_string().lines().next().unwrap_or_default().to_owned();
+    let line = error.to_string().lines().next().unwrap_or_default().to_owned();
+    let why = format!("is no JMESPath expression over this: {line}");
     BadExpression { expression: expression.to_owned(), why }
 }
 
@@ -107,5 +117,16 @@ mod tests {
     fn a_bad_expression_says_so_before_it_is_needed() {
         assert!(check("[?").unwrap_err().to_string().contains("JMESPath"));
         assert!(look(&probe("length(x)"), &json!({"x": 1})).is_err());
+    }
+
+    #[test]
+    fn a_probe_that_can_not_fail_is_none() {
+        for expression in ["`true`", "x == null", "length(x || `[]`) == `0`", "!x"] {
+            let error = check(expression).unwrap_err().to_string();
+            assert!(error.contains("empty answer"), "{error}");
+        }
+        for expression in [KEY, "x", "length(x) == `0`", "!contains(x, 'a')"] {
+            assert_eq!(check(expression), Ok(()));
+        }
     }
 }

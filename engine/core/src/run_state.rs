@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::command::{ApprovalArgs, Verb};
 use crate::digest::Sha256;
-use crate::journal::{Entry, Event, Head, Parked, Started};
+use crate::journal::{ByPerson, Entry, Event, Head, Parked, Started};
 use crate::json::Json;
 use crate::limits;
 use crate::run::{ParkReason, RunStatus};
@@ -31,6 +31,8 @@ pub struct RunState {
     pub is_paused: bool,
     /// Whether, and why, it can't go on.
     pub parked: Option<Parked>,
+    /// Who wants it to end, and why.
+    pub cancelling: Option<ByPerson>,
     /// How it ended.
     pub ended: Option<RunStatus>,
 }
@@ -115,6 +117,9 @@ impl RunState {
             Event::Resumed(_) => self.is_paused = false,
             Event::Parked(parked) => self.parked = Some(parked.clone()),
             Event::Unparked(_) => self.parked = None,
+            Event::CancelRequested(by) => {
+                self.cancelling.get_or_insert_with(|| by.clone());
+            }
             Event::Ended(ended) => self.ended = Some(ended.status),
             _ => self.record_step(entry).map_err(|why| illegal(&why))?,
         }
@@ -225,6 +230,7 @@ impl OpenStep {
                 self.error = Some(e.error.clone());
                 self.wake_at = Some(e.wake_at);
             }
+            Event::StepAttempted(_) => self.wake_at = None,
             Event::StepDoubted(e) => {
                 self.error = Some(e.error.clone());
                 self.wake_at = None;
@@ -244,6 +250,7 @@ fn step_event(event: &Event) -> Option<StepEvent> {
         Event::StepScheduled(_) => StepEvent::Scheduled,
         Event::StepProgressed(_) => StepEvent::Progressed,
         Event::StepRetried(_) => StepEvent::Retried,
+        Event::StepAttempted(_) => StepEvent::Attempted,
         Event::StepDoubted(_) => StepEvent::Doubted,
         Event::StepRepeated(_) => StepEvent::Repeated,
         Event::StepSucceeded(_) => StepEvent::Succeeded,

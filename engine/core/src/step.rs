@@ -57,6 +57,8 @@ pub enum StepEvent {
     Progressed,
     /// An attempt failed and another follows.
     Retried,
+    /// The intent of that other attempt was journaled.
+    Attempted,
     /// Its outcome is unknown.
     Doubted,
     /// A person decided that it is to be tried again.
@@ -85,17 +87,19 @@ impl StepStatus {
             ) => Self::Failed,
             (None | Some(Self::Running | Self::Retrying), E::Retried) => Self::Retrying,
             (Some(Self::Running | Self::Retrying), E::Progressed) => Self::Running,
+            (Some(Self::Retrying), E::Attempted) => Self::Running,
             (Some(Self::Running | Self::Retrying), E::Doubted) => Self::InDoubt,
             (Some(Self::InDoubt), E::Repeated) => Self::Running,
-            (None, E::Progressed | E::Doubted | E::Repeated)
+            (None, E::Progressed | E::Attempted | E::Doubted | E::Repeated)
             | (
                 Some(Self::Pending),
-                E::Gated | E::Progressed | E::Retried | E::Doubted | E::Repeated,
+                E::Gated | E::Progressed | E::Retried | E::Attempted | E::Doubted | E::Repeated,
             )
+            | (Some(Self::Running), E::Attempted)
             | (Some(Self::Running | Self::Retrying), E::Gated | E::Scheduled | E::Repeated)
             | (
                 Some(Self::InDoubt),
-                E::Gated | E::Scheduled | E::Progressed | E::Retried | E::Doubted,
+                E::Gated | E::Scheduled | E::Progressed | E::Retried | E::Attempted | E::Doubted,
             )
             | (Some(Self::Succeeded | Self::Failed), _) => return None,
         })
@@ -172,11 +176,12 @@ mod tests {
         Some(StepStatus::Succeeded),
         Some(StepStatus::Failed),
     ];
-    const EVENTS: [StepEvent; 8] = [
+    const EVENTS: [StepEvent; 9] = [
         StepEvent::Gated,
         StepEvent::Scheduled,
         StepEvent::Progressed,
         StepEvent::Retried,
+        StepEvent::Attempted,
         StepEvent::Doubted,
         StepEvent::Repeated,
         StepEvent::Succeeded,
@@ -197,12 +202,12 @@ mod tests {
         let legal = |s: Option<StepStatus>| {
             EVENTS.iter().filter(|e| StepStatus::next(s, **e).is_some()).count()
         };
-        assert_eq!(STATUSES.map(legal), [5, 3, 5, 5, 3, 0, 0]);
+        assert_eq!(STATUSES.map(legal), [5, 3, 5, 6, 3, 0, 0]);
     }
 
     #[test]
     fn only_a_person_gets_a_step_out_of_doubt() {
-        for event in [StepEvent::Retried, StepEvent::Progressed, StepEvent::Scheduled] {
+        for event in [StepEvent::Retried, StepEvent::Attempted, StepEvent::Progressed] {
             assert_eq!(StepStatus::next(Some(StepStatus::InDoubt), event), None);
         }
     }

@@ -13,6 +13,13 @@ pub fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// The candidate that is at most two slips of the pen away, and is not what was written.
+pub fn slip<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |candidate: &&str| strsim::levenshtein(written, candidate);
+    let near = candidates.into_iter().min_by_key(distance)?;
+    (1..=2).contains(&distance(&near)).then_some(near)
+}
+
 /// ` (did you mean `x`?)`, or nothing when no candidate is near.
 pub fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(written, candidates)
@@ -28,5 +35,8 @@ mod tests {
         let verbs = ["approval", "execute", "evidence"];
         assert_eq!(nearest("aproval", verbs), Some("approval"));
         assert_eq!(nearest("xyzzy", verbs), None);
+        assert_eq!(slip("aprovl", verbs), Some("approval"));
+        assert_eq!(slip("approval", verbs), None);
+        assert_eq!(slip("approval-eu", verbs), None);
     }
 }

@@ -150,14 +150,17 @@ fn may_take(approval: &Approval, roles: &[String], decision: &Decision) -> Resul
 }
 
 /// A decision is the first thing that a person does about an incident, if nothing came before it;
-/// and it goes into the custody chain.
+/// and it goes into the custody chain. It takes no page but its own: what else is wrong with the
+/// incident goes on calling.
 async fn acknowledge(
     tx: &mut Tx<'_>,
     approval: &Approval,
     decision: &Decision,
 ) -> Result<(), StoreError> {
     let Some(incident) = approval.incident else { return Ok(()) };
-    taken(tx, incident, &decision.person, decision.at).await?;
+    incidents::acknowledge(tx, incident, &decision.person).await?;
+    milestones::mark(tx, incident, Milestone::AcknowledgedAt, decision.at, &decision.person)
+        .await?;
     let record = NewRecord {
         incident,
         at: decision.at,

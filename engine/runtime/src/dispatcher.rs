@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 use crate::shard::{Begin, Message, ShardHandle};
 use crate::shared::Shared;
+use crate::unreadable::{self, Stuck};
 
 /// The longest pause between two looks. What this node does itself rings at once; this is for
 /// what other nodes do.
@@ -153,18 +154,20 @@ impl Dispatcher {
 
     async fn hand_over(&self, claimed: Claimed) {
         let (run, epoch) = (claimed.id, claimed.epoch);
+        let stuck = Stuck::of(&claimed);
         match self.load(claimed).await {
             Ok(begin) => {
                 if let Some(shard) = shard_of(&self.shards, run) {
                     shard.tell(Message::Begin(Box::new(begin)));
                 }
             }
-            Err(error) => {
+            Err(StoreError::Unavailable(error)) => {
                 tracing::error!(run.id = %run, %error, "a run can't be loaded");
                 let mut orphans =
                     self.shared.orphans.lock().unwrap_or_else(PoisonError::into_inner);
                 orphans.push((run, epoch));
             }
+            Err(error) => unreadable::park(self.shared.clone(), stuck, error.to_string()).await,
         }
     }
 

@@ -20,6 +20,7 @@ mod runtime;
 mod shard;
 mod shared;
 mod steps;
+mod unreadable;
 
 pub mod approvals;
 pub mod evidence;

@@ -49,8 +49,6 @@ pub(crate) struct Live {
     ended: Option<ScriptStanding>,
     /// Facts that were taken since the run was loaded.
     taken: BTreeSet<InboxId>,
-    /// A person wants it to end: why.
-    cancelling: Option<(String, String)>,
     answers: Vec<(StepKey, Answer)>,
     pub(crate) outbox: Outbox,
     now: Timestamp,
@@ -135,7 +133,6 @@ impl Live {
             unwritten: BTreeMap::new(),
             ended: None,
             taken: BTreeSet::new(),
-            cancelling: None,
             answers: Vec::new(),
             outbox: Outbox::default(),
             now: shared.world.now(),
@@ -204,7 +201,7 @@ impl Live {
     /// Whether the script is not to run now.
     fn is_resting(&self) -> bool {
         let parked = self.state.park_reason().is_some_and(|reason| reason != ParkReason::InDoubt);
-        parked || self.state.is_paused || self.cancelling.is_some() || self.ended.is_some()
+        parked || self.state.is_paused || self.state.cancelling.is_some() || self.ended.is_some()
     }
 
     fn note_fact(&mut self, command: Command, result: Json) {

@@ -45,11 +45,15 @@ async fn round(shared: &Shared) -> Result<(), StoreError> {
         if !claim(shared, &page).await? {
             continue;
         }
-        let error = send(shared, &page).await.err();
-        if let Some(error) = &error {
-            tracing::error!(page.id = %page.id, page.message = %page.message, %error, "a page did not go out");
-        }
         let is_spent = page.deliveries + 1 >= limits::PAGE_DELIVERIES;
+        let mut error = send(shared, &page).await.err();
+        if error.is_none() && is_spent {
+            error =
+                Some(format!("it went out {} times, and nobody took it", limits::PAGE_DELIVERIES));
+        }
+        if let Some(error) = &error {
+            tracing::error!(page.id = %page.id, page.message = %page.message, %error, "a page reaches nobody");
+        }
         let next_at = (!is_spent).then(|| now.plus_ms(page.repeat_ms));
         let (id, level) = (page.id, page.level + 1);
         shared

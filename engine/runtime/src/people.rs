@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{IncidentId, PageId, TokenId};
+use stanch_engine_core::suggest;
 use stanch_engine_store::tokens::{self, Token};
 use stanch_engine_store::{StoreError, incidents, pages, settings};
 
@@ -70,6 +71,9 @@ pub enum TokenError {
     /// The name is taken, or is none.
     #[error("{0}")]
     Name(String),
+    /// A role looks like a slip of the pen.
+    #[error("{0}")]
+    Role(String),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,12 +91,18 @@ pub async fn find(runtime: &Runtime, secret: &str) -> Result<Option<Token>, Stor
 /// Makes a token and gives its secret, which is nowhere else.
 ///
 /// # Errors
-/// [`TokenError`] when the name is taken or is none.
+/// [`TokenError`] when the name is taken or is none, or a role is nearly one that Stanch knows.
 pub async fn create_token(
     runtime: &Runtime,
     name: &str,
     roles: Vec<String>,
 ) -> Result<String, TokenError> {
+    let known = Role::ALL.map(Role::as_str);
+    let slip = roles.iter().find_map(|role| Some((role, suggest::slip(role, known)?)));
+    if let Some((written, meant)) = slip {
+        let message = format!("the role `{written}`: did you mean `{meant}`?");
+        return Err(TokenError::Role(message));
+    }
     let legal = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
     if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {
         let message = format!("`{name}` can't be a name: use letters, digits and `-_.@`");

@@ -2,7 +2,7 @@
 
 use stanch_engine_core::approval::ApprovalStatus;
 use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
-use stanch_engine_core::incident::{IncidentEvent, Milestone, Verdict};
+use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone, Verdict};
 use stanch_engine_core::journal::Started;
 use stanch_engine_core::severity::Severity;
 use stanch_engine_core::time::Timestamp;
@@ -90,17 +90,21 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
 }
 
 /// Moves an incident's status by the table in `core`; an event that is not legal there changes
-/// nothing.
+/// nothing. An incident that is open again is not contained: only the next containment that holds
+/// is the one that KPIs count.
 pub(crate) async fn happen(
     tx: &mut Tx<'_>,
     id: IncidentId,
     event: IncidentEvent,
 ) -> Result<(), StoreError> {
     let Some(incident) = incidents::get(tx, id).await? else { return Ok(()) };
-    match incident.status.next(event) {
-        Some(status) if status != incident.status => incidents::set_status(tx, id, status).await,
-        _ => Ok(()),
+    let Some(status) = incident.status.next(event).filter(|next| *next != incident.status) else {
+        return Ok(());
+    };
+    if status == IncidentStatus::Open {
+        milestones::unmark(tx, id, Milestone::ContainedAt).await?;
     }
+    incidents::set_status(tx, id, status).await
 }
 
 /// The page that asks people to decide.

@@ -145,6 +145,7 @@ pub async fn start(runtime: &Runtime, request: StartRequest) -> Result<RunId, Ru
         requester: request.requester,
         scope: scope(shared, alert_value.as_ref(), incident.as_ref(), json!(request.inputs)),
     };
+    let subject = parts.subject.clone();
     let until = lease_until(shared.settings.lease, shared.world.now());
     let (new, started) = parts.into_run(shared, Some((shared.node, until)));
     let (run, (created, stored)) = (new.id, oneshot::channel());
@@ -155,10 +156,24 @@ pub async fn start(runtime: &Runtime, request: StartRequest) -> Result<RunId, Ru
     }
     match stored.await {
         Ok(Ok(())) => Ok(run),
-        Ok(Err(StoreError::Conflict(why))) => Err(RunsError::TooLate(why)),
+        Ok(Err(StoreError::Conflict(why))) => {
+            Err(second(runtime, &active.header.name, subject.as_deref())
+                .await
+                .unwrap_or(RunsError::TooLate(why)))
+        }
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(RunsError::TooLate("the node is stopping".to_owned())),
     }
+}
+
+/// A run about the same thing that is open, if that is what was in the way.
+async fn second(runtime: &Runtime, playbook: &str, subject: Option<&str>) -> Option<RunsError> {
+    let (playbook, subject) = (playbook.to_owned(), subject?.to_owned());
+    let find = runtime.store().read(move |conn| {
+        Box::pin(async move { runs::open_of_subject(conn, &playbook, &subject).await })
+    });
+    let open = find.await.ok().flatten()?;
+    Some(RunsError::TooLate(format!("{open} is at it already: `stanch runs show {open}`")))
 }
 
 fn no_playbook(shared: &Shared, name: &str) -> RunsError {

@@ -31,6 +31,7 @@ use crate::job::{Job, JobDone};
 use crate::live::{Happening, Identity, Live};
 use crate::projection;
 use crate::shared::Shared;
+use crate::unreadable::Stuck;
 
 use message::Outcomes;
 pub(crate) use message::{Begin, Message, ShardHandle};
@@ -167,9 +168,13 @@ impl Shard {
                     Ok(program) => {
                         let who = Identity::of_new(&new);
                         let shared = self.shared.clone();
-                        let live =
-                            self.watch.during(|| Live::create(&shared, program, who, new, started));
-                        self.admit(live, Some(created));
+                        let begin = || Live::create(&shared, program, who, new, started);
+                        match self.watch.during(begin) {
+                            Ok(live) => self.admit(live, Some(created)),
+                            Err(why) => {
+                                let _ = created.send(Err(StoreError::Conflict(why)));
+                            }
+                        }
                     }
                     Err(why) => {
                         let why = format!("{run} can't begin: {why}");
@@ -181,17 +186,13 @@ impl Shard {
     }
 
     fn load(&mut self, claimed: Claimed, bundle: &Bundle, entries: &[Entry], facts: Vec<Fact>) {
-        let (run, epoch) = (claimed.id, claimed.epoch);
+        let stuck = Stuck::of(&claimed);
         let is_poison = claimed.recoveries > limits::RECOVERIES;
         let who = Identity::of_claimed(claimed);
         let shared = self.shared.clone();
         let program = match self.program(bundle) {
             Ok(program) => program,
-            Err(why) => {
-                tracing::error!(run.id = %run, %why, "a pinned playbook does not compile");
-                self.let_go(run, epoch);
-                return;
-            }
+            Err(why) => return self.give_up(stuck, format!("its playbook can't be read: {why}")),
         };
         let loaded = if is_poison {
             Live::park_unseen(
@@ -202,14 +203,11 @@ impl Shard {
                 (ParkReason::Poison, POISON.to_owned()),
             )
         } else {
-            self.watch.during(|| Live::load(&shared, program, who, entries, facts))
+            self.watch.during(|| Live::load(&shared, program, who, entries, facts)).flatten()
         };
         match loaded {
             Ok(live) => self.admit(live, None),
-            Err(why) => {
-                tracing::error!(run.id = %run, %why, "a journal can't be read");
-                self.let_go(run, epoch);
-            }
+            Err(why) => self.give_up(stuck, format!("its journal can't be read: {why}")),
         }
     }
 
@@ -245,9 +243,14 @@ impl Shard {
     fn take_in(&mut self, run: RunId) {
         let Some(resident) = self.residents.get_mut(&run) else { return };
         let backlog = std::mem::take(&mut resident.backlog);
-        let shared = &self.shared;
-        self.watch.during(|| resident.live.handle(shared, backlog));
-        self.send_out(run);
+        let (shared, stuck) = (self.shared.clone(), Stuck::from(&resident.live.who));
+        match self.watch.during(|| resident.live.handle(&shared, backlog)) {
+            Ok(()) => self.send_out(run),
+            Err(why) => {
+                self.residents.remove(&run);
+                self.give_up(stuck, why);
+            }
+        }
     }
 
     /// Writes what a run wants written, and begins the jobs that need no commit before them.

@@ -8,18 +8,22 @@ pub(crate) mod approval;
 mod other;
 mod plan;
 
-pub(crate) use plan::seen;
+pub(crate) use plan::{note_change, seen};
 
+use serde_json::json;
 use stanch_engine_core::command::{Command, Verb, summary};
+use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::effect::RetrySafety;
 use stanch_engine_core::id::IncidentId;
-use stanch_engine_core::journal::{Event, StepDoubted, StepProgressed, StepRetried, StepScheduled};
+use stanch_engine_core::journal::{
+    Event, StepAttempted, StepDoubted, StepProgressed, StepRetried, StepScheduled,
+};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::retry::RetryPolicy;
 use stanch_engine_core::run_state::OpenStep;
-use stanch_engine_core::step::{ErrorKind, StepError, StepKey};
+use stanch_engine_core::step::{ErrorKind, StepError, StepKey, StepStatus};
 
 use crate::job::{JobDone, JobOutcome, Work};
 use crate::live::Live;
@@ -69,7 +73,12 @@ pub(crate) fn repeat(live: &mut Live, shared: &Shared, key: StepKey, step: &Open
     attempt(live, shared, key, step, step.attempts + 2);
 }
 
+/// An attempt after one that failed is an intent of its own: a crash may cut it off, too.
 fn attempt(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep, number: u32) {
+    if step.status == StepStatus::Retrying {
+        let key = key.clone();
+        live.record(Event::StepAttempted(StepAttempted { key, attempt: number }));
+    }
     let work = match step.head.verb {
         Verb::Action => action::call_of(live, shared, &step.head.args).map(Work::Action),
         Verb::Change => plan::call_of(shared, &step.head.args).map(Work::Action),
@@ -102,8 +111,8 @@ pub(crate) fn find_out(live: &mut Live, shared: &Shared, key: StepKey, step: &Op
         Ok(call) if call.safety == RetrySafety::Lookup || probe.is_some() => {
             live.run_job(key, step.attempts + 1, Work::LookUp(call, probe));
         }
-        Ok(_) => doubt(live, key, unknown(step)),
-        Err(error) => doubt(live, key, error),
+        Ok(_) => doubt(live, shared, key, unknown(step)),
+        Err(error) => doubt(live, shared, key, error),
     }
 }
 
@@ -116,7 +125,9 @@ fn unknown(step: &OpenStep) -> StepError {
     StepError { kind: ErrorKind::InDoubt, code: "unknown_outcome".to_owned(), message }
 }
 
-fn doubt(live: &mut Live, key: StepKey, error: StepError) {
+fn doubt(live: &mut Live, shared: &Shared, key: StepKey, error: StepError) {
+    let how = json!({ "error": error });
+    plan::note_change(live, shared, &key, CustodyAction::ChangeDoubted, &how);
     live.record(Event::StepDoubted(StepDoubted { key, error }));
 }
 
@@ -135,7 +146,8 @@ pub(crate) fn take_outcome(live: &mut Live, shared: &Shared, done: JobDone) {
                 return;
             }
             projections.into_iter().for_each(|projection| live.project(projection));
-            plan::note_change(live, &key, call.as_ref());
+            let how = call.as_ref().map(Json::value).unwrap_or_default();
+            plan::note_change(live, shared, &key, CustodyAction::Changed, &how);
             live.succeed(key, result, call);
         }
         JobOutcome::Again { state, after } => {
@@ -151,6 +163,8 @@ pub(crate) fn take_outcome(live: &mut Live, shared: &Shared, done: JobDone) {
         JobOutcome::Failed { error, call, projections } => {
             if !retry(live, shared, &key, &error) {
                 projections.into_iter().for_each(|projection| live.project(projection));
+                let how = json!({"error": error, "call": call.as_ref().map(Json::value)});
+                plan::note_change(live, shared, &key, CustodyAction::ChangeFailed, &how);
                 live.fail(key, error, call);
             }
         }
@@ -159,7 +173,7 @@ pub(crate) fn take_outcome(live: &mut Live, shared: &Shared, done: JobDone) {
                 go_on(live, shared, key, &step);
             }
         }
-        JobOutcome::CanNotTell(error) => doubt(live, key, error),
+        JobOutcome::CanNotTell(error) => doubt(live, shared, key, error),
     }
 }
 
@@ -207,15 +221,10 @@ pub(crate) fn record(
     live: &Live,
     incident: IncidentId,
     key: &StepKey,
-    action: stanch_engine_core::custody::CustodyAction,
+    action: CustodyAction,
     item: Option<Sha256>,
     detail: serde_json::Value,
 ) -> stanch_engine_store::custody::NewRecord {
     let (at, actor) = (live.now(), format!("{} step {key}", live.who.id));
     stanch_engine_store::custody::NewRecord { incident, at, actor, action, item, detail }
-}
-
-/// The JSON of a value that is built here.
-pub(crate) fn json(value: &serde_json::Value) -> Json {
-    Json::canonical(value)
 }

@@ -115,6 +115,9 @@ fn tell(entry: &Entry, head: Option<&Head>) -> Option<String> {
         Event::StepGated(_) => format!("{what}: people are asked first"),
         Event::StepScheduled(_) if is_change => format!("{what}: about to be sent"),
         Event::StepScheduled(_) => return None,
+        Event::StepAttempted(again) if is_change => {
+            format!("{what}: about to be sent again, attempt {}", again.attempt)
+        }
         Event::StepSucceeded(done) => {
             let result = done.result.value();
             match head.map(|head| head.verb) {
@@ -143,6 +146,9 @@ fn tell(entry: &Entry, head: Option<&Head>) -> Option<String> {
         Event::Resumed(person) => format!("resumed by {}: {}", person.by, person.reason),
         Event::Parked(parked) => format!("parked ({}): {}", parked.reason.as_str(), parked.detail),
         Event::Unparked(person) => format!("taken up again by {}: {}", person.by, person.reason),
+        Event::CancelRequested(person) => {
+            format!("to be ended by {}: {}", person.by, person.reason)
+        }
         Event::Ended(ended) => match &ended.error {
             Some(error) => format!("{}: {error}", ended.status),
             None => ended.status.to_string(),

@@ -137,6 +137,7 @@ impl Reader<'_> {
             found.extend(self.check_hiding(call));
             found.extend(check_comparer(call, &stepping));
             found.extend(spelling::check_options(call));
+            found.extend(check_probe(call));
         }
         found.extend(spelling::check_scope(self.ast));
         found
@@ -313,6 +314,15 @@ fn incomplete(call: &Call, operation: &str, effect: Effect) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// That a probe which is written out can fail.
+fn check_probe(call: &Call) -> Option<Diagnostic> {
+    if call.name != "probe" || call.library.is_some() || call.is_method {
+        return None;
+    }
+    let wrong = stanch_engine_core::probe::check(call.literal(2)?).err()?;
+    Some(Diagnostic::error(position(call.at), wrong.to_string()))
 }
 
 /// That a comparer takes no steps.

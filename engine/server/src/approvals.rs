@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use stanch_engine_core::approval::Answer;
 use stanch_engine_core::id::ApprovalId;
 use stanch_engine_runtime::approvals::{self, Say};
+use stanch_engine_runtime::people;
 use stanch_engine_store::approvals as rows;
 
 use crate::App;
@@ -70,5 +71,6 @@ pub(crate) async fn decide(
     let id = id_of(&id)?;
     let say = Say { answer: body.decision, reason: body.reason, form: body.form };
     let status = approvals::decide(&app.runtime, id, &caller.0, say).await?;
-    Ok(Json(json!({"id": id, "status": status})))
+    let is_halted = people::halted(&app.runtime).await?.is_some();
+    Ok(Json(json!({"id": id, "status": status, "halted": is_halted})))
 }

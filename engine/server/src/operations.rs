@@ -38,6 +38,11 @@ pub(crate) async fn halt(
     Read(body): Read<Halt>,
 ) -> Handled<Json<Value>> {
     let caller = caller.must_be(Role::Responder)?;
+    if body.reason.trim().is_empty() {
+        return Err(Refusal::bad_request(
+            "`reason` is empty: who comes after you wants to know why",
+        ));
+    }
     people::halt(&app.runtime, &caller.name, &body.reason).await?;
     tracing::warn!(by = %caller.name, reason = %body.reason, "the kill switch was thrown");
     Ok(Json(json!({"halted": people::halted(&app.runtime).await?})))
@@ -81,6 +86,7 @@ pub(crate) async fn create_token(
     let made = people::create_token(&app.runtime, &body.name, body.roles).await;
     let token = made.map_err(|error| match error {
         TokenError::Name(detail) => Refusal::conflict(detail),
+        TokenError::Role(detail) => Refusal::bad_request(detail),
         TokenError::Store(error) => error.into(),
     })?;
     let answer = json!({"name": body.name, "token": token});

@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use stanch_engine_core::approval::may_decide;
 use stanch_engine_core::id::PageId;
-use stanch_engine_runtime::people;
+use stanch_engine_runtime::people::{self, Role};
 use stanch_engine_store::pages;
 
 use crate::App;
@@ -43,13 +44,19 @@ pub(crate) async fn list(
     Ok(page(&rows, limit, |row| row.id.to_string(), views::page))
 }
 
-/// Takes a page: it does not go out again.
+/// Takes a page: it does not go out again. Whoever responds may, and whoever it calls by name.
 pub(crate) async fn take(
     State(app): State<App>,
     caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
     let id: PageId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let row = app.runtime.store().read(|conn| Box::pin(pages::get(conn, id))).await?;
+    let is_called =
+        row.is_some_and(|page| may_decide(&page.chain, &caller.0.name, &caller.0.roles));
+    if !is_called {
+        caller.must_be(Role::Responder)?;
+    }
     if !people::take_page(&app.runtime, id, &caller.0.name).await? {
         return Err(Refusal::conflict(format!("{id} was taken before, or is not there")));
     }

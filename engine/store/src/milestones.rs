@@ -1,4 +1,4 @@
-//! Milestones of incidents. Each is marked once: the first time counts.
+//! Milestones of incidents. Each is marked once: the first time counts, unless it is taken back.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ statements! {
     MARK =
         "INSERT INTO milestones (incident_id, milestone, at, source) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (incident_id, milestone) DO NOTHING";
+    UNMARK = "DELETE FROM milestones WHERE incident_id = $1 AND milestone = $2";
     OF_INCIDENT = "SELECT milestone, at, source FROM milestones WHERE incident_id = $1 ORDER BY at";
     SINCE =
         "SELECT m.incident_id AS incident_id, m.milestone AS milestone, m.at AS at FROM milestones m \
@@ -40,6 +41,19 @@ pub async fn mark(
         .bind(at.micros())
         .bind(source.to_owned());
     Ok(tx.run(query).await? == 1)
+}
+
+/// Takes a milestone back that no longer holds.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn unmark(
+    tx: &mut Tx<'_>,
+    incident: IncidentId,
+    milestone: Milestone,
+) -> Result<(), StoreError> {
+    let query = tx.query(&UNMARK).bind(incident.to_string()).bind(milestone.as_str());
+    tx.run(query).await.map(drop)
 }
 
 /// The milestones of an incident, by time.

@@ -29,6 +29,7 @@ statements! {
         "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE dedup_key = $1 AND taken_at IS NULL";
     UNDELIVERED =
         "SELECT last_error FROM pages WHERE taken_at IS NULL AND last_error IS NOT NULL LIMIT 1";
+    GET = "SELECT * FROM pages WHERE id = $1";
     LIST =
         "SELECT * FROM pages WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) \
          AND ($2 = 0 OR taken_at IS NULL) ORDER BY id DESC LIMIT $3";
@@ -119,6 +120,15 @@ pub async fn claim(tx: &mut Tx<'_>, page: &Page, until: Timestamp) -> Result<boo
         .bind(page.next_at.map(Timestamp::micros))
         .bind(until.micros());
     Ok(tx.run(query).await? == 1)
+}
+
+/// One page.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn get(conn: &mut Conn<'_>, id: PageId) -> Result<Option<Page>, StoreError> {
+    let row = conn.maybe(conn.query(&GET).bind(id.to_string())).await?;
+    row.map(|row| read(&Row::of("pages", &row))).transpose()
 }
 
 /// Why the last delivery of a page that is out failed, if one did.

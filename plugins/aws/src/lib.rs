@@ -14,6 +14,7 @@ mod effect;
 pub mod model;
 mod operations;
 mod params;
+mod redact;
 mod reviewed;
 mod rules;
 mod safety;

@@ -11,6 +11,7 @@ use stanch_plugins_sdk::{
 };
 
 use crate::client_builder;
+use crate::secrets::{Secrets, bare};
 
 /// Bytes of an answer; what is larger belongs into the evidence store.
 const ANSWER_BYTES: usize = 1024 * 1024;
@@ -45,12 +46,15 @@ enum Retry {
 }
 
 /// `http.request`.
-pub(crate) struct Request(reqwest::Client);
+pub(crate) struct Request {
+    client: reqwest::Client,
+    secrets: Secrets,
+}
 
 impl Request {
-    pub(crate) fn new() -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(secrets: Secrets) -> Result<Self, reqwest::Error> {
         let agent = concat!("stanch/", env!("CARGO_PKG_VERSION"));
-        Ok(Self(client_builder().user_agent(agent).build()?))
+        Ok(Self { client: client_builder().user_agent(agent).build()?, secrets })
     }
 
     fn read(input: &Value) -> Result<(Input, reqwest::Method, reqwest::Url), ActionError> {
@@ -67,30 +71,36 @@ impl Request {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad(format!("`{url}`: only http and https are called")));
         }
+        if let Some(why) = input.headers.iter().find_map(|(name, value)| bare(name, value)) {
+            return Err(bad(why));
+        }
         Ok((input, method, url))
     }
 
     async fn call(&self, context: &ActionContext, input: &Value) -> Result<Outcome, ActionError> {
-        let (input, method, url) = Self::read(input)?;
+        let (input, method, _) = Self::read(input)?;
         let effect = input.effect.unwrap_or(Effect::Notify);
         if effect > context.granted {
             return Err(ActionError::denied("not_granted", "the call reaches farther than it may"));
         }
+        let unknown = |why| ActionError::permanent("bad_input", why);
+        let fill = |text: &str| self.secrets.fill(text).map_err(unknown);
         let mut request = self
-            .0
-            .request(method, url)
+            .client
+            .request(method, fill(&input.url)?)
             .timeout(context.timeout.duration())
             .header("Idempotency-Key", context.token.to_string());
         for (name, value) in &input.headers {
-            request = request.header(name, value);
+            request = request.header(name, fill(value)?);
         }
         request = match &input.body {
             Value::Null => request,
-            Value::String(text) => request.body(text.clone()),
-            json => request.json(json),
+            Value::String(text) => request.body(fill(text)?),
+            json => request.json(&self.secrets.fill_json(json).map_err(unknown)?),
         };
-        let answer = request.send().await.map_err(|error| unsent(&error))?;
-        read_answer(answer).await
+        // The address may hold a secret.
+        let answer = request.send().await.map_err(|error| unsent(&error.without_url()))?;
+        read_answer(answer, &self.secrets).await
     }
 }
 
@@ -104,10 +114,13 @@ fn unsent(error: &reqwest::Error) -> ActionError {
     ActionError::new(kind, "no_answer", message)
 }
 
-async fn read_answer(mut answer: reqwest::Response) -> Result<Outcome, ActionError> {
+async fn read_answer(
+    mut answer: reqwest::Response,
+    secrets: &Secrets,
+) -> Result<Outcome, ActionError> {
     let status = answer.status();
     let text = |value: &reqwest::header::HeaderValue| {
-        String::from_utf8_lossy(value.as_bytes()).into_owned()
+        secrets.hide(&String::from_utf8_lossy(value.as_bytes()))
     };
     let headers: Map<String, Value> = answer
         .headers()
@@ -116,7 +129,7 @@ async fn read_answer(mut answer: reqwest::Response) -> Result<Outcome, ActionErr
         .collect();
     let mut body = Vec::new();
     let broken = |error: reqwest::Error| {
-        ActionError::new(ErrorKind::InDoubt, "answer_cut_off", error.to_string())
+        ActionError::new(ErrorKind::InDoubt, "answer_cut_off", error.without_url().to_string())
     };
     while let Some(chunk) = answer.chunk().await.map_err(broken)? {
         body.extend_from_slice(&chunk);
@@ -125,16 +138,16 @@ async fn read_answer(mut answer: reqwest::Response) -> Result<Outcome, ActionErr
             return Err(ActionError::permanent("answer_too_large", message));
         }
     }
+    let body = secrets.hide(&String::from_utf8_lossy(&body));
     if !status.is_success() {
         return Err(refused(status, &body));
     }
-    let body = serde_json::from_slice(&body)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+    let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
     let value = json!({"status": status.as_u16(), "headers": headers, "body": body});
     Ok(Outcome::Done(Done { value, call: CallRecord::default() }))
 }
 
-fn refused(status: reqwest::StatusCode, body: &[u8]) -> ActionError {
+fn refused(status: reqwest::StatusCode, body: &str) -> ActionError {
     let kind = match status.as_u16() {
         429 => ErrorKind::Throttle,
         503 => ErrorKind::Transient,
@@ -142,7 +155,7 @@ fn refused(status: reqwest::StatusCode, body: &[u8]) -> ActionError {
         500.. => ErrorKind::InDoubt,
         _ => ErrorKind::Permanent,
     };
-    let body: String = String::from_utf8_lossy(body).chars().take(300).collect();
+    let body: String = body.chars().take(300).collect();
     ActionError::new(kind, format!("http_{}", status.as_u16()), format!("{status}: {body}"))
 }
 
@@ -214,7 +227,24 @@ mod tests {
     }
 
     async fn call(input: Value) -> Result<Outcome, ActionError> {
-        Request::new().unwrap().call(&context(), &input).await
+        let secrets = Secrets::new([("crm".to_owned(), "s3cret".to_owned())].into());
+        Request::new(secrets).unwrap().call(&context(), &input).await
+    }
+
+    #[tokio::test]
+    async fn a_secret_goes_out_by_its_name_and_never_comes_back() {
+        let (url, server) =
+            serve(b"HTTP/1.1 200 OK\r\nX-Echo: s3cret\r\nContent-Length: 6\r\n\r\ns3cret").await;
+        let input = json!({"method": "post", "url": format!("{url}?k={{{{secret:crm}}}}"),
+            "headers": {"Authorization": "Bearer {{secret:crm}}"}, "body": {"key": "{{secret:crm}}"}});
+        let Ok(Outcome::Done(done)) = call(input).await else { panic!("it answers") };
+        assert!(!done.value.to_string().contains("s3cret"), "{}", done.value);
+        assert_eq!(server.await.unwrap().matches("s3cret").count(), 3);
+
+        let gone = json!({"method": "post", "url": "http://127.0.0.1:1/?k={{secret:crm}}"});
+        assert!(!call(gone).await.unwrap_err().to_string().contains("s3cret"));
+        let open = json!({"method": "get", "url": url, "headers": {"authorization": "Bearer x"}});
+        assert!(call(open).await.unwrap_err().message.contains("[secrets]"));
     }
 
     #[tokio::test]
@@ -253,7 +283,7 @@ mod tests {
 
     #[test]
     fn inputs_are_read_before_anything_is_journaled() {
-        let classify = |input| Request::new().unwrap().classify(&input);
+        let classify = |input| Request::new(Secrets::default()).unwrap().classify(&input);
         for bad in [
             json!({"method": "GET"}),
             json!({"method": "GET", "url": "file:///etc/passwd"}),

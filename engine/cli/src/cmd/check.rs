@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use stanch_engine_runtime::playbooks;
 use stanch_plugins_sdk::Catalogue;
 
+use stanch_plugins_http::Secrets;
+
 use crate::args::{Check, Common};
 use crate::config::{Config, environment};
 use crate::output;
@@ -15,7 +17,7 @@ use crate::wiring;
 
 pub(super) fn run(common: &Common, args: &Check) -> anyhow::Result<ExitCode> {
     let config = Config::load(common.config.as_deref(), &environment)?;
-    let catalogue = wiring::catalogue(&config, None)?;
+    let catalogue = wiring::catalogue(&config, None, Secrets::default())?;
     let mut files = Vec::new();
     for path in &args.paths {
         gather(path, &mut files)?;

@@ -20,7 +20,7 @@ pub(super) async fn run(client: &Client, args: &Kpis, json: bool) -> anyhow::Res
 /// Prints KPIs for people.
 pub(super) fn show(report: &Value) {
     let incidents = if report["incidents"] == 1 { "incident" } else { "incidents" };
-    println!("{} {incidents} since {}", report["incidents"], output::text(&report["since"]));
+    println!("{} {incidents} since {}", report["incidents"], output::moment(&report["since"]));
     println!(
         "{:<22} {:>6} {:>10} {:>10} {:>10} {:>10} {:>6}",
         "", "count", "mean", "p50", "p90", "p95", "open"
@@ -30,12 +30,12 @@ pub(super) fn show(report: &Value) {
         println!(
             "{:<22} {:>6} {:>10} {:>10} {:>10} {:>10} {:>6}   {}",
             output::text(&kpi["title"]),
-            kpi["count"],
+            output::text(&kpi["count"]),
             span("mean_ms"),
             span("p50_ms"),
             span("p90_ms"),
             span("p95_ms"),
-            kpi["open"],
+            output::text(&kpi["open"]),
             output::text(&kpi["formula"]),
         );
     }

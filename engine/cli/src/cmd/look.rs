@@ -169,7 +169,7 @@ fn show_incident(found: &Value, timeline: &Value) {
 /// A line of a timeline for people.
 pub(super) fn timeline_line(line: &Value) -> String {
     let text = |name: &str| output::text(&line[name]);
-    format!("{:<30} {:<10} {}", text("at"), text("kind"), text("text"))
+    format!("{:<24}  {:<10} {}", output::moment(&line["at"]), text("kind"), text("text"))
 }
 
 pub(super) async fn pages(client: &Client, what: Pages, json: bool) -> anyhow::Result<()> {

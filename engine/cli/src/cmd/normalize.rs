@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use serde_json::json;
 use stanch_engine_runtime::intake;
 
+use stanch_plugins_http::Secrets;
+
 use crate::args::{Common, Normalize};
 use crate::config::{Config, environment};
 use crate::output;
@@ -13,7 +15,7 @@ use crate::wiring;
 
 pub(super) fn run(common: &Common, args: &Normalize) -> anyhow::Result<()> {
     let config = Config::load(common.config.as_deref(), &environment)?;
-    let catalogue = wiring::catalogue(&config, None)?;
+    let catalogue = wiring::catalogue(&config, None, Secrets::default())?;
     let mut body = Vec::new();
     if args.file.as_os_str() == "-" {
         std::io::stdin().read_to_end(&mut body)?;

@@ -25,6 +25,11 @@ pub(super) async fn decide(
         output::json(&answer);
     } else {
         println!("{} is {}", args.approval, output::text(&answer["status"]));
+        if answer["halted"] == true {
+            println!(
+                "the kill switch is thrown: nothing will be changed (`stanch unhalt` takes it back)"
+            );
+        }
     }
     Ok(())
 }

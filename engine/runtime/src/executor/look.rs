@@ -23,7 +23,8 @@ fn call_of(probe: &Probe) -> Call {
     };
     Call {
         action: "aws.call".to_owned(),
-        input: json!({"operation": probe.operation, "params": plain(probe.params.clone())}),
+        input: json!({"operation": probe.operation, "params": plain(probe.params.clone()),
+            "paginate": "auto"}),
         options,
         effect: Effect::Read,
         safety: RetrySafety::Natural,
@@ -56,19 +57,20 @@ async fn answer(
     }
 }
 
-/// Looks once.
+/// Looks once. What is not there (yet) is an error of AWS or an answer that the expression does
+/// not fit: neither passes, and the next look may see more.
 pub(super) async fn look(shared: &Shared, job: &Job, probe: &Probe) -> JobOutcome {
-    let answer = match answer(shared, job, probe).await {
-        Ok(answer) => answer,
+    let (passes, value) = match answer(shared, job, probe).await {
+        Ok(answer) => match probe::look(probe, &answer) {
+            Ok(seen) => (seen.passes, kept(seen.value)),
+            Err(error) => (false, json!({"error": error.to_string()})),
+        },
+        Err(error) if error.kind == ErrorKind::Permanent => {
+            (false, json!({"error": error.to_string()}))
+        }
         Err(error) => return JobOutcome::failed(error.into()),
     };
-    match probe::look(probe, &answer) {
-        Ok(seen_now) => {
-            let value = kept(seen_now.value);
-            JobOutcome::done(seen(seen_now.passes, &value, shared.world.now()))
-        }
-        Err(error) => JobOutcome::failed(StepError::permanent("probe", error.to_string())),
-    }
+    JobOutcome::done(seen(passes, &value, shared.world.now()))
 }
 
 /// Finds out whether a call took place: by the action itself, else by the change's probe. What

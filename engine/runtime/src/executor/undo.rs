@@ -1,6 +1,7 @@
 //! The plan that takes back what a run did: its changes in reverse, each by its inverse, after a
 //! look whether they still stand as the run left them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -12,34 +13,33 @@ use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::plan::{Change, Plan, Purpose};
 use stanch_engine_core::step::{ErrorKind, StepError, StepKey};
-use stanch_engine_store::journal;
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::{StoreError, journal};
 
 use super::look::look;
 use crate::job::{Job, JobOutcome};
 use crate::shared::Shared;
 
-/// What a run changed, and how it asked.
+/// What a run and the runs that it started changed, and how it asked.
 #[derive(Default)]
 struct Deeds {
-    changes: Vec<Change>,
+    changes: Vec<(Timestamp, Change)>,
+    /// Changes that failed, perhaps half way, or that are in doubt.
+    unsure: Vec<String>,
     asked: Option<ApprovalOptions>,
+    children: Vec<RunId>,
 }
 
 pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutcome {
-    let load = shared
-        .store
-        .read(|conn| Box::pin(journal::load(conn, run, 0, limits::STEPS_PER_RUN * 4)))
-        .await;
-    let entries = match load {
-        Ok(entries) => entries,
+    let deeds = match all_deeds(shared, run).await {
+        Ok(deeds) => deeds,
         Err(error) => {
             let (kind, code) = (ErrorKind::Transient, "store".to_owned());
             return JobOutcome::failed(StepError { kind, code, message: error.to_string() });
         }
     };
-    let deeds = deeds(&entries);
     let (mut items, mut last, mut drifted) = (Vec::new(), Vec::new(), Vec::new());
-    for change in deeds.changes.iter().rev() {
+    for (_, change) in deeds.changes.iter().rev() {
         match change.undo() {
             Some(undo) => {
                 drifted.extend(drift(shared, job, change).await);
@@ -49,9 +49,13 @@ pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutc
         }
     }
     if items.is_empty() {
-        let message = match last.as_slice() {
-            [] => format!("{run} changed nothing"),
-            last => {
+        let message = match (last.as_slice(), deeds.unsure.as_slice()) {
+            ([], []) => format!("{run} changed nothing"),
+            ([], unsure) => format!(
+                "{run} changed nothing for sure, but look yourself at what failed or is in doubt: {}",
+                unsure.join(", ")
+            ),
+            (last, _) => {
                 format!("nothing that {run} changed can be undone: {} is FINAL", last.join(", "))
             }
         };
@@ -62,9 +66,30 @@ pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutc
         "plan": Plan { purpose: Purpose::Undo, items },
         "drifted": drifted,
         "final": last,
+        "unsure": deeds.unsure,
         "approvers": asked.approvers(),
         "quorum": asked.quorum(),
     })))
+}
+
+/// The deeds of a run and of every run that it started, by time.
+async fn all_deeds(shared: &Shared, run: RunId) -> Result<Deeds, StoreError> {
+    let mut all = Deeds { children: vec![run], ..Deeds::default() };
+    let mut read = 0;
+    while let Some(run) = all.children.get(read).copied() {
+        read += 1;
+        let entries = shared
+            .store
+            .read(|conn| Box::pin(journal::load(conn, run, 0, limits::STEPS_PER_RUN * 4)))
+            .await?;
+        let one = deeds(&entries);
+        all.changes.extend(one.changes);
+        all.unsure.extend(one.unsure);
+        all.children.extend(one.children);
+        all.asked = all.asked.or(one.asked);
+    }
+    all.changes.sort_by_key(|(at, _)| *at);
+    Ok(all)
 }
 
 /// Reads what a run did out of its journal. A change whose outcome a person decided counts as
@@ -72,19 +97,25 @@ pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutc
 fn deeds(entries: &[Entry]) -> Deeds {
     let mut heads: Vec<(StepKey, Head)> = Vec::new();
     let mut deeds = Deeds::default();
-    for event in entries.iter().map(|entry| &entry.event) {
+    let mut open: BTreeSet<StepKey> = BTreeSet::new();
+    for Entry { at, event, .. } in entries {
         if let (Some(key), Some(head)) = (event.step(), event.head()) {
             heads.push((key.clone(), head.clone()));
         }
-        let Event::StepSucceeded(done) = event else { continue };
-        let Some((_, head)) = heads.iter().rev().find(|(key, _)| *key == done.key) else {
-            continue;
-        };
-        match head.verb {
-            Verb::Change if done.result.value().get("would_call").is_none() => {
-                deeds.changes.extend(head.args.read::<ChangeArgs>().ok().map(|args| args.change));
+        let Some(key) = event.step() else { continue };
+        let Some((_, head)) = heads.iter().rev().find(|(known, _)| known == key) else { continue };
+        match (event, head.verb) {
+            (Event::StepScheduled(_), Verb::Change) => drop(open.insert(key.clone())),
+            (Event::StepScheduled(begun), Verb::RunPlaybook) => {
+                let child = begun.waits_for.as_ref().and_then(|id| id.parse::<RunId>().ok());
+                deeds.children.extend(child);
             }
-            Verb::Approval => {
+            (Event::StepSucceeded(done), Verb::Change) => {
+                open.remove(key);
+                let change = change_of(head).filter(|_| !is_would_call(&done.result));
+                deeds.changes.extend(change.map(|change| (*at, change)));
+            }
+            (Event::StepSucceeded(_), Verb::Approval) => {
                 let args = head.args.read::<ApprovalArgs>().ok();
                 deeds.asked =
                     args.map(|args| args.options).filter(|o| o.plan.is_some()).or(deeds.asked);
@@ -92,7 +123,17 @@ fn deeds(entries: &[Entry]) -> Deeds {
             _ => {}
         }
     }
+    let unsure = heads.iter().filter(|(key, _)| open.contains(key));
+    deeds.unsure = unsure.filter_map(|(_, head)| Some(change_of(head)?.operation)).collect();
     deeds
+}
+
+fn change_of(head: &Head) -> Option<Change> {
+    head.args.read::<ChangeArgs>().ok().map(|args| args.change)
+}
+
+fn is_would_call(result: &Json) -> bool {
+    result.value().get("would_call").is_some()
 }
 
 /// What stands differently than the run left it. What can't be looked at counts as drifted.

@@ -4,9 +4,10 @@ use serde_json::json;
 use stanch_engine_core::command::{Verb, summary};
 use stanch_engine_core::error_code;
 use stanch_engine_core::id::InboxId;
-use stanch_engine_core::journal::{Ended, Event, Parked, RunError};
+use stanch_engine_core::journal::{ByPerson, Ended, Event, Parked, RunError};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::run::{ParkReason, RunStatus};
+use stanch_engine_core::run_state::OpenStep;
 use stanch_engine_core::step::StepStatus;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_script::Standing as ScriptStanding;
@@ -33,7 +34,7 @@ impl Live {
         if !self.running.is_empty() {
             return;
         }
-        if let Some((by, reason)) = self.cancelling.clone() {
+        if let Some(ByPerson { by, reason, .. }) = self.state.cancelling.clone() {
             let (code, message) = ("cancelled".to_owned(), format!("{by}: {reason}"));
             let error = RunError { code, message, position: Default::default() };
             self.end(shared, RunStatus::Cancelled, None, Some(error));
@@ -80,16 +81,36 @@ impl Live {
             let child = Json::of(&ChildEnded { run, status, result, error });
             self.tell(shared, parent.run, FactKind::ChildEnded, child);
         }
-        if let (RunStatus::Failed, Some(error), None) = (status, &error, &self.who.parent) {
+        if let (RunStatus::Failed, Some(error)) = (status, &error) {
             let message = format!("{} failed: {error} (at {})", self.who.playbook, error.position);
             self.page(shared, "failed", error_code::RUN_FAILED.code, message);
         }
+        self.tell_doubts(shared);
         let outcome = match (&result, &error) {
             (_, Some(error)) => json!({"error": error}),
             (result, None) => json!({"result": result.as_ref().map(Json::value)}),
         };
         self.record(Event::Ended(Ended { status, result, error }));
         self.stand(status, None, None, Some(Json::canonical(&outcome)));
+    }
+
+    /// A run that ends with a doubt that no one has heard of says so.
+    fn tell_doubts(&mut self, shared: &Shared) {
+        if self.state.parked.is_none()
+            && let Some(detail) = self.doubt()
+        {
+            let message = format!("{} ends in doubt: {detail}", self.who.playbook);
+            self.page(shared, "doubt", error_code::IN_DOUBT.code, message);
+        }
+    }
+
+    /// The first step in doubt, in words.
+    fn doubt(&self) -> Option<String> {
+        let doubts = |step: &OpenStep| step.status == StepStatus::InDoubt;
+        let (key, step) = self.state.open.iter().find(|(_, step)| doubts(step))?;
+        let why = step.error.as_ref().map(ToString::to_string).unwrap_or_default();
+        let what = summary(step.head.verb, &step.head.args.value());
+        Some(format!("step {key} ({what}): {why}"))
     }
 
     /// Ends the runs that this one waits for: nobody wants their results any more.
@@ -138,11 +159,7 @@ impl Live {
             self.stand(RunStatus::Paused, None, None, None);
             return;
         }
-        let doubt = self.state.open.iter().find(|(_, s)| s.status == StepStatus::InDoubt);
-        if let Some((key, step)) = doubt {
-            let why = step.error.as_ref().map(ToString::to_string).unwrap_or_default();
-            let what = summary(step.head.verb, &step.head.args.value());
-            let detail = format!("step {key} ({what}): {why}");
+        if let Some(detail) = self.doubt() {
             self.park(shared, ParkReason::InDoubt, detail);
             return;
         }

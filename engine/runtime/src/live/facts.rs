@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stanch_engine_core::approval::{ApprovalStatus, Decision};
 use stanch_engine_core::command::Verb;
+use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::{ApprovalId, RunId};
 use stanch_engine_core::journal::{ByPerson, Event, RunError, Signalled};
 use stanch_engine_core::json::Json;
@@ -85,8 +86,8 @@ impl Live {
         let taken = match fact.kind {
             FactKind::Decided => body.read().map(|decided| self.take_decision(shared, &decided)),
             FactKind::ChildEnded => body.read().map(|child| self.take_child(child)),
-            FactKind::Cancel => body.read().map(|wish: Wish| {
-                self.cancelling.get_or_insert((wish.by, wish.reason));
+            FactKind::Cancel => body.read().map(|Wish { by, reason }| {
+                self.record(Event::CancelRequested(ByPerson { key: None, by, reason }));
             }),
             FactKind::Pause => body.read().map(|wish| self.pause(wish)),
             FactKind::Resume => body.read().map(|wish| self.unrest(wish)),
@@ -180,11 +181,13 @@ impl Live {
                 steps::repeat(self, shared, key, &step);
             }
             DoubtOutcome::Succeeded => {
+                steps::note_change(self, shared, &key, CustodyAction::Changed, &said.value());
                 self.succeed(key, Json::canonical(&retry.result), Some(said));
             }
             DoubtOutcome::Failed => {
                 let message =
                     format!("{} says that it did not take place: {}", retry.by, retry.reason);
+                steps::note_change(self, shared, &key, CustodyAction::ChangeFailed, &said.value());
                 self.fail(key, StepError::permanent("did_not_happen", message), Some(said));
             }
         }

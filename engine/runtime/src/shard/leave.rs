@@ -5,6 +5,7 @@ use stanch_engine_store::StoreError;
 use tokio::sync::oneshot;
 
 use super::Shard;
+use crate::unreadable::{self, Stuck};
 
 impl Shard {
     /// A commit did not come about: what is in memory is not what is stored. The run is dropped
@@ -20,6 +21,11 @@ impl Shard {
                 self.let_go(run, resident.live.who.epoch);
             }
         }
+    }
+
+    /// Parks a run that can't be taken up here.
+    pub(super) fn give_up(&self, stuck: Stuck, why: String) {
+        self.runtime.spawn(unreadable::park(self.shared.clone(), stuck, why));
     }
 
     /// Gives a run back to the queue as soon as the database can be written.

@@ -1,5 +1,6 @@
 //! Watches how long a script computes, and stops one that does not come back.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -35,12 +36,20 @@ impl Watch {
     }
 
     /// Runs a script under watch.
-    pub(crate) fn during<T>(&self, body: impl FnOnce() -> T) -> T {
+    ///
+    /// # Errors
+    /// In words, when it panics: that is a fault in Stanch, which must not take the other runs of
+    /// the thread with it. What the body worked on is then to be thrown away.
+    pub(crate) fn during<T>(&self, body: impl FnOnce() -> T) -> Result<T, String> {
         self.interrupt.lower();
         self.since.store(self.elapsed_ms().saturating_add(1), Ordering::Relaxed);
-        let result = body();
+        let result = catch_unwind(AssertUnwindSafe(body));
         self.since.store(0, Ordering::Relaxed);
-        result
+        result.map_err(|panic| {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no word");
+            format!("Stanch failed over it, which is a fault in Stanch: {said}")
+        })
     }
 
     /// Stops the script if it has computed for too long. Called now and then from elsewhere.

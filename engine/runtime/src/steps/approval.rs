@@ -65,7 +65,7 @@ pub(super) fn put(
     let mut to = row.approvers.clone();
     to.extend(options.escalate.iter().cloned());
     let message = format!(
-        "{title} It is a no at {expires_at}. Look: `stanch approvals show {id}`. Decide: `stanch approve {id} --reason \"…\"`, `stanch reject {id} --reason \"…\"`."
+        "{title} It is a no at {expires_at:.0}. Look: `stanch approvals show {id}`. Decide: `stanch approve {id} --reason \"…\"`, `stanch reject {id} --reason \"…\"`."
     );
     let mut page = shared.page(approval_page_key(id), to, "approval", message);
     page.incident = live.who.incident;

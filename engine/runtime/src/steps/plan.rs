@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use stanch_engine_core::command::{ChangeArgs, ExecuteArgs, ItemOutcome, StepOptions, Verb};
 use stanch_engine_core::custody::CustodyAction;
+use stanch_engine_core::effect::Effect;
 use stanch_engine_core::error_code;
 use stanch_engine_core::guard::{Permit, WhyNot};
 use stanch_engine_core::incident::{IncidentEvent, Milestone};
@@ -11,7 +12,7 @@ use stanch_engine_core::plan::{Change, Plan, Probe, Purpose};
 use stanch_engine_core::step::{StepError, StepKey};
 
 use super::action::{self, AWS, allowed, refusal, would_call};
-use super::{json, record, unreadable};
+use super::{record, unreadable};
 use crate::job::{Call, Work};
 use crate::live::Live;
 use crate::projection::Projection;
@@ -43,7 +44,7 @@ pub(super) fn execute(
     if not_made.is_none() && plan.purpose == Purpose::Contain {
         live.mark_if_incident(Milestone::ContainRequestedAt);
     }
-    live.succeed(key.clone(), json(&result), None);
+    live.succeed(key.clone(), Json::canonical(&result), None);
     Ok(())
 }
 
@@ -105,21 +106,44 @@ pub(super) fn change(
     Ok(())
 }
 
-/// A change was made: that goes into the custody chain.
-pub(super) fn note_change(live: &mut Live, key: &StepKey, call: Option<&Json>) {
+/// What became of a change goes into the custody chain, whether it was planned or not. Steps that
+/// change nothing leave nothing there.
+pub(crate) fn note_change(
+    live: &mut Live,
+    shared: &Shared,
+    key: &StepKey,
+    became: CustodyAction,
+    how: &Value,
+) {
     let Some(incident) = live.who.incident else { return };
-    let Some(step) = live.open_step(key) else { return };
-    if step.head.verb != Verb::Change {
-        return;
-    }
-    let Ok(args) = step.head.args.read::<ChangeArgs>() else { return };
-    let detail = json!({
-        "operation": args.change.operation, "params": args.change.params,
-        "account": args.change.account, "region": args.change.region, "plan": args.plan,
-        "approval": live.state.approved.get(&args.plan), "call": call.map(Json::value),
-    });
-    let new = record(live, incident, key, CustodyAction::Changed, None, detail);
+    let Some(step) = live.open_step(key).filter(|step| step.is_intended) else { return };
+    let mut detail = match step.head.verb {
+        Verb::Change => planned(live, &step.head.args),
+        Verb::Action => bare(live, shared, &step.head.args),
+        _ => None,
+    };
+    let Some(members) = detail.as_mut().and_then(Value::as_object_mut) else { return };
+    members.insert("call".to_owned(), how.clone());
+    let new = record(live, incident, key, became, None, detail.unwrap_or_default());
     live.project(Projection::Record(Box::new(new)));
+}
+
+fn planned(live: &Live, args: &Json) -> Option<Value> {
+    let ChangeArgs { change, plan, .. } = args.read().ok()?;
+    Some(json!({
+        "operation": change.operation, "params": change.params, "account": change.account,
+        "region": change.region, "plan": plan, "approval": live.state.approved.get(&plan),
+    }))
+}
+
+fn bare(live: &Live, shared: &Shared, args: &Json) -> Option<Value> {
+    let call = action::call_of(live, shared, args).ok()?;
+    (call.effect >= Effect::Change).then(|| {
+        json!({
+            "action": call.action, "input": call.input, "account": call.options.account,
+            "region": call.options.region,
+        })
+    })
 }
 
 /// What came of a plan. Only here is an incident called contained.
@@ -149,7 +173,7 @@ pub(super) fn verify(
             return Err(StepError::permanent("unverified", message));
         }
     }
-    live.succeed(key.clone(), json(&result), None);
+    live.succeed(key.clone(), Json::canonical(&result), None);
     Ok(())
 }
 
@@ -182,5 +206,5 @@ fn shortfall(plan: &Plan, outcomes: &[ItemOutcome]) -> String {
 
 /// The value that a probe's look gives.
 pub(crate) fn seen(passes: bool, value: &Value, at: stanch_engine_core::time::Timestamp) -> Json {
-    json(&json!({"passes": passes, "value": value, "at": at}))
+    Json::canonical(&json!({"passes": passes, "value": value, "at": at}))
 }

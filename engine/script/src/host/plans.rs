@@ -7,6 +7,7 @@ use stanch_engine_core::command::{ItemOutcome, Verb};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::plan::{Change, Plan, Probe};
+use stanch_engine_core::probe::check as check_probe;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::{StepError, StepKey};
 use stanch_engine_core::time::Timestamp;
@@ -66,7 +67,7 @@ fn probe(operation: &str, params: Map, expression: &str, options: Map, at: At) -
     let mut members = placed(operation, params, options);
     members.insert("expression".into(), expression.into());
     let _: Probe = read(&format!("probe of {operation}"), &members.clone().into(), at)?;
-    stanch_engine_core::probe::check(expression).map_err(|error| mistake(error.to_string(), at))?;
+    check_probe(expression).map_err(|error| mistake(error.to_string(), at))?;
     Ok(members)
 }
 
@@ -78,8 +79,19 @@ fn plan(items: Array, mut options: Map, at: At) -> Fallible<Map> {
         return Err(mistake(format!("a plan may have {} changes", limits::PLAN_ITEMS), at));
     }
     options.insert("items".into(), items.into());
-    let _: Plan = read("plan", &options.clone().into(), at)?;
+    read_plan(&options.clone().into(), at)?;
     Ok(options)
+}
+
+/// A plan, however its map was put together: each of its probes can fail.
+fn read_plan(value: &Dynamic, at: At) -> Fallible<Plan> {
+    let plan: Plan = read("plan", value, at)?;
+    let probes = plan.items.iter().filter_map(|item| item.probe.as_ref());
+    // An undo's probe looks for the opposite, and what is gone leaves an empty answer.
+    for probe in probes.filter(|probe| probe.passes_on) {
+        check_probe(&probe.expression).map_err(|error| mistake(error.to_string(), at))?;
+    }
+    Ok(plan)
 }
 
 /// What came of a plan so far.
@@ -89,7 +101,7 @@ struct Progress {
 }
 
 fn execute(plan: &Dynamic, at: At) -> Fallible<Dynamic> {
-    let plan: Plan = read("plan", plan, at)?;
+    let plan = read_plan(plan, at)?;
     let text = Json::of(&plan);
     let key = place("execute", at)?;
     below(&key, || {

@@ -6,6 +6,8 @@
 
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{AlertId, IncidentId, NodeId, RunId};
+use stanch_engine_core::json::Json;
+use stanch_engine_core::run::ParkReason;
 use stanch_engine_core::time::Timestamp;
 
 use super::Parent;
@@ -42,6 +44,9 @@ statements! {
     RELEASE =
         "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL \
          WHERE id = $1 AND epoch = $2 AND status = 'running'";
+    PARK =
+        "UPDATE runs SET status = 'parked', parked_reason = $3, outcome = $4, updated_at = $5, \
+         node_id = NULL, lease_until = NULL WHERE id = $1 AND epoch = $2 AND status = 'running'";
     RELEASE_NODE =
         "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL \
          WHERE node_id = $1 AND status = 'running'";
@@ -145,6 +150,29 @@ pub async fn release(tx: &mut Tx<'_>, run: RunId, epoch: i64) -> Result<(), Stor
     let query = tx.query(&RELEASE).bind(run.to_string()).bind(epoch);
     tx.run(query).await?;
     Ok(())
+}
+
+/// Parks a run without a word in its journal, for the case that this can't be read; false when
+/// the lease was lost.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn park(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    epoch: i64,
+    reason: ParkReason,
+    outcome: &Json,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let query = tx
+        .query(&PARK)
+        .bind(run.to_string())
+        .bind(epoch)
+        .bind(reason.as_str())
+        .bind(outcome.as_str().to_owned())
+        .bind(at.micros());
+    Ok(tx.run(query).await? == 1)
 }
 
 /// Lets go of everything that a node works on, in order.

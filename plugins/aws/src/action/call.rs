@@ -18,7 +18,7 @@ use super::snapshot;
 use super::standing::Standing;
 use crate::client::{Client, Failure, blank};
 use crate::model::Named;
-use crate::{effect, reviewed, safety};
+use crate::{effect, redact, reviewed, safety};
 
 /// `aws.call`.
 pub(crate) struct Call(pub(crate) Arc<Client>);
@@ -94,7 +94,12 @@ impl Call {
             ..standing.record()
         };
         call.caveats.extend(caveat);
-        Ok(Done { value: answer.value, call })
+        let mut value = answer.value;
+        // Nothing keeps the answer to a person who calls by hand.
+        if context.run.is_some() {
+            redact::answer(input.named, &mut value);
+        }
+        Ok(Done { value, call })
     }
 
     async fn find(&self, context: &ActionContext, input: &Value) -> Result<LookUp, ActionError> {

@@ -1,5 +1,6 @@
 //! What happens on the stage, told step by step.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -33,7 +34,7 @@ pub(super) async fn tell(stage: &Stage, dir: &Path, approves: bool) -> anyhow::R
         again["duplicate"]
     );
 
-    let mut teller = Teller { stage, incident: &incident, told: 0, approves };
+    let mut teller = Teller { stage, incident: &incident, told: HashSet::new(), approves };
     heading("The playbook runs, and asks before it changes anything");
     let ended = teller.follow(&run, "true_positive").await?;
     if ended["status"] != "succeeded" {
@@ -73,7 +74,7 @@ fn heading(text: &str) {
 struct Teller<'a> {
     stage: &'a Stage,
     incident: &'a str,
-    told: usize,
+    told: HashSet<String>,
     approves: bool,
 }
 
@@ -105,10 +106,12 @@ impl Teller<'_> {
         let path = format!("/incidents/{}/timeline", self.incident);
         let timeline = self.stage.person.get(&path, &[]).await?;
         let lines = timeline["items"].as_array().map_or(&[][..], Vec::as_slice);
-        for line in lines.get(self.told..).unwrap_or_default() {
-            println!("{}", timeline_line(line));
+        for line in lines {
+            // A line may belong before one that was told: what tells them apart is what they say.
+            if self.told.insert(line.to_string()) {
+                println!("{}", timeline_line(line));
+            }
         }
-        self.told = self.told.max(lines.len());
         Ok(())
     }
 
@@ -133,7 +136,7 @@ impl Teller<'_> {
             );
         }
         println!("   plan sha256 {}", output::text(&approval["plan_sha256"]));
-        println!("   no answer by {} is a no", output::text(&approval["expires_at"]));
+        println!("   no answer by {} is a no", output::moment(&approval["expires_at"]));
         let form = if approval["form"].is_null() {
             String::new()
         } else {
@@ -198,11 +201,12 @@ async fn undo(teller: &mut Teller<'_>, run: &str) -> anyhow::Result<()> {
         bail!("{id} ended as {}: {}", ended["status"], ended["error"]);
     }
     let after = teller.stage.person.get(&format!("/incidents/{}", teller.incident), &[]).await?;
-    println!(
-        "\n{} is {} again: what was changed is changed back",
-        teller.incident,
-        output::text(&after["status"])
-    );
+    let (incident, status) = (teller.incident, output::text(&after["status"]));
+    if ended["result"] == "approved" {
+        println!("\n{incident} is {status} again: what was changed is changed back");
+    } else {
+        println!("\n{incident} is still {status}: nothing was taken back");
+    }
     println!("AWS was called {} times", teller.stage.aws.calls().len());
     Ok(())
 }
