@@ -8,13 +8,16 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin stanch \
-    && install --directory --owner stanch --group stanch --mode 0700 /data
+    && install --directory --owner stanch --group stanch --mode 0700 /data \
+    && install --directory /etc/stanch
 COPY --from=builder /src/target/release/stanch /usr/local/bin/stanch
 COPY playbooks /usr/share/stanch/playbooks
 COPY LICENSE /usr/share/doc/stanch/LICENSE
 
 ENV STANCH_LISTEN=0.0.0.0:8080 STANCH_DATA_DIR=/data
 USER stanch
+# `stanch.toml` is read from the working directory, if it is there.
+WORKDIR /etc/stanch
 VOLUME /data
 EXPOSE 8080
 

@@ -5,7 +5,9 @@ use std::io::{Cursor, Read as _, Write as _};
 
 use serde_json::{Value, json};
 use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::effect::Mode;
 use stanch_engine_runtime::evidence::verify;
+use stanch_plugins_aws::sandbox::FaultKind;
 
 use crate::stage::{Plan, Stage, id, run_of};
 
@@ -170,4 +172,27 @@ async fn an_item_that_is_gone_from_the_disk_is_said_to_be_missing() {
     let bundle = stage.mia.bytes(&format!("/incidents/{incident}/export")).await;
     let said = verify::verify(&bundle, None).unwrap_err().to_string();
     assert!(said.contains(&hash) && said.contains("is missing"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_is_in_the_chain_planned_or_not_made_or_refused() {
+    let stage = Plan::new().mode(Mode::Auto).set().await;
+    let cut = r#"aws("iam:UpdateAccessKey", #{ UserName: "ci-deploy",
+        AccessKeyId: "AKIAIOSFODNN7EXAMPLE", Status: "Inactive" });"#;
+    let text =
+        format!("const PLAYBOOK = #{{ name: \"bare\", title: \"T\", mode: \"auto\" }};\n{cut}");
+    stage.publish(&text).await;
+    let made = stage.start_for_finding("bare").await;
+    let incident = id(&stage.over(&made).await["incident_id"]);
+    stage.fault("iam:UpdateAccessKey", FaultKind::Denied);
+    let refused = stage.start_for_finding("bare").await;
+    assert_eq!(stage.over(&refused).await["status"], "failed");
+    let files = unpack(&stage.mia.bytes(&format!("/incidents/{incident}/export")).await);
+    let of = |run: &str, action: &str| {
+        let action = format!("\"action\":\"{action}\"");
+        let says = |line: &&String| line.contains(&action) && line.contains("iam:UpdateAccessKey");
+        lines(&files).iter().filter(says).filter(|line| line.contains(run)).count()
+    };
+    assert_eq!((of(&made, "changed"), of(&refused, "changed")), (1, 0));
+    assert_eq!((of(&made, "change_failed"), of(&refused, "change_failed")), (0, 1));
 }

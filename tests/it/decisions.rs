@@ -1,6 +1,7 @@
 //! People decide: enough of them, in time, once each, and only those who are asked.
 
 use serde_json::{Value, json};
+use stanch_engine_core::effect::Mode;
 use stanch_tests::eventually;
 
 use crate::caller::Caller;
@@ -154,4 +155,34 @@ async fn a_page_goes_up_the_chain_until_somebody_takes_it() {
     let after = stage.aws.published();
     let repeated = after[before..].iter().filter(|sent| sent.message.contains("It is a no at"));
     assert_eq!(repeated.count(), 0, "a page that was taken is over: {after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_yes_of_two_silences_nothing() {
+    let mut plan = Plan::new().mode(Mode::Auto);
+    plan.ships = false;
+    let stage = plan.set().await;
+    let header = |name: &str| format!("const PLAYBOOK = #{{ name: \"{name}\", title: \"T\" }};\n");
+    stage.publish(&(header("two") + "approval(\"May I?\", #{ quorum: 2 }).outcome")).await;
+    stage.publish(&(header("breaks") + "fail(\"nothing works\")")).await;
+    let asks = stage.start_for_finding("two").await;
+    let broken = stage.start_for_finding("breaks").await;
+    stage.over(&broken).await;
+    let open = async || {
+        let pages = stage.mia.list("/pages?status=open").await;
+        pages.iter().filter(|page| page["run_id"] == *asks || page["run_id"] == *broken).count()
+    };
+    stage.approve(&asks).await;
+    assert_eq!(open().await, 2, "one more is asked, and the failure stands");
+    let path = format!("/approvals/{}/decisions", id(&stage.approval(&asks).await["id"]));
+    let lea = stage.person("lea", &["responder"]).await;
+    lea.post(&path, &says("approve")).await;
+    assert_eq!(stage.over(&asks).await["result"], "approved");
+    assert_eq!(open().await, 1, "the failure still stands");
+    let pages = stage.mia.list("/pages?status=open").await;
+    let path = format!("/pages/{}/ack", id(&pages[0]["id"]));
+    let viewer = stage.person("vic", &["viewer"]).await;
+    assert_eq!(viewer.post_refused(&path, &json!({})).await.0, 403);
+    lea.post(&path, &json!({})).await;
+    assert_eq!(open().await, 0);
 }

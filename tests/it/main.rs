@@ -14,6 +14,7 @@ mod stage;
 
 mod bundle;
 mod crash;
+mod cut_off;
 mod decisions;
 mod doubts;
 mod effectiveness;

@@ -52,6 +52,27 @@ async fn a_journal_that_the_playbook_does_not_follow_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_can_not_be_read_is_left_alone_too() {
+    let (mut stage, run) = waiting().await;
+    let alter = format!(
+        "update journal set kind = 'step_vanished' where run_id = '{run}' and kind = 'step_succeeded'"
+    );
+    stage.sql(&alter).await;
+    stage.restart().await;
+    stage.approve(&run).await;
+    let parked = parked(&stage, &run, "poison").await;
+    assert!(parked["parked"]["detail"].as_str().unwrap().contains("step_vanished"), "{parked}");
+    // The decision is not lost: a person mends the row, and lets it go on.
+    let mend = format!(
+        "update journal set kind = 'step_succeeded' where run_id = '{run}' and kind = 'step_vanished'"
+    );
+    stage.sql(&mend).await;
+    stage.mia.post(&format!("/runs/{run}/resume"), &json!({"reason": "mended"})).await;
+    let ended = stage.run_when(&run, |run| run["status"] == "succeeded").await;
+    assert_eq!(ended["result"], "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_kills_its_node_again_and_again_is_taken_out() {
     let (mut stage, run) = waiting().await;
     stage.sql(&format!("update runs set recoveries = 6 where id = '{run}'")).await;

@@ -1,6 +1,7 @@
 //! What a run changed is taken back: in reverse, after a look, and only what can be.
 
 use serde_json::json;
+use stanch_engine_core::effect::Mode;
 
 use crate::stage::{ACCOUNT, KEY, Plan, Stage, USER, id, run_of};
 
@@ -53,11 +54,43 @@ async fn a_run_is_undone_once_at_a_time_and_an_undo_can_be_undone() {
     stage.approve(&first).await;
     stage.over(&first).await;
     assert_eq!(stage.changes().len(), 4);
+    // What is undone is not contained: the clock of the KPI runs again.
+    let found = stage.mia.get(&format!("/runs/{run}")).await;
+    let kpis = stage.mia.get(&format!("/incidents/{}/kpis", id(&found["incident_id"]))).await;
+    assert_eq!(kpis["kpis"]["time_to_contain"]["state"], "open", "{kpis}");
 
     let again = undo(&stage, &first).await;
     stage.approve(&again).await;
     assert_eq!(stage.over(&again).await["status"], "succeeded");
     assert_eq!(stage.changes()[4..], ["iam:UpdateAccessKey", "iam:PutUserPolicy"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_child_changed_is_taken_back_with_its_parent() {
+    let stage = Plan::new().mode(Mode::Auto).set().await;
+    stage
+        .publish(
+            r#"const PLAYBOOK = #{ name: "cuts", title: "Cuts", mode: "auto" };
+            execute(plan([change("iam:UpdateAccessKey", #{ UserName: "ci-deploy",
+                AccessKeyId: "AKIAIOSFODNN7EXAMPLE", Status: "Inactive" }, #{
+                inverse: change("iam:UpdateAccessKey", #{ UserName: "ci-deploy",
+                    AccessKeyId: "AKIAIOSFODNN7EXAMPLE", Status: "Active" }) })]));"#,
+        )
+        .await;
+    stage
+        .publish(
+            r#"const PLAYBOOK = #{ name: "parent", title: "Has it done", mode: "auto" };
+            run_playbook("cuts", #{});"#,
+        )
+        .await;
+    let run = stage.start_for_finding("parent").await;
+    assert_eq!(stage.over(&run).await["status"], "succeeded");
+    let undo = undo(&stage, &run).await;
+    stage.approve(&undo).await;
+    stage.over(&undo).await;
+    let statuses = stage.aws.calls().into_iter().filter(|c| c.operation == "iam:UpdateAccessKey");
+    let statuses: Vec<_> = statuses.map(|call| call.params["Status"].clone()).collect();
+    assert_eq!(statuses, ["Inactive", "Active"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

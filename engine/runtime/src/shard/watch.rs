@@ -61,3 +61,16 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_what_it_is_in_and_nothing_else() {
+        let watch = Watch::default();
+        let why = watch.during(|| -> u8 { panic!("a fault of number {}", 7) }).unwrap_err();
+        assert!(why.contains("a fault of number 7"), "{why}");
+        assert_eq!(watch.during(|| 1), Ok(1));
+    }
+}

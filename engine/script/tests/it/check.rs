@@ -86,6 +86,7 @@ fn a_wrong_number_of_arguments_is_found() {
 fn operations_are_known_and_fit_their_verb() {
     finds("aws(\"iam:GetUsr\", #{})", "2:1: error", "iam:GetUsr");
     finds("probe(\"iam:UpdateAccessKey\", #{}, \"x\")", "2:1: error", "only looks");
+    finds("probe(\"iam:GetUser\", #{}, \"!x\")", "2:1: error", "empty answer");
     finds("collect(\"x\", \"ec2:TerminateInstances\", #{})", "2:1: error", "only looks");
     finds("change(\"iam:GetUser\", #{})", "2:1: error", "changes nothing");
     finds("aws(\"iam:GetUser\", #{ Bad: 1 })", "2:1: error", "no parameter `Bad`");

@@ -146,6 +146,12 @@ fn what_is_wrong_with_a_plan_is_said_before_anybody_is_asked() {
         ("plan([#{}])", "operation"),
         ("plan([#{ operation: \"a:B\", params: #{}, prob: 1 }])", "prob"),
         ("probe(\"a:B\", #{}, \"[?\")", "JMESPath"),
+        ("probe(\"a:B\", #{}, \"`true`\")", "empty answer"),
+        (
+            "plan([#{ operation: \"a:B\", params: #{}, probe: #{ operation: \"a:C\", params: #{}, \
+             expression: \"x == null\" } }])",
+            "empty answer",
+        ),
         ("change(\"a:B\", #{}, #{ probe: 3 })", "Probe"),
     ] {
         let play = Play::start(script);

@@ -1,10 +1,11 @@
 //! The client against moto, which was written by others and knows nothing of our models.
 
 use serde_json::{Value, json};
+use stanch_plugins_sdk::core::id::RunId;
 use stanch_plugins_sdk::core::plan::Probe;
 use stanch_plugins_sdk::core::probe;
 use stanch_plugins_sdk::core::step::ErrorKind;
-use stanch_plugins_sdk::{Catalogue, Outcome};
+use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome};
 use stanch_tests::moto::Moto;
 
 use crate::context::{call, catalogue, context, done, error};
@@ -16,6 +17,21 @@ async fn moto() -> (Moto, Catalogue) {
     let moto = Moto::start().await;
     let catalogue = catalogue(moto.url());
     (moto, catalogue)
+}
+
+#[tokio::test]
+async fn a_secret_goes_to_a_person_and_into_no_journal() {
+    let (_moto, aws) = moto().await;
+    let by_hand = context(ACCOUNT);
+    let user = json!({"UserName": "ci-deploy"});
+    done(&aws, &by_hand, "iam:CreateUser", user.clone()).await;
+    let of_a_run = ActionContext { run: Some(RunId::new(by_hand.now, 1)), ..by_hand.clone() };
+    for (context, is_kept) in [(&by_hand, false), (&of_a_run, true)] {
+        let made = done(&aws, context, "iam:CreateAccessKey", user.clone()).await;
+        let secret = made.value["AccessKey"]["SecretAccessKey"].as_str().unwrap();
+        assert_eq!(secret == "[redacted]", is_kept, "{secret}");
+        assert!(made.value["AccessKey"]["AccessKeyId"].as_str().unwrap().starts_with("AKIA"));
+    }
 }
 
 #[tokio::test]
