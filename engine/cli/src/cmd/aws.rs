@@ -44,7 +44,8 @@ pub(super) async fn run(common: &Common, what: args::Aws) -> anyhow::Result<Exit
     }
 }
 
-/// A person calls: reads and changes alike, in the account that their credentials are for.
+/// A person calls: reads and changes alike, in the account that their credentials are for. One
+/// request is sent and no other.
 async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Result<ExitCode> {
     let catalogue = aws.register(Catalogue::new(aws.operations()));
     let action = catalogue.action("aws.call").map_err(|why| anyhow::anyhow!(why))?;
@@ -62,7 +63,6 @@ async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Resul
         now: world.now(),
         state: None,
     };
-    context.account = own_account(action.as_ref(), &context).await;
     loop {
         match action.run(&context, input).await {
             Ok(Outcome::Done(done)) => {
@@ -81,16 +81,5 @@ async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Resul
                 return Ok(ExitCode::FAILURE);
             }
         }
-    }
-}
-
-async fn own_account(
-    action: &dyn stanch_plugins_sdk::Action,
-    context: &ActionContext,
-) -> Option<String> {
-    let who = json!({"operation": "sts:GetCallerIdentity", "params": {}});
-    match action.run(context, &who).await {
-        Ok(Outcome::Done(done)) => done.value.get("Account")?.as_str().map(str::to_owned),
-        _ => None,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stanch_plugins_aws::sandbox::{Fault, FaultKind, Sandbox};
 use stanch_plugins_sdk::core::effect::Effect;
+use stanch_plugins_sdk::core::id::RunId;
 use stanch_plugins_sdk::core::step::ErrorKind;
 use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome};
 
@@ -259,7 +260,8 @@ async fn a_change_in_the_wrong_account_is_refused_before_it_is_sent() {
     let refused = error(&aws, &elsewhere, "iam:UpdateAccessKey", cut_off()).await;
     assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Denied, "account_mismatch"));
     assert!(refused.message.contains("444455556666") && refused.message.contains(ACCOUNT));
-    let nowhere = error(&aws, &anywhere(), "iam:UpdateAccessKey", cut_off()).await;
+    let of_a_run = ActionContext { run: Some(RunId::new(context.now, 1)), ..anywhere() };
+    let nowhere = error(&aws, &of_a_run, "iam:UpdateAccessKey", cut_off()).await;
     assert_eq!((nowhere.kind, nowhere.code.as_str()), (ErrorKind::Denied, "account_mismatch"));
     let sent = sandbox.calls().iter().any(|call| call.operation == "iam:UpdateAccessKey");
     assert!(!sent);
