@@ -9,6 +9,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a harness fails the test that uses it")]
 
+pub mod botocore;
 pub mod moto;
 pub mod ports;
 pub mod postgres;

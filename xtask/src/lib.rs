@@ -11,6 +11,7 @@
 
 pub mod test;
 
+pub mod botocore;
 pub mod interrupt;
 pub mod postgres;
 pub mod python;

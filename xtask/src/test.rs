@@ -1,13 +1,14 @@
 //! `cargo xtask test`: sets up all that the tests need, runs them, and takes it down again.
 //!
 //! The tests learn of it from their environment: `STANCH_TEST_POSTGRES_URL`,
-//! `STANCH_TEST_PG_BIN`, `STANCH_TEST_PYTHON` and `STANCH_TEST_MOTO`. Nothing is skipped: what is
+//! `STANCH_TEST_PG_BIN`, `STANCH_TEST_PYTHON`, `STANCH_TEST_MOTO` and `STANCH_TEST_BOTOCORE`. Nothing is skipped: what is
 //! missing is an error that says what to install.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::botocore;
 use crate::interrupt::Interrupt;
 use crate::postgres::Postgres;
 use crate::python::Python;
@@ -24,6 +25,7 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let workspace = Workspace::load()?;
     let python = Python::prepare(&workspace, &interrupt)?;
+    let botocore = botocore::prepare(&workspace, &python, &interrupt)?;
     let postgres = Postgres::start(&workspace.target.join("test-tools/postgres.log"))?;
     interrupt.check()?;
 
@@ -31,6 +33,7 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         ("STANCH_TEST_POSTGRES_URL", postgres.url()),
         ("STANCH_TEST_PG_BIN", postgres.bin().display().to_string()),
         ("STANCH_TEST_PYTHON", python.program().display().to_string()),
+        ("STANCH_TEST_BOTOCORE", botocore.display().to_string()),
         ("STANCH_TEST_MOTO", python.server().display().to_string()),
     ];
     let tests = Tests {

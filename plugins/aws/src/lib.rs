@@ -24,6 +24,8 @@ mod sources;
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use stanch_plugins_sdk::Catalogue;
 use stanch_plugins_sdk::core::operation::Operations;
 
@@ -70,6 +72,21 @@ impl Aws {
         let models = &self.client.models;
         let found = models.service_and_rules(service).map_err(|error| error.to_string())?;
         client::endpoint_of_service(models, found, region, variant, std::iter::empty())
+    }
+
+    /// What the endpoint rules of a service say to parameters as the rules name them: `Region`,
+    /// `UseFIPS`, `UseDualStack`, `Bucket`, …
+    ///
+    /// # Errors
+    /// In words, when there is no such service, or its rules refuse these parameters.
+    pub fn endpoint_by_rules(
+        &self,
+        service: &str,
+        params: &Map<String, Value>,
+    ) -> Result<Endpoint, String> {
+        let models = &self.client.models;
+        let (model, rules) = models.service_and_rules(service).map_err(|e| e.to_string())?;
+        client::endpoint_by_rules(models, model, rules, params)
     }
 
     /// Adds the actions and sources of AWS to a catalogue.

@@ -14,5 +14,5 @@ mod service;
 mod store;
 
 pub use paginator::Paginator;
-pub use service::{Kind, Member, Metadata, Model, Operation, Output, Shape, Within};
+pub use service::{Kind, Member, Metadata, Model, Operation, Output, Shape, Within, XmlNamespace};
 pub use store::{ModelError, ModelStore, Named, UnknownOperation};

@@ -83,6 +83,8 @@ pub(crate) struct Resolved {
     pub(crate) signing_region: Option<String>,
     /// The name in the scope of the signature, where it is not the service's own.
     pub(crate) signing_name: Option<String>,
+    /// Whether calls there are signed in a way that is known.
+    pub(crate) is_signable: bool,
 }
 
 /// What names stand for while rules are evaluated.
@@ -93,10 +95,10 @@ impl RuleSet {
     ///
     /// # Errors
     /// In the words of the rules, when there is none for these parameters.
-    pub(crate) fn resolve(
+    pub(crate) fn resolve<'n>(
         &self,
         partitions: &Partitions,
-        given: impl IntoIterator<Item = (&'static str, Value)>,
+        given: impl IntoIterator<Item = (&'n str, Value)>,
     ) -> Result<Resolved, String> {
         let defaults = self.parameters.iter().filter_map(|(name, parameter)| {
             parameter.default.clone().map(|default| (name.clone(), default))
@@ -143,9 +145,6 @@ impl Evaluation<'_> {
         };
         let scheme = by_name("sigv4");
         let only_others = schemes.is_some_and(|schemes| !schemes.is_empty()) && scheme.is_none();
-        if only_others {
-            return Err(format!("{url} takes signatures of a kind that is not known"));
-        }
         let part = |name| {
             let text = scheme?.get(name)?.as_str()?;
             Some(template::filled(text, scope))
@@ -154,6 +153,7 @@ impl Evaluation<'_> {
             url,
             signing_region: part("signingRegion"),
             signing_name: part("signingName"),
+            is_signable: !only_others,
         })
     }
 

@@ -181,6 +181,7 @@ impl Client {
                 url,
                 signing_region: region.to_owned(),
                 signing_name: metadata.signing_name().to_owned(),
+                is_signable: true,
             },
         })
     }

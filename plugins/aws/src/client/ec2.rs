@@ -4,7 +4,7 @@
 use aws_smithy_types::date_time::Format;
 use serde_json::Value;
 
-use super::value;
+use super::xml::scalar;
 use crate::model::{Kind, Member, Model, Named, Shape};
 
 /// The body of a request. The parameters must have been checked; what does not fit is left out.
@@ -53,12 +53,7 @@ impl Form {
                     self.value(&format!("{name}.{}", at + 1), &member.shape, item);
                 }
             }
-            (Kind::Timestamp, _) => {
-                let at = value::timestamp(value).and_then(|at| at.fmt(Format::DateTime).ok());
-                if let Some(at) = at {
-                    self.pair(name, &at);
-                }
-            }
+            (Kind::Timestamp, _) => self.pair(name, &scalar(shape, value, Format::DateTime)),
             (_, Value::String(text)) => self.pair(name, text),
             (_, Value::Number(_) | Value::Bool(_)) => self.pair(name, &value.to_string()),
             _ => {}

@@ -1,7 +1,7 @@
 //! Which host serves a call, and how the call is signed: AWS's endpoint rules, asked with what a
 //! call knows.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::model::{Model, ModelStore, Named};
 use crate::rules::{Resolved, RuleSet};
@@ -15,6 +15,9 @@ pub struct Endpoint {
     pub signing_region: String,
     /// The name in the scope of the signature.
     pub signing_name: String,
+    /// Whether calls there are signed in a way that is known: SigV4, and not SigV4a or that of S3
+    /// Express.
+    pub is_signable: bool,
 }
 
 /// Which of a service's hosts are wanted.
@@ -39,6 +42,9 @@ pub(crate) fn resolve(
 ) -> Result<Endpoint, String> {
     let service = (named.model, named.rules);
     let endpoint = of_service(models, service, region, variant, context(named, params))?;
+    if !endpoint.is_signable {
+        return Err(format!("{} takes signatures of a kind that is not known", endpoint.url));
+    }
     Ok(Endpoint { url: with_label(&endpoint.url, &host_label(named, params)), ..endpoint })
 }
 
@@ -61,20 +67,45 @@ pub(crate) fn of_service(
         // Paths of S3's operations have the bucket in them.
         ("ForcePathStyle", true.into()),
     ];
-    let Resolved { url, signing_region, signing_name } = match rules {
+    let Resolved { url, signing_region, signing_name, is_signable } = match rules {
         Some(rules) => rules.resolve(partitions, given.into_iter().chain(context))?,
         None => {
             let outputs = partitions.of(region).unwrap_or_default();
             let suffix = outputs.get("dnsSuffix").and_then(Value::as_str);
             let prefix = &model.metadata.endpoint_prefix;
             let url = format!("https://{prefix}.{region}.{}", suffix.unwrap_or("amazonaws.com"));
-            Resolved { url, signing_region: None, signing_name: None }
+            Resolved { url, signing_region: None, signing_name: None, is_signable: true }
         }
     };
     Ok(Endpoint {
         url,
         signing_region: signing_region.unwrap_or_else(|| region.to_owned()),
         signing_name: signing_name.unwrap_or_else(|| model.metadata.signing_name().to_owned()),
+        is_signable,
+    })
+}
+
+/// What a service's rules say to parameters as they name them.
+///
+/// # Errors
+/// In the words of the rules, when there is no endpoint for these parameters.
+pub(crate) fn by_rules(
+    models: &ModelStore,
+    model: &Model,
+    rules: Option<&RuleSet>,
+    params: &Map<String, Value>,
+) -> Result<Endpoint, String> {
+    let partitions = models.partitions().map_err(|error| error.to_string())?;
+    let rules = rules.ok_or_else(|| format!("{} has no endpoint rules", model.name))?;
+    let given = params.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let Resolved { url, signing_region, signing_name, is_signable } =
+        rules.resolve(partitions, given)?;
+    let region = params.get("Region").and_then(Value::as_str).unwrap_or_default();
+    Ok(Endpoint {
+        url,
+        signing_region: signing_region.unwrap_or_else(|| region.to_owned()),
+        signing_name: signing_name.unwrap_or_else(|| model.metadata.signing_name().to_owned()),
+        is_signable,
     })
 }
 

@@ -1,5 +1,7 @@
 //! AWS's word that a call failed, in whatever form the protocol gives it.
 
+use aws_smithy_cbor::data::Type;
+use aws_smithy_cbor::decode::{Decoder, DeserializeError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use aws_smithy_xml::decode::{Document, ScopedDecoder, try_data};
@@ -43,7 +45,13 @@ impl Fault {
     pub(crate) fn read(response: &HttpResponse) -> Self {
         let header = |name| response.headers().get(name).map(str::to_owned);
         let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
-        let said = if body.trim_start().starts_with('{') { of_json(&body) } else { of_xml(&body) };
+        let is_cbor =
+            header("content-type").is_some_and(|kind| kind.starts_with("application/cbor"));
+        let said = match body.trim_start().chars().next() {
+            _ if is_cbor => of_cbor(response.body().bytes().unwrap_or_default()),
+            Some('{') => of_json(&body),
+            _ => of_xml(&body),
+        };
         let from_query = header("x-amzn-query-error")
             .and_then(|error| error.split(';').next().map(str::to_owned));
         let code = from_query
@@ -101,6 +109,35 @@ fn of_json(body: &str) -> Said {
         message: member(&["message", "Message", "errorMessage"]),
         request_id: member(&["RequestId", "requestId"]),
     }
+}
+
+fn of_cbor(body: &[u8]) -> Said {
+    let mut said = Said::default();
+    // What can't be read any further ends it; what was read before stands.
+    let _ = read_cbor(body, &mut said);
+    said
+}
+
+fn read_cbor(body: &[u8], said: &mut Said) -> Result<(), DeserializeError> {
+    let mut decoder = Decoder::new(body);
+    let mut left = decoder.map()?;
+    while left != Some(0) {
+        if left.is_none() && decoder.datatype()? == Type::Break {
+            break;
+        }
+        left = left.map(|left| left - 1);
+        let name = decoder.str()?.into_owned();
+        let place = match name.as_str() {
+            "__type" => &mut said.code,
+            "message" | "Message" => &mut said.message,
+            _ => {
+                decoder.skip()?;
+                continue;
+            }
+        };
+        *place = Some(decoder.str()?.into_owned());
+    }
+    Ok(())
 }
 
 fn of_xml(body: &str) -> Said {

@@ -15,22 +15,34 @@ use aws_smithy_xml::codec::{XmlCodec, XmlCodecSettings};
 use aws_smithy_xml::protocol::aws_rest_xml::AwsRestXmlProtocol;
 use serde_json::Value;
 
-use super::ec2;
+use super::finish::finish;
 use super::read::{blank, read};
 use super::write::Input;
+use super::{ec2, header};
 use crate::model::{Kind, Named};
 
 /// Writes the request of a call. It has a path and no host yet.
 pub(crate) fn request(named: Named, params: &Value) -> Result<HttpRequest, SerdeError> {
-    let Some(protocol) = protocol(named)? else { return ec2_request(named, params) };
-    let input = Input::new(named, params).map_err(|error| SerdeError::custom(error.to_string()))?;
-    protocol.serialize_request(&input, input.input_schema(), "", &bag(named))
+    let params = &header::encoded(named, params);
+    let mut request = match protocol(named)? {
+        None => ec2_request(named, params)?,
+        Some(protocol) => {
+            let input = Input::new(named, params).map_err(|e| SerdeError::custom(e.to_string()))?;
+            protocol.serialize_request(&input, input.input_schema(), "", &bag(named))?
+        }
+    };
+    finish(named, params, &mut request).map_err(|error| SerdeError::custom(error.to_string()))?;
+    Ok(request)
 }
 
 /// Reads the answer of a call that succeeded.
 pub(crate) fn answer(named: Named, response: &HttpResponse) -> Result<Value, SerdeError> {
     let Named { model, operation, .. } = named;
     let Some(output) = &operation.output else { return Ok(blank(model, None)) };
+    let is_empty = response.body().bytes().is_some_and(<[u8]>::is_empty);
+    if is_empty && matches!(model.protocol(), "query" | "ec2") {
+        return Ok(blank(model, Some(&output.shape)));
+    }
     let schema =
         model.schema(&output.shape).map_err(|error| SerdeError::custom(error.to_string()))?;
     let Some(protocol) = protocol(named)? else {
@@ -40,7 +52,9 @@ pub(crate) fn answer(named: Named, response: &HttpResponse) -> Result<Value, Ser
     };
     let bag = bag(named);
     let mut from = protocol.deserialize_response(response, schema, &bag)?;
-    read(model, schema, &output.shape, &mut *from)
+    let mut value = read(model, schema, &output.shape, &mut *from)?;
+    header::decode(named, &mut value);
+    Ok(value)
 }
 
 /// Whether an answer that began as a success ended as an error, as S3's copies may

@@ -30,7 +30,8 @@ pub(crate) fn read(
                     return from.read_null();
                 }
                 let name = member.member_name().unwrap_or_default();
-                let known = shape.members.get(name).ok_or_else(wrong)?;
+                // What no model knows is left where it is, and skipped.
+                let Some(known) = shape.members.get(name) else { return Ok(()) };
                 members.insert(name.to_owned(), read(model, member, &known.shape, from)?);
                 Ok(())
             })?;

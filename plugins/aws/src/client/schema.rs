@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_smithy_schema::traits::{HttpTrait, TimestampFormat};
 use aws_smithy_schema::{Schema, ShapeId, ShapeType, intern_header_name};
 
+use super::xml::flattened_name;
 use crate::model::{Kind, Member, Model, Named, Shape, Within};
 
 /// S3's one answer whose root element is its only member
@@ -123,9 +124,8 @@ impl Model {
             },
         };
         if member.flattened || shape.flattened {
-            let item = shape.member.as_ref().and_then(|item| item.location_name.as_deref());
-            if let Some(item) = item {
-                schema = schema.with_xml_name(item);
+            if let (Place::Member { name, .. }, Some(item)) = (place, &shape.member) {
+                schema = schema.with_xml_name(flattened_name(name, member, item));
             }
             schema = schema.with_xml_flattened();
         }

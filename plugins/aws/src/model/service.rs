@@ -91,6 +91,29 @@ pub struct Operation {
     pub idempotent: bool,
     /// Whether its body is not signed, or it is sent without a signature.
     pub authtype: Option<Box<str>>,
+    /// Whether the MD5 of its body must be in a header.
+    #[serde(default)]
+    pub http_checksum_required: bool,
+    /// Whether a checksum of its body must be in a header, one of several.
+    pub http_checksum: Option<HttpChecksum>,
+    /// How its body may be compressed.
+    pub requestcompression: Option<RequestCompression>,
+}
+
+/// A checksum of a body.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpChecksum {
+    /// Whether a request must have one.
+    #[serde(default)]
+    pub request_checksum_required: bool,
+}
+
+/// How a body may be compressed.
+#[derive(Debug, Deserialize)]
+pub struct RequestCompression {
+    /// The names of the ways.
+    pub encodings: Vec<Box<str>>,
 }
 
 /// A value that the endpoint rules are told.
@@ -149,11 +172,29 @@ pub struct Output {
 
 /// A namespace of XML.
 #[derive(Debug, Deserialize)]
+#[serde(from = "WrittenNamespace")]
 pub struct XmlNamespace {
     /// Its URI.
     pub uri: Box<str>,
     /// Its prefix.
     pub prefix: Option<Box<str>>,
+}
+
+/// A namespace as models write it: with a prefix, or as no more than its URI.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenNamespace {
+    Bare(Box<str>),
+    Full { uri: Box<str>, prefix: Option<Box<str>> },
+}
+
+impl From<WrittenNamespace> for XmlNamespace {
+    fn from(written: WrittenNamespace) -> Self {
+        match written {
+            WrittenNamespace::Bare(uri) => Self { uri, prefix: None },
+            WrittenNamespace::Full { uri, prefix } => Self { uri, prefix },
+        }
+    }
 }
 
 /// What a shape is.
@@ -218,6 +259,8 @@ pub struct Shape {
     pub union: bool,
     /// The member that is the whole body.
     pub payload: Option<Box<str>>,
+    /// The name of its element, where it has one of its own.
+    pub location_name: Option<Box<str>>,
     /// The namespace of its element.
     pub xml_namespace: Option<Box<XmlNamespace>>,
     /// How a timestamp is written.
@@ -252,6 +295,9 @@ pub struct Member {
     /// Whether XML and query have no element around its members.
     #[serde(default)]
     pub flattened: bool,
+    /// Whether it is JSON that travels in base64 where it stands in a header.
+    #[serde(default)]
+    pub jsonvalue: bool,
     /// Whether it is filled with the idempotency token.
     #[serde(default)]
     pub idempotency_token: bool,

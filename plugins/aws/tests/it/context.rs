@@ -1,5 +1,6 @@
 //! What the engine would hand to an action.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -13,7 +14,13 @@ use uuid::Uuid;
 
 /// A catalogue whose calls go to `url`.
 pub(crate) fn catalogue(url: &str) -> Catalogue {
+    catalogue_with(url, None)
+}
+
+/// A catalogue with more models.
+pub(crate) fn catalogue_with(url: &str, models: Option<&Path>) -> Catalogue {
     let settings = AwsSettings {
+        models_dir: models.map(Path::to_owned),
         endpoint_url: Some(url.to_owned()),
         credentials: Some(StaticCredentials {
             access_key_id: Sandbox::runner().access_key_id,

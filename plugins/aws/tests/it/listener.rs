@@ -1,6 +1,6 @@
 //! Listeners: one that hands requests to the sandbox, and one that misbehaves as it is told.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use stanch_plugins_aws::sandbox::{Answer, Sandbox};
@@ -25,6 +25,24 @@ pub(crate) async fn serve(sandbox: Arc<Sandbox>) -> String {
         }
     });
     url
+}
+
+/// Requests that were sent, in order.
+pub(crate) type Sent = Arc<Mutex<Vec<http::Request<Bytes>>>>;
+
+/// Gives every request the same answer, and keeps it.
+pub(crate) async fn record(answer: http::Response<Bytes>) -> (String, Sent) {
+    let (listener, url) = listen().await;
+    let sent = Sent::default();
+    let kept = Arc::clone(&sent);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let Some(request) = read(&mut stream).await else { continue };
+            kept.lock().unwrap().push(request);
+            stream.write_all(&written(&answer)).await.unwrap();
+        }
+    });
+    (url, sent)
 }
 
 /// What a listener that misbehaves does with a request.

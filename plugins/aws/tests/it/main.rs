@@ -8,6 +8,7 @@
 )]
 
 mod automation;
+mod compliance;
 mod context;
 mod errors;
 mod guardduty;
