@@ -58,6 +58,28 @@ async fn a_wait_asks_again_until_it_is_so_or_its_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_waiter_of_aws_waits_without_a_thread_and_gives_up_in_the_end() {
+    let text = r#"wait_for("iam:UserExists", #{ UserName: inputs.user }).User.UserName"#;
+    let stage = stage_with(&playbook("awaits", text)).await;
+    let there = stage.start_for_finding_with("awaits", json!({"user": "ci-deploy"})).await;
+    assert_eq!(stage.over(&there).await["result"], "ci-deploy");
+    let gone = stage.start_for_finding_with("awaits", json!({"user": "nobody"})).await;
+    let waiting = stage.run_when(&gone, |run| run["status"] == "waiting").await;
+    assert_eq!(waiting["wake_at"], "2026-11-24T03:00:01Z");
+    let ended = stage
+        .run_when(&gone, |run| {
+            if run["status"] == "waiting" {
+                stage.pass(1_000);
+            }
+            crate::stage::is_over(run)
+        })
+        .await;
+    assert_eq!(ended["error"]["code"], "waited_too_long", "{ended}");
+    let looks = stage.aws.calls().into_iter().filter(|call| call.params["UserName"] == "nobody");
+    assert_eq!(looks.count(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_takes_too_long_is_ended_and_paged() {
     let text = playbook("slow", "sleep(\"10d\"); 1").replace("mode:", "timeout: \"1h\", mode:");
     let stage = stage_with(&text).await;

@@ -225,8 +225,13 @@ impl Stage {
 
     /// Starts a playbook for an alert of the demo's key.
     pub(crate) async fn start_for_finding(&self, playbook: &str) -> String {
+        self.start_for_finding_with(playbook, json!({})).await
+    }
+
+    /// The same, with inputs.
+    pub(crate) async fn start_for_finding_with(&self, playbook: &str, inputs: Value) -> String {
         let finding = Sandbox::demo_finding(self.world.now());
-        let body = json!({"playbook": playbook, "alert": finding});
+        let body = json!({"playbook": playbook, "alert": finding, "inputs": inputs});
         id(&self.mia.post("/runs", &body).await["id"])
     }
 

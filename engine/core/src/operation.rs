@@ -18,6 +18,12 @@ pub trait Operations: Send + Sync {
     /// In words, every mistake with the path of the value.
     fn check(&self, operation: &str, params: &Value) -> Result<(), Vec<String>>;
 
+    /// The operation that a waiter such as `ec2:InstanceStopped` asks.
+    ///
+    /// # Errors
+    /// In words, when there is no such waiter, with the nearest name that there is.
+    fn waiter(&self, waiter: &str) -> Result<String, String>;
+
     /// An answer of the right shape to a call that was not made: every modelled member is there,
     /// and is null.
     fn blank_answer(&self, operation: &str) -> Value;

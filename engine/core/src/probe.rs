@@ -40,6 +40,15 @@ pub fn check(expression: &str) -> Result<(), BadExpression> {
     Ok(())
 }
 
+/// What an expression finds in an answer.
+///
+/// # Errors
+/// [`BadExpression`] when it is no JMESPath, or can't be evaluated over this answer.
+pub fn search(expression: &str, answer: &Value) -> Result<Value, BadExpression> {
+    let found = compile(expression)?.search(answer).map_err(|error| bad(expression, &error))?;
+    Ok(serde_json::to_value(&*found).unwrap_or(Value::Null))
+}
+
 fn compile(expression: &str) -> Result<jmespath::Expression<'static>, BadExpression> {
     jmespath::compile(expression).map_err(|error| bad(expression, &error))
 }
@@ -57,9 +66,7 @@ fn bad(expression: &str, error: &jmespath::JmespathError) -> BadExpression {
 /// [`BadExpression`] when the expression can't be evaluated over this answer, such as a function
 /// that is given a value of the wrong type.
 pub fn look(probe: &Probe, answer: &Value) -> Result<Seen, BadExpression> {
-    let expression = compile(&probe.expression)?;
-    let seen = expression.search(answer).map_err(|error| bad(&probe.expression, &error))?;
-    let value = serde_json::to_value(&*seen).unwrap_or(Value::Null);
+    let value = search(&probe.expression, answer)?;
     Ok(Seen { passes: value == Value::Bool(probe.passes_on), value })
 }
 

@@ -134,6 +134,7 @@ impl Reader<'_> {
         for call in &calls {
             found.extend(self.check_name(call, &aliases));
             found.extend(self.check_operation(call, named));
+            found.extend(self.check_waiter(call, named));
             found.extend(self.check_hiding(call));
             found.extend(check_comparer(call, &stepping));
             found.extend(spelling::check_options(call));
@@ -209,15 +210,36 @@ impl Reader<'_> {
         let mut found = Vec::new();
         found.extend(unfit(call, operation, effect).map(|message| Diagnostic::error(at, message)));
         found.extend(incomplete(call, operation, effect).map(|m| Diagnostic::warning(at, m)));
-        if let Some(params) = call.args.get(number + 1).and_then(|e| e.get_literal_value(None))
-            && let Ok(json) = codec::to_json(&params)
-            && let Err(mistakes) = self.operations.check(operation, &json.value())
-        {
-            found.extend(
-                mistakes.into_iter().map(|m| Diagnostic::error(at, format!("{operation}: {m}"))),
-            );
-        }
+        found.extend(self.check_params(call, *number + 1, operation));
         found
+    }
+
+    /// That parameters which are written out fit their operation.
+    fn check_params(&self, call: &Call, number: usize, operation: &str) -> Vec<Diagnostic> {
+        let at = position(call.at);
+        let params = call.args.get(number).and_then(|params| params.get_literal_value(None));
+        let Some(json) = params.and_then(|params| codec::to_json(&params).ok()) else {
+            return Vec::new();
+        };
+        let mistakes = self.operations.check(operation, &json.value()).err().unwrap_or_default();
+        let told = mistakes.into_iter().map(|m| Diagnostic::error(at, format!("{operation}: {m}")));
+        told.collect()
+    }
+
+    /// That the waiter exists, and that its parameters fit the operation that it asks.
+    fn check_waiter(&self, call: &Call, named: &mut BTreeSet<String>) -> Vec<Diagnostic> {
+        if call.name != "wait_for" || call.library.is_some() || call.is_method {
+            return Vec::new();
+        }
+        let Some(waiter) = call.literal(0) else { return Vec::new() };
+        match self.operations.waiter(waiter) {
+            Ok(operation) => {
+                let found = self.check_params(call, 1, &operation);
+                named.insert(operation);
+                found
+            }
+            Err(why) => vec![Diagnostic::error(position(call.at), why)],
+        }
     }
 
     /// That a verb is called where it can be read.

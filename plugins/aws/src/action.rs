@@ -1,4 +1,4 @@
-//! What the engine can do in AWS: `aws.call`, and `aws.sns_publish`.
+//! What the engine can do in AWS: `aws.call`, `aws.wait` and `aws.sns_publish`.
 //!
 //! Owns: what is asked before a call (is it granted, does the account fit, do the parameters),
 //! and what is told of it afterwards.
@@ -14,7 +14,9 @@ mod input;
 mod publish;
 mod snapshot;
 mod standing;
+mod wait;
 
 pub(crate) use automation::blank as blank_automation;
 pub(crate) use call::Call;
 pub(crate) use publish::Publish;
+pub(crate) use wait::Wait;

@@ -10,6 +10,7 @@
 
 mod action;
 mod client;
+mod describe;
 mod effect;
 pub mod model;
 mod operations;
@@ -74,6 +75,14 @@ impl Aws {
         client::endpoint_of_service(models, found, region, variant, std::iter::empty())
     }
 
+    /// What is known of a service (`iam`) or of an operation (`iam:GetUser`), as JSON.
+    ///
+    /// # Errors
+    /// In words, with the nearest name that there is.
+    pub fn describe(&self, what: &str) -> Result<Value, String> {
+        describe::describe(&self.client.models, what)
+    }
+
     /// What the endpoint rules of a service say to parameters as the rules name them: `Region`,
     /// `UseFIPS`, `UseDualStack`, `Bucket`, …
     ///
@@ -94,6 +103,7 @@ impl Aws {
     pub fn register(&self, catalogue: Catalogue) -> Catalogue {
         catalogue
             .with_action(Arc::new(action::Call(Arc::clone(&self.client))))
+            .with_action(Arc::new(action::Wait(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Publish(Arc::clone(&self.client))))
             .with_source(Arc::new(sources::GuardDuty))
     }

@@ -12,7 +12,9 @@ mod pack;
 mod paginator;
 mod service;
 mod store;
+mod waiter;
 
 pub use paginator::Paginator;
 pub use service::{Kind, Member, Metadata, Model, Operation, Output, Shape, Within, XmlNamespace};
 pub use store::{ModelError, ModelStore, Named, UnknownOperation};
+pub use waiter::{Acceptor, Matcher, Waited, Waiter};

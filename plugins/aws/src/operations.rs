@@ -25,6 +25,11 @@ impl Operations for AwsOperations {
         if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
     }
 
+    fn waiter(&self, waiter: &str) -> Result<String, String> {
+        let found = self.0.models.waiter(waiter).map_err(|error| error.to_string());
+        found.map(|(service, waiter)| format!("{service}:{}", waiter.operation))
+    }
+
     fn blank_answer(&self, operation: &str) -> Value {
         let Ok(named) = self.0.models.operation(operation) else { return Value::Null };
         let output = named.operation.output.as_ref().map(|output| &*output.shape);

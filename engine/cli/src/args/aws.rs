@@ -26,6 +26,14 @@ pub(crate) enum Aws {
         #[arg(long)]
         paginate: bool,
     },
+    /// Shows what is known of a service or an operation.
+    Describe {
+        /// Such as iam, or iam:GetUser.
+        what: String,
+        /// A folder with more models, in botocore's layout.
+        #[arg(long, value_name = "DIR")]
+        models: Option<PathBuf>,
+    },
     /// Shows where a service is called.
     Endpoint {
         /// Such as iam.

@@ -26,6 +26,13 @@ pub(super) async fn run(common: &Common, what: args::Aws) -> anyhow::Result<Exit
             let input = json!({"operation": operation, "params": params, "paginate": paginate});
             call(&Aws::open(&settings)?, region, &input).await
         }
+        args::Aws::Describe { what, models } => {
+            let settings = AwsSettings { models_dir: models, ..AwsSettings::default() };
+            let found =
+                Aws::open(&settings)?.describe(&what).map_err(|why| anyhow::anyhow!(why))?;
+            show(&found, common.json);
+            Ok(ExitCode::SUCCESS)
+        }
         args::Aws::Endpoint { service, region, fips, dualstack, models } => {
             let settings = AwsSettings { models_dir: models, ..AwsSettings::default() };
             let aws = Aws::open(&settings)?;
@@ -41,6 +48,51 @@ pub(super) async fn run(common: &Common, what: args::Aws) -> anyhow::Result<Exit
             }
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// A service as a list of its operations, an operation as an outline.
+fn show(found: &Value, as_json: bool) {
+    if as_json {
+        return output::json(found);
+    }
+    if let Some(operations) = found["operations"].as_array() {
+        println!("{} ({})", output::text(&found["full_name"]), output::text(&found["service"]));
+        return output::table(operations, &[("OPERATION", "/operation"), ("EFFECT", "/effect")]);
+    }
+    println!("{}  {}", output::text(&found["operation"]), output::text(&found["effect"]));
+    let unknown = output::text(&found["after_an_unknown_outcome"]);
+    let token = found["token_parameter"].as_str().map(|name| format!(" ({name})"));
+    println!("after an unknown outcome: {unknown}{}", token.unwrap_or_default());
+    if let Some(keys) = found["pages"]["result_keys"].as_array() {
+        println!("in pages of {}", output::text(&Value::Array(keys.clone())));
+    }
+    for (title, key) in [("parameters", "parameters"), ("answer", "answer")] {
+        println!("{title}:");
+        outline(&found[key], 1);
+    }
+}
+
+fn outline(members: &Value, depth: usize) {
+    for (name, member) in members.as_object().into_iter().flatten() {
+        let mut inner = member;
+        let mut kind = output::text(&member["type"]);
+        while inner["of"].is_object() {
+            inner = &inner["of"];
+            kind = format!("{kind} of {}", output::text(&inner["type"]));
+        }
+        let required = if member["required"] == true { ", required" } else { "" };
+        let values = inner["one_of"].as_array().map(|values| {
+            let values = Value::Array(values.iter().take(8).cloned().collect());
+            format!(": {}", output::text(&values))
+        });
+        println!(
+            "{:indent$}{name}  {kind}{required}{}",
+            "",
+            values.unwrap_or_default(),
+            indent = depth * 2
+        );
+        outline(&inner["members"], depth + 1);
     }
 }
 

@@ -20,7 +20,7 @@ fn options_of(verb: &str) -> Option<(usize, Vec<&'static str>)> {
         "aws" => (2, with_step(&["paginate"])),
         "ssm_automation" => (2, with_step(&["version"])),
         "http" => (2, with_step(&["body", "headers", "retry", "effect"])),
-        "action" => (2, with_step(&[])),
+        "action" | "wait_for" => (2, with_step(&[])),
         "collect" => (3, vec!["account", "regions", "since"]),
         "approval" => (1, vec!["plan", "approvers", "quorum", "expires", "escalate", "form"]),
         "change" => (2, vec!["account", "region", "probe", "inverse"]),

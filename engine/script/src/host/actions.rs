@@ -1,5 +1,5 @@
 //! Verbs that act: `aws`, `action`, `http`, `notify`, `page`, `collect`, `evidence`,
-//! `ssm_automation`, `run_playbook`.
+//! `ssm_automation`, `wait_for`, `run_playbook`.
 
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext as Cx, Position as At};
 use stanch_engine_core::command::{CollectOptions, OnError, StepOptions, Verb};
@@ -70,6 +70,12 @@ fn register_calls(engine: &mut Engine) {
             automation(document, parameters, options, cx.call_position())
         },
     );
+    engine.register_fn("wait_for", |cx: Cx, waiter: &str, params: Map| {
+        wait_for(waiter, params, Map::new(), cx.call_position())
+    });
+    engine.register_fn("wait_for", |cx: Cx, waiter: &str, params: Map, options: Map| {
+        wait_for(waiter, params, options, cx.call_position())
+    });
 }
 
 /// Runs an action of the catalogue.
@@ -120,6 +126,13 @@ fn automation(document: &str, parameters: Map, mut options: Map, at: At) -> Fall
         params.insert("DocumentVersion".into(), version);
     }
     aws("ssm:StartAutomationExecution", params, options, at)
+}
+
+/// Waits until something has come to be, as AWS's models say how that is seen.
+fn wait_for(waiter: &str, params: Map, options: Map, at: At) -> Fallible<Dynamic> {
+    let input =
+        Map::from([("waiter".into(), waiter.into()), ("params".into(), Dynamic::from_map(params))]);
+    action("aws.wait", &input.into(), options, at)
 }
 
 fn http(method: &str, url: &str, mut options: Map, at: At) -> Fallible<Dynamic> {

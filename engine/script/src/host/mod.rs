@@ -38,6 +38,7 @@ pub(crate) const STEPPING: &[&str] = &[
     "undo_plan",
     "uuid",
     "verdict",
+    "wait_for",
     "wait_until",
 ];
 

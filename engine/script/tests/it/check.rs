@@ -28,6 +28,13 @@ impl Operations for Api {
         }
     }
 
+    fn waiter(&self, waiter: &str) -> Result<String, String> {
+        match waiter {
+            "iam:UserExists" => Ok("iam:GetUser".to_owned()),
+            _ => Err(format!("there is no waiter `{waiter}`")),
+        }
+    }
+
     fn blank_answer(&self, _: &str) -> Value {
         Value::Null
     }
@@ -89,6 +96,8 @@ fn operations_are_known_and_fit_their_verb() {
     finds("probe(\"iam:GetUser\", #{}, \"!x\")", "2:1: error", "empty answer");
     finds("collect(\"x\", \"ec2:TerminateInstances\", #{})", "2:1: error", "only looks");
     finds("change(\"iam:GetUser\", #{})", "2:1: error", "changes nothing");
+    finds("wait_for(\"iam:UserExist\", #{})", "2:1: error", "iam:UserExist");
+    finds("wait_for(\"iam:UserExists\", #{ Bad: 1 })", "2:1: error", "no parameter `Bad`");
     finds("aws(\"iam:GetUser\", #{ Bad: 1 })", "2:1: error", "no parameter `Bad`");
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Entry {
     pub(super) service: Place,
     /// How its lists are paged.
     pub(super) paginators: Option<Place>,
+    /// How it is seen that something has come to be.
+    pub(super) waiters: Option<Place>,
     /// Where its hosts are.
     pub(super) endpoints: Option<Place>,
 }

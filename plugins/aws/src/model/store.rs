@@ -10,6 +10,7 @@ use super::names;
 use super::pack::{Entry, PACK, Pack};
 use super::paginator::{Paginator, Paginators};
 use super::service::{Model, Operation};
+use super::waiter::{Waiter, Waiters};
 use crate::rules::{Partitions, RuleSet};
 
 /// Why models can't be read.
@@ -56,6 +57,7 @@ impl std::fmt::Display for Named {
 struct Read {
     model: Model,
     pages: Paginators,
+    waiters: Waiters,
     rules: Option<RuleSet>,
 }
 
@@ -139,7 +141,7 @@ impl ModelStore {
         }
         let mut known = Vec::new();
         for candidate in candidates {
-            let Read { model, pages, rules } =
+            let Read { model, pages, rules, .. } =
                 self.load(&candidate).map_err(|error| UnknownOperation(error.to_string()))?;
             if let Some((name, operation)) = model.operations.get_key_value(operation) {
                 let paginator = pages.pagination.get(name);
@@ -151,6 +153,37 @@ impl ModelStore {
             "`{service}` has no operation `{operation}`{}",
             suggest::hint(operation, known)
         )))
+    }
+
+    /// The waiter of a name such as `ec2:InstanceStopped`, and botocore's name of its service.
+    ///
+    /// # Errors
+    /// [`UnknownOperation`], with the nearest name that there is.
+    pub fn waiter(&self, name: &str) -> Result<(&'static str, &'static Waiter), UnknownOperation> {
+        let (service, waiter) = name.split_once(':').ok_or_else(|| {
+            UnknownOperation(format!("`{name}` is not of the form `service:Waiter`"))
+        })?;
+        let mut known = Vec::new();
+        for candidate in self.named_like(service) {
+            let read = self.load(&candidate).map_err(|e| UnknownOperation(e.to_string()))?;
+            if let Some(waiter) = read.waiters.waiters.get(waiter) {
+                return Ok((&read.model.name, waiter));
+            }
+            known.extend(read.waiters.waiters.keys().map(|name| &**name));
+        }
+        let hint = suggest::hint(waiter, known);
+        Err(UnknownOperation(format!("`{service}` has no waiter `{waiter}`{hint}")))
+    }
+
+    /// The names of a service's waiters.
+    ///
+    /// # Errors
+    /// [`UnknownOperation`] when there is no such service or its model is broken.
+    pub fn waiters(&self, service: &str) -> Result<Vec<&'static str>, UnknownOperation> {
+        let names = self.named_like(service);
+        let first = names.first().ok_or_else(|| self.no_service(service))?;
+        let read = self.load(first).map_err(|error| UnknownOperation(error.to_string()))?;
+        Ok(read.waiters.waiters.keys().map(|name| &**name).collect())
     }
 
     fn no_service(&self, name: &str) -> UnknownOperation {
@@ -185,9 +218,11 @@ impl ModelStore {
                 .get(name)
                 .ok_or_else(|| ModelError::Broken(format!("there is no model of `{name}`")))?;
             let pages = entry.paginators.map(|place| pack.part(place)).transpose()?;
+            let waiters = entry.waiters.map(|place| pack.part(place)).transpose()?;
             Ok(Read {
                 model: pack.part(entry.service)?,
                 pages: pages.unwrap_or_default(),
+                waiters: waiters.unwrap_or_default(),
                 rules: entry.endpoints.map(|place| pack.part(place)).transpose()?,
             })
         })
@@ -232,6 +267,7 @@ fn newest_of_each_service(folder: &Path) -> Result<BTreeMap<Box<str>, PathBuf>, 
 
 const SERVICE: &str = "service-2.json";
 const PAGINATORS: &str = "paginators-1.json";
+const WAITERS: &str = "waiters-2.json";
 const ENDPOINTS: &str = "endpoint-rule-set-1.json";
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
@@ -245,9 +281,11 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ModelError {
 
 fn read_folder(name: &str, folder: &Path) -> Result<Read, ModelError> {
     let pages = read_if_there(name, &folder.join(PAGINATORS))?;
+    let waiters = read_if_there(name, &folder.join(WAITERS))?;
     Ok(Read {
         model: read_file(name, &folder.join(SERVICE))?,
         pages: pages.unwrap_or_default(),
+        waiters: waiters.unwrap_or_default(),
         rules: read_if_there(name, &folder.join(ENDPOINTS))?,
     })
 }

@@ -20,6 +20,24 @@ async fn moto() -> (Moto, Catalogue) {
 }
 
 #[tokio::test]
+async fn a_waiter_looks_until_it_is_so() {
+    let (_moto, aws) = moto().await;
+    let context = context(ACCOUNT);
+    let wait = aws.action("aws.wait").unwrap();
+    let input = json!({"waiter": "iam:UserExists", "params": {"UserName": "late"}});
+    let Ok(Outcome::Again { state, after }) = wait.run(&context, &input).await else {
+        panic!("the user is not there yet")
+    };
+    assert_eq!((state["looks"].as_u64(), after.ms), (Some(1), 1_000));
+    done(&aws, &context, "iam:CreateUser", json!({"UserName": "late"})).await;
+    let later = ActionContext { state: Some(state), ..context };
+    let Ok(Outcome::Done(seen)) = wait.run(&later, &input).await else { panic!("it is there") };
+    assert_eq!(seen.value["User"]["UserName"], "late");
+    let wrong = json!({"waiter": "iam:UserExist", "params": {}});
+    assert!(wait.classify(&wrong).unwrap_err().message.contains("UserExists"));
+}
+
+#[tokio::test]
 async fn a_secret_goes_to_a_person_and_into_no_journal() {
     let (_moto, aws) = moto().await;
     let by_hand = context(ACCOUNT);

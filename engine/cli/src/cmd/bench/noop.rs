@@ -74,6 +74,10 @@ impl Operations for NoOperations {
         Ok(())
     }
 
+    fn waiter(&self, waiter: &str) -> Result<String, String> {
+        Err(format!("there is no waiter `{waiter}`"))
+    }
+
     fn blank_answer(&self, _: &str) -> Value {
         Value::Null
     }

@@ -1,0 +1,135 @@
+//! What is known of a service or an operation, for people and programs that write playbooks.
+
+use serde_json::{Map, Value, json};
+use stanch_plugins_sdk::core::effect::RetrySafety;
+
+use crate::model::{Kind, Member, Model, ModelStore, Named, Shape};
+use crate::{effect, safety};
+
+/// How deep parameters are shown: shapes may contain themselves.
+const DEPTH: usize = 4;
+
+/// A service, with its operations, or one operation, with what it takes and answers.
+///
+/// # Errors
+/// In words, with the nearest name that there is.
+pub(crate) fn describe(models: &ModelStore, what: &str) -> Result<Value, String> {
+    if what.contains(':') {
+        return models.operation(what).map(operation).map_err(|error| error.to_string());
+    }
+    let (model, _) = models.service_and_rules(what).map_err(|error| error.to_string())?;
+    let named = |name: &str| models.operation(&format!("{}:{name}", model.name));
+    let operations = model.operations.keys().filter_map(|name| named(name).ok());
+    let operations =
+        operations.map(|n| json!({"operation": n.to_string(), "effect": effect::of(n).as_str()}));
+    Ok(json!({
+        "service": model.name, "full_name": model.metadata.service_full_name,
+        "api_version": model.metadata.api_version, "protocol": model.protocol(),
+        "operations": operations.collect::<Vec<_>>(),
+    }))
+}
+
+fn operation(named: Named) -> Value {
+    let Named { model, operation, .. } = named;
+    let retry = match safety::of(named) {
+        RetrySafety::Natural => "natural",
+        RetrySafety::Token => "token",
+        RetrySafety::Lookup => "lookup",
+        RetrySafety::Never => "never",
+    };
+    let pages = named.paginator.map(|paginator| {
+        json!({"result_keys": paginator.result_key, "input_tokens": paginator.input_token})
+    });
+    let members = |shape: Option<&Shape>| shape.map(|shape| members(model, shape, DEPTH));
+    json!({
+        "operation": named.to_string(), "effect": effect::of(named).as_str(),
+        "after_an_unknown_outcome": retry, "token_parameter": safety::token_member(named),
+        "pages": pages, "parameters": members(model.input(operation)),
+        "answer": members(model.output(operation)),
+        "errors": operation.errors.iter().map(|error| &error.shape).collect::<Vec<_>>(),
+    })
+}
+
+fn members(model: &Model, shape: &Shape, depth: usize) -> Value {
+    let described = shape.members.iter().map(|(name, of)| {
+        let mut value = member(model, of, depth);
+        if let Some(value) = value.as_object_mut().filter(|_| shape.required.contains(name)) {
+            value.insert("required".to_owned(), true.into());
+        }
+        (name.to_string(), value)
+    });
+    Value::Object(described.collect::<Map<_, _>>())
+}
+
+fn member(model: &Model, member: &Member, depth: usize) -> Value {
+    let Some(shape) = model.shape(&member.shape) else { return Value::Null };
+    let within = |inner: &Option<Box<Member>>| {
+        let inner = inner.as_ref().filter(|_| depth > 0);
+        inner.map(|inner| self::member(model, inner, depth - 1))
+    };
+    let mut out = Map::new();
+    let kind = match shape.kind {
+        Kind::Structure if shape.document => "document",
+        Kind::Structure => "structure",
+        Kind::List => "list",
+        Kind::Map => "map",
+        Kind::String => "string",
+        Kind::Boolean => "boolean",
+        Kind::Integer => "integer",
+        Kind::Long => "long",
+        Kind::Float => "float",
+        Kind::Double => "double",
+        Kind::Blob => "blob",
+        Kind::Timestamp => "timestamp",
+    };
+    out.insert("type".to_owned(), kind.into());
+    match shape.kind {
+        Kind::Structure if depth > 0 => {
+            out.insert("members".to_owned(), members(model, shape, depth - 1));
+        }
+        Kind::List => drop(out.insert("of".to_owned(), within(&shape.member).into())),
+        Kind::Map => drop(out.insert("of".to_owned(), within(&shape.value).into())),
+        _ => {}
+    }
+    if !shape.values.is_empty() {
+        out.insert("one_of".to_owned(), json!(shape.values));
+    }
+    for (name, bound) in [("min", shape.min), ("max", shape.max)] {
+        if let Some(bound) = bound {
+            out.insert(name.to_owned(), bound.into());
+        }
+    }
+    if shape.sensitive {
+        out.insert("is_secret".to_owned(), true.into());
+    }
+    Value::Object(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_says_what_it_takes_and_does() {
+        let models = ModelStore::open(None).unwrap();
+        let found = describe(&models, "iam:UpdateAccessKey").unwrap();
+        assert_eq!(found["effect"], "change");
+        assert_eq!(found["after_an_unknown_outcome"], "natural");
+        let status = &found["parameters"]["Status"];
+        assert_eq!((&status["type"], &status["required"]), (&json!("string"), &json!(true)));
+        assert!(status["one_of"].to_string().contains("Inactive"));
+        let listed = describe(&models, "ec2:DescribeInstances").unwrap();
+        assert_eq!(listed["pages"]["result_keys"], json!(["Reservations"]));
+        let token = describe(&models, "ssm:StartAutomationExecution").unwrap();
+        assert_eq!(token["token_parameter"], "ClientToken");
+    }
+
+    #[test]
+    fn a_service_lists_its_operations_and_a_slip_gets_the_nearest_name() {
+        let models = ModelStore::open(None).unwrap();
+        let iam = describe(&models, "iam").unwrap();
+        assert!(iam["operations"].as_array().unwrap().len() > 150);
+        assert!(describe(&models, "iam:GetUsr").unwrap_err().contains("GetUser"));
+        assert!(describe(&models, "iamm").is_err());
+    }
+}
