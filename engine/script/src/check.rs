@@ -65,10 +65,7 @@ pub fn check(bundle: &Bundle, operations: &dyn Operations) -> Checked {
     if let Some((_, main)) = texts.iter().find(|(file, _)| file.is_empty()) {
         match header(main) {
             Ok(header) => checked.header = Some(header),
-            Err(error) => {
-                let at = stanch_engine_core::command::Position { line: 1, column: 1 };
-                checked.diagnostics.push(Diagnostic::error(at, error.to_string()));
-            }
+            Err(wrong) => checked.diagnostics.push(wrong),
         }
     }
     let known = Known::of(&engine, &texts);

@@ -2,7 +2,6 @@
 
 use rhai::{Dynamic, EvalAltResult, Map, Position as At};
 use stanch_engine_core::command::Position;
-use stanch_engine_core::header::HeaderError;
 use stanch_engine_core::journal::RunError;
 use stanch_engine_core::step::{StepError, StepKey};
 
@@ -68,12 +67,6 @@ pub struct PlaybookError(pub Vec<Diagnostic>);
 impl From<Diagnostic> for PlaybookError {
     fn from(diagnostic: Diagnostic) -> Self {
         Self(vec![diagnostic])
-    }
-}
-
-impl From<HeaderError> for PlaybookError {
-    fn from(error: HeaderError) -> Self {
-        Diagnostic::error(Position { line: 1, column: 1 }, error.to_string()).into()
     }
 }
 

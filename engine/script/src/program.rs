@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use rhai::{
-    AST, ASTNode, Engine, EvalAltResult, Expr, Module, ModuleResolver, ParseError, Scope, Stmt,
+    AST, ASTNode, Engine, EvalAltResult, Expr, Module, ModuleResolver, ParseError, ParseErrorType,
+    Scope, Stmt,
 };
+use stanch_engine_core::command::Position;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::header::{Header, HeaderError};
 use stanch_engine_core::limits;
@@ -89,9 +91,16 @@ pub(crate) fn compile(engine: &Engine, text: &str) -> Result<AST, PlaybookError>
             format!("the text is {} bytes, and may be {}", text.len(), limits::PLAYBOOK_BYTES);
         return Err(Diagnostic::error(Default::default(), message).into());
     }
-    engine
-        .compile(text)
-        .map_err(|ParseError(kind, at)| Diagnostic::error(position(at), kind.to_string()).into())
+    engine.compile(text).map_err(|ParseError(kind, at)| {
+        let hint = match &*kind {
+            // AWS uses some of Rhai's words as names of members.
+            ParseErrorType::Reserved(word) => {
+                format!(": where it is a member's name, write `x[\"{word}\"]`")
+            }
+            _ => String::new(),
+        };
+        Diagnostic::error(position(at), format!("{kind}{hint}")).into()
+    })
 }
 
 fn in_file(error: PlaybookError, file: &str) -> PlaybookError {
@@ -99,13 +108,40 @@ fn in_file(error: PlaybookError, file: &str) -> PlaybookError {
 }
 
 /// Reads the constant `PLAYBOOK` without running anything.
-pub(crate) fn header(ast: &AST) -> Result<Header, HeaderError> {
+pub(crate) fn header(ast: &AST) -> Result<Header, Diagnostic> {
     let value = ast
         .iter_literal_variables(true, false)
-        .find_map(|(name, _, value)| (name == "PLAYBOOK").then_some(value))
-        .ok_or(HeaderError::Missing)?;
-    let json = codec::to_json(&value).map_err(|error| HeaderError::Malformed(error.to_string()))?;
-    Header::read(json.value())
+        .find_map(|(name, _, value)| (name == "PLAYBOOK").then_some(value));
+    let json = value.ok_or(HeaderError::Missing).and_then(|value| {
+        codec::to_json(&value).map_err(|error| HeaderError::Malformed(error.to_string()))
+    });
+    json.and_then(|json| Header::read(json.value())).map_err(|error| {
+        let at = place_in_header(ast, &error.to_string());
+        Diagnostic::error(at.unwrap_or(Position { line: 1, column: 1 }), error.to_string())
+    })
+}
+
+/// The place in the header that an error is about: the member or value that it quotes, else the
+/// header itself.
+fn place_in_header(ast: &AST, error: &str) -> Option<Position> {
+    let (expr, at) = ast.statements().iter().find_map(|statement| match statement {
+        Stmt::Var(var, _, at) if var.0.as_str() == "PLAYBOOK" => Some((&var.1, *at)),
+        _ => None,
+    })?;
+    let quoted: Vec<&str> = error.split('`').skip(1).step_by(2).take(1).collect();
+    Some(position(quoted.first().and_then(|quoted| place_of(expr, quoted)).unwrap_or(at)))
+}
+
+fn place_of(expr: &Expr, quoted: &str) -> Option<rhai::Position> {
+    match expr {
+        Expr::Map(map, _) => map.0.iter().find_map(|(name, value)| {
+            let is_it = name.as_str() == quoted;
+            is_it.then_some(name.pos).or_else(|| place_of(value, quoted))
+        }),
+        Expr::Array(items, _) => items.iter().find_map(|item| place_of(item, quoted)),
+        Expr::StringConstant(text, at) => (text.as_str() == quoted).then_some(*at),
+        _ => None,
+    }
 }
 
 /// The paths that a text imports, with their places.

@@ -22,6 +22,7 @@ async fn mistakes_are_named_with_line_and_column() {
         ("print(alert.titel);", "p.rhai:2:", "title"),
         ("import \"lib/nowhere\" as n;", "p.rhai:2:", "nowhere"),
         ("eval(\"1\");", "p.rhai:2:", "eval"),
+        ("let a = #{}; a.default", "p.rhai:2:", "x[\"default\"]"),
     ] {
         let said = said(body).await.to_lowercase();
         assert!(said.contains(place), "{body}: {said}");
@@ -31,12 +32,20 @@ async fn mistakes_are_named_with_line_and_column() {
 
 #[tokio::test]
 async fn the_header_is_checked_too() {
-    for (text, words) in [
-        ("1", "PLAYBOOK"),
-        ("const PLAYBOOK = 1;", "the header is wrong"),
-        ("const PLAYBOOK = #{ title: \"t\" };", "name"),
-        ("const PLAYBOOK = #{ name: \"p\", title: \"t\", mood: \"ask\" };", "mode"),
-        ("const PLAYBOOK = #{ name: \"p\", title: \"t\", mode: \"yolo\" };", "observe"),
+    for (text, place, words) in [
+        ("1", "p.rhai:1:1", "PLAYBOOK"),
+        ("const PLAYBOOK = 1;", "p.rhai:1:1", "the header is wrong"),
+        ("\n\nconst PLAYBOOK = #{ title: \"t\" };", "p.rhai:3:1", "name"),
+        (
+            "const PLAYBOOK = #{ name: \"p\", title: \"t\",\n  mood: \"ask\" };",
+            "p.rhai:2:3",
+            "mode",
+        ),
+        (
+            "const PLAYBOOK = #{ name: \"p\",\n title: \"t\", mode: \"yolo\" };",
+            "p.rhai:2:20",
+            "observe",
+        ),
     ] {
         let folder = Folder::new();
         folder.write("p.rhai", text);
@@ -44,6 +53,7 @@ async fn the_header_is_checked_too() {
         assert_eq!(ran.code, 1, "{text}: {ran:?}");
         let said = format!("{}{}", ran.out, ran.err);
         assert!(said.contains(words), "{text}: {words}: {said}");
+        assert!(said.contains(place), "{text}: {place}: {said}");
     }
 }
 
