@@ -143,6 +143,9 @@ pub(crate) struct Check {
     /// Files or folders.
     #[arg(required = true)]
     pub(crate) paths: Vec<PathBuf>,
+    /// Prints the IAM policies that the playbooks need: one for looking, one for containing.
+    #[arg(long)]
+    pub(crate) policies: bool,
 }
 
 #[derive(Debug, Group)]

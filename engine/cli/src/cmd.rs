@@ -12,6 +12,7 @@ mod normalize;
 mod operate;
 mod people;
 mod playbooks;
+mod policy;
 mod run;
 mod serve;
 

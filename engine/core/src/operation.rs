@@ -4,6 +4,15 @@ use serde_json::Value;
 
 use crate::effect::Effect;
 
+/// The IAM actions that a call needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IamActions {
+    /// The actions, as policies write them.
+    pub actions: Vec<String>,
+    /// Whether nobody looked them up: an action mostly bears its operation's name.
+    pub is_assumed: bool,
+}
+
 /// The operations that playbooks may name, as `service:Operation`.
 pub trait Operations: Send + Sync {
     /// How far an operation reaches.
@@ -23,6 +32,9 @@ pub trait Operations: Send + Sync {
     /// # Errors
     /// In words, when there is no such waiter, with the nearest name that there is.
     fn waiter(&self, waiter: &str) -> Result<String, String>;
+
+    /// The IAM actions that a call of an operation needs; nothing when there is no such operation.
+    fn iam_actions(&self, operation: &str) -> Option<IamActions>;
 
     /// An answer of the right shape to a call that was not made: every modelled member is there,
     /// and is null.

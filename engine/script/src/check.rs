@@ -1,5 +1,6 @@
 //! What is wrong with a playbook, found by reading it.
 
+mod reach;
 mod spelling;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -33,7 +34,7 @@ const BUILT_IN: [&str; 9] =
 pub struct Checked {
     /// The header, when it can be read.
     pub header: Option<Header>,
-    /// The operations that the playbook and its libraries name.
+    /// The operations that the playbook can come to.
     pub operations: BTreeSet<String>,
     /// What is wrong, by file and place.
     pub diagnostics: Vec<Diagnostic>,
@@ -68,9 +69,10 @@ pub fn check(bundle: &Bundle, operations: &dyn Operations) -> Checked {
             Err(wrong) => checked.diagnostics.push(wrong),
         }
     }
+    checked.operations = reach::operations(&texts, operations);
     let known = Known::of(&engine, &texts);
     for (file, ast) in &texts {
-        let found = Reader { known: &known, file, ast, operations }.read(&mut checked.operations);
+        let found = Reader { known: &known, file, ast, operations }.read();
         checked.diagnostics.extend(found.into_iter().map(|d| d.in_file(file)));
     }
     if checked.is_fit()
@@ -123,15 +125,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&self, named: &mut BTreeSet<String>) -> Vec<Diagnostic> {
+    fn read(&self) -> Vec<Diagnostic> {
         let calls = calls(self.ast);
         let aliases = aliases(self.ast);
         let stepping = self.stepping_functions();
         let mut found = Vec::new();
         for call in &calls {
             found.extend(self.check_name(call, &aliases));
-            found.extend(self.check_operation(call, named));
-            found.extend(self.check_waiter(call, named));
+            found.extend(self.check_operation(call));
+            found.extend(self.check_waiter(call));
             found.extend(self.check_hiding(call));
             found.extend(check_comparer(call, &stepping));
             found.extend(spelling::check_options(call));
@@ -184,7 +186,7 @@ impl Reader<'_> {
     }
 
     /// That the operation exists, and is one that the verb is for.
-    fn check_operation(&self, call: &Call, named: &mut BTreeSet<String>) -> Vec<Diagnostic> {
+    fn check_operation(&self, call: &Call) -> Vec<Diagnostic> {
         let Some((_, number)) = NAMES_OPERATION.iter().find(|(verb, _)| *verb == call.name) else {
             return Vec::new();
         };
@@ -199,7 +201,6 @@ impl Reader<'_> {
             );
             return vec![Diagnostic::warning(at, message)];
         };
-        named.insert(operation.to_owned());
         let effect = match self.operations.effect(operation) {
             Ok(effect) => effect,
             Err(why) => return vec![Diagnostic::error(at, why)],
@@ -224,17 +225,13 @@ impl Reader<'_> {
     }
 
     /// That the waiter exists, and that its parameters fit the operation that it asks.
-    fn check_waiter(&self, call: &Call, named: &mut BTreeSet<String>) -> Vec<Diagnostic> {
+    fn check_waiter(&self, call: &Call) -> Vec<Diagnostic> {
         if call.name != "wait_for" || call.library.is_some() || call.is_method {
             return Vec::new();
         }
         let Some(waiter) = call.literal(0) else { return Vec::new() };
         match self.operations.waiter(waiter) {
-            Ok(operation) => {
-                let found = self.check_params(call, 1, &operation);
-                named.insert(operation);
-                found
-            }
+            Ok(operation) => self.check_params(call, 1, &operation),
             Err(why) => vec![Diagnostic::error(position(call.at), why)],
         }
     }

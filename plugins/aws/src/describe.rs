@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::effect::RetrySafety;
 
 use crate::model::{Kind, Member, Model, ModelStore, Named, Shape};
-use crate::{effect, safety};
+use crate::{effect, iam, safety};
 
 /// How deep parameters are shown: shapes may contain themselves.
 const DEPTH: usize = 4;
@@ -40,12 +40,14 @@ fn operation(named: Named) -> Value {
     let pages = named.paginator.map(|paginator| {
         json!({"result_keys": paginator.result_key, "input_tokens": paginator.input_token})
     });
+    let iam = iam::of(named);
     let members = |shape: Option<&Shape>| shape.map(|shape| members(model, shape, DEPTH));
     json!({
         "operation": named.to_string(), "effect": effect::of(named).as_str(),
         "after_an_unknown_outcome": retry, "token_parameter": safety::token_member(named),
         "pages": pages, "parameters": members(model.input(operation)),
         "answer": members(model.output(operation)),
+        "iam_actions": iam.actions, "iam_actions_are_assumed": iam.is_assumed,
         "errors": operation.errors.iter().map(|error| &error.shape).collect::<Vec<_>>(),
     })
 }

@@ -12,6 +12,7 @@ mod action;
 mod client;
 mod describe;
 mod effect;
+mod iam;
 pub mod model;
 mod operations;
 mod params;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use stanch_plugins_sdk::core::effect::Effect;
-use stanch_plugins_sdk::core::operation::Operations;
+use stanch_plugins_sdk::core::operation::{IamActions, Operations};
 
 use crate::action::blank_automation;
 use crate::client::{Client, blank};
-use crate::{effect, params};
+use crate::{effect, iam, params};
 
 /// The operations of every service that there is a model of.
 pub(crate) struct AwsOperations(pub(crate) Arc<Client>);
@@ -28,6 +28,10 @@ impl Operations for AwsOperations {
     fn waiter(&self, waiter: &str) -> Result<String, String> {
         let found = self.0.models.waiter(waiter).map_err(|error| error.to_string());
         found.map(|(service, waiter)| format!("{service}:{}", waiter.operation))
+    }
+
+    fn iam_actions(&self, operation: &str) -> Option<IamActions> {
+        self.0.models.operation(operation).ok().map(iam::of)
     }
 
     fn blank_answer(&self, operation: &str) -> Value {

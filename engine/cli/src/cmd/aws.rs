@@ -64,6 +64,8 @@ fn show(found: &Value, as_json: bool) {
     let unknown = output::text(&found["after_an_unknown_outcome"]);
     let token = found["token_parameter"].as_str().map(|name| format!(" ({name})"));
     println!("after an unknown outcome: {unknown}{}", token.unwrap_or_default());
+    let assumed = if found["iam_actions_are_assumed"] == true { " (assumed)" } else { "" };
+    println!("needs {}{assumed}", output::text(&found["iam_actions"]));
     if let Some(keys) = found["pages"]["result_keys"].as_array() {
         println!("in pages of {}", output::text(&Value::Array(keys.clone())));
     }

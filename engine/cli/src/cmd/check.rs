@@ -11,6 +11,7 @@ use stanch_plugins_sdk::Catalogue;
 use stanch_plugins_http::Secrets;
 
 use crate::args::{Check, Common};
+use crate::cmd::policy;
 use crate::config::{Config, environment};
 use crate::output;
 use crate::wiring;
@@ -28,7 +29,7 @@ pub(super) fn run(common: &Common, args: &Check) -> anyhow::Result<ExitCode> {
     if common.json {
         output::json(&json!({"fit": is_fit, "files": reports}));
     } else {
-        reports.iter().for_each(show);
+        reports.iter().for_each(|report| show(report, args.policies));
     }
     Ok(if is_fit { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -75,11 +76,12 @@ fn examine(file: &Path, catalogue: &Catalogue) -> anyhow::Result<Value> {
         .collect();
     Ok(json!({
         "path": file, "name": name, "fit": !diagnostics.iter().any(is_error),
+        "policies": policy::of(catalogue.operations().as_ref(), &operations),
         "operations": operations, "diagnostics": lines,
     }))
 }
 
-fn show(report: &Value) {
+fn show(report: &Value, with_policies: bool) {
     let path = output::text(&report["path"]);
     let lines = report["diagnostics"].as_array().into_iter().flatten();
     for line in lines {
@@ -96,4 +98,12 @@ fn show(report: &Value) {
     }
     let word = if report["fit"] == true { "fit" } else { "NOT FIT" };
     println!("{path}: {word}");
+    if with_policies {
+        for (role, title) in [("read", "to look"), ("contain", "to contain and to undo")] {
+            println!("\n{path}: {title}, its role needs");
+            output::json(&report["policies"][role]);
+        }
+        let assumed = output::text(&report["policies"]["assumed"]);
+        println!("\nassumed to be named as their operations: {assumed}");
+    }
 }

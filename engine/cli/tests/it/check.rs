@@ -67,3 +67,23 @@ async fn what_is_shipped_fits() {
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("nowhere.rhai"), "{ran:?}");
 }
+
+#[tokio::test]
+async fn the_policies_are_no_wider_than_the_playbook() {
+    let folder = Folder::new();
+    let file =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../playbooks/iam-access-key-compromise.rhai");
+    let report = folder.run(&["--json", "check", file]).await.json();
+    let policies = &report["files"][0]["policies"];
+    let contain = &policies["contain"]["Statement"][0]["Action"];
+    let changes = ["iam:DeleteUserPolicy", "iam:PutUserPolicy", "iam:UpdateAccessKey"];
+    assert_eq!(*contain, serde_json::json!(changes));
+    let read = policies["read"]["Statement"][0]["Action"].to_string();
+    assert!(read.contains("cloudtrail:LookupEvents") && !read.contains("Update"), "{read}");
+    assert!(
+        read.contains("ec2:DescribeRegions"),
+        "collecting in enabled regions asks which: {read}"
+    );
+    let said = folder.run(&["check", "--policies", file]).await.out;
+    assert!(said.contains("\"Version\": \"2012-10-17\""), "{said}");
+}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use stanch_engine_core::effect::Effect;
-use stanch_engine_core::operation::Operations;
+use stanch_engine_core::operation::{IamActions, Operations};
 use stanch_engine_core::playbook::Bundle;
 use stanch_engine_script::{Checked, DiagnosticSeverity, check};
 
@@ -33,6 +33,10 @@ impl Operations for Api {
             "iam:UserExists" => Ok("iam:GetUser".to_owned()),
             _ => Err(format!("there is no waiter `{waiter}`")),
         }
+    }
+
+    fn iam_actions(&self, _: &str) -> Option<IamActions> {
+        None
     }
 
     fn blank_answer(&self, _: &str) -> Value {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use stanch_engine_core::effect::{Effect, RetrySafety};
 use stanch_engine_core::id::RunId;
-use stanch_engine_core::operation::Operations;
+use stanch_engine_core::operation::{IamActions, Operations};
 use stanch_plugins_sdk::{
     Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, Nature, Outcome,
 };
@@ -76,6 +76,10 @@ impl Operations for NoOperations {
 
     fn waiter(&self, waiter: &str) -> Result<String, String> {
         Err(format!("there is no waiter `{waiter}`"))
+    }
+
+    fn iam_actions(&self, _: &str) -> Option<IamActions> {
+        None
     }
 
     fn blank_answer(&self, _: &str) -> Value {

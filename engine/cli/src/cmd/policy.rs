@@ -1,0 +1,28 @@
+//! The least that playbooks must be allowed in AWS: one policy for looking and one for containing.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use stanch_engine_core::effect::Effect;
+use stanch_engine_core::operation::Operations;
+
+/// The policies for operations. Whose actions were not looked up is named as assumed.
+pub(super) fn of(operations: &dyn Operations, named: &BTreeSet<String>) -> Value {
+    let (mut read, mut contain, mut assumed) = <[BTreeSet<String>; 3]>::default().into();
+    for operation in named {
+        let Ok(effect) = operations.effect(operation) else { continue };
+        let Some(needed) = operations.iam_actions(operation) else { continue };
+        if needed.is_assumed {
+            assumed.extend(needed.actions.iter().cloned());
+        }
+        let role = if effect >= Effect::Change { &mut contain } else { &mut read };
+        role.extend(needed.actions);
+    }
+    json!({"read": policy(&read), "contain": policy(&contain), "assumed": assumed})
+}
+
+fn policy(actions: &BTreeSet<String>) -> Value {
+    let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
+    let statements = if actions.is_empty() { json!([]) } else { json!([statement]) };
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
