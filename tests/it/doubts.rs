@@ -39,18 +39,6 @@ async fn run(text: &str, name: &str, fault: (&str, FaultKind)) -> (Stage, String
     (stage, run)
 }
 
-async fn over(stage: &Stage, run: &str) -> Value {
-    stage
-        .run_when(run, |run| {
-            let is_over = crate::stage::is_over(run);
-            if !is_over {
-                stage.pass(1_000);
-            }
-            is_over
-        })
-        .await
-}
-
 fn count(stage: &Stage, operation: &str) -> usize {
     stage.aws.calls().iter().filter(|call| call.operation == operation).count()
 }
@@ -58,7 +46,7 @@ fn count(stage: &Stage, operation: &str) -> usize {
 async fn doubted() -> (Stage, String, String) {
     let fault = ("iam:CreateUser", FaultKind::CutAfterApply);
     let (stage, run) = run(CREATES, "creates", fault).await;
-    let parked = over(&stage, &run).await;
+    let parked = stage.over_in_time(&run, 1_000).await;
     assert_eq!(
         (&parked["status"], &parked["parked_reason"]),
         (&json!("parked"), &json!("in_doubt"))
@@ -83,7 +71,8 @@ async fn a_person_says_that_it_took_place() {
         json!({"step": step, "outcome": "succeeded", "reason": "I see it", "result": result});
     settle(&stage, &run, body).await;
     let ended = stage.run_when(&run, |run| run["status"] != "parked").await;
-    let ended = if crate::stage::is_over(&ended) { ended } else { over(&stage, &run).await };
+    let ended =
+        if crate::stage::is_over(&ended) { ended } else { stage.over_in_time(&run, 1_000).await };
     assert_eq!((&ended["status"], &ended["result"]), (&json!("succeeded"), &json!("quarantine")));
     assert_eq!(count(&stage, "iam:CreateUser"), 1);
 }
@@ -124,7 +113,7 @@ async fn only_a_step_in_doubt_is_settled() {
 async fn what_can_be_looked_up_is_looked_up() {
     let lost = ("ec2:CreateSnapshots", FaultKind::CutAfterApply);
     let (stage, run) = run(SNAPSHOTS, "snapshots", lost).await;
-    let ended = over(&stage, &run).await;
+    let ended = stage.over_in_time(&run, 1_000).await;
     assert_eq!(ended["status"], "succeeded", "{ended}");
     assert_eq!(count(&stage, "ec2:CreateSnapshots"), 1, "it took place, and is not repeated");
 }
@@ -133,7 +122,7 @@ async fn what_can_be_looked_up_is_looked_up() {
 async fn what_did_not_take_place_is_done_again() {
     let lost = ("ec2:CreateSnapshots", FaultKind::CutBefore);
     let (stage, run) = run(SNAPSHOTS, "snapshots", lost).await;
-    let ended = over(&stage, &run).await;
+    let ended = stage.over_in_time(&run, 1_000).await;
     assert_eq!(ended["status"], "succeeded", "{ended}");
     assert_eq!(count(&stage, "ec2:CreateSnapshots"), 2);
     let calls = stage.aws.calls();
@@ -146,7 +135,7 @@ async fn what_did_not_take_place_is_done_again() {
 async fn what_does_no_harm_twice_is_just_done_again() {
     let lost = ("iam:UpdateAccessKey", FaultKind::CutAfterApply);
     let (stage, run) = run(CUTS, "cuts", lost).await;
-    assert_eq!(over(&stage, &run).await["result"], "done");
+    assert_eq!(stage.over_in_time(&run, 1_000).await["result"], "done");
     assert_eq!(count(&stage, "iam:UpdateAccessKey"), 2);
 }
 
@@ -156,7 +145,7 @@ async fn throttling_and_faults_that_pass_are_waited_out() {
         let (stage, run) = run(CUTS, "cuts", ("iam:UpdateAccessKey", kind)).await;
         let retried = stage.run_when(&run, |run| !run["wake_at"].is_null()).await;
         assert_eq!(retried["status"], "waiting", "{retried}");
-        assert_eq!(over(&stage, &run).await["result"], "done");
+        assert_eq!(stage.over_in_time(&run, 1_000).await["result"], "done");
         assert_eq!(count(&stage, "iam:UpdateAccessKey"), 2);
     }
 }
@@ -164,7 +153,7 @@ async fn throttling_and_faults_that_pass_are_waited_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_denied_is_not_tried_again() {
     let (stage, run) = run(CUTS, "cuts", ("iam:UpdateAccessKey", FaultKind::Denied)).await;
-    let ended = over(&stage, &run).await;
+    let ended = stage.over_in_time(&run, 1_000).await;
     assert_eq!(ended["status"], "failed");
     assert_eq!(ended["error"]["code"], "AccessDenied", "{ended}");
     assert_eq!(count(&stage, "iam:UpdateAccessKey"), 1);

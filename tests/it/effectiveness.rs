@@ -13,7 +13,7 @@ async fn without_effect(operation: &str, find: impl AsyncFn(&Stage) -> Value) {
     stage.approval(&run).await;
     stage.fault(operation, FaultKind::AcceptWithoutEffect);
     stage.approve(&run).await;
-    let ended = over(&stage, &run).await;
+    let ended = stage.over_in_time(&run, 500).await;
     assert_eq!(
         (&ended["status"], &ended["error"]["code"]),
         (&json!("failed"), &json!("unverified")),
@@ -28,19 +28,6 @@ async fn without_effect(operation: &str, find: impl AsyncFn(&Stage) -> Value) {
     stage.page_that_says("NOT EFFECTIVE").await;
     let kpis = stage.mia.get(&format!("/incidents/{}/kpis", id(&received["incident_id"]))).await;
     assert_eq!(kpis["kpis"]["time_to_contain"]["state"], "open", "{kpis}");
-}
-
-/// A run, when it is over; its clock moves on as long as it waits for probes and automations.
-async fn over(stage: &Stage, run: &str) -> Value {
-    stage
-        .run_when(run, |run| {
-            let is_over = crate::stage::is_over(run);
-            if !is_over {
-                stage.pass(500);
-            }
-            is_over
-        })
-        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,14 +58,14 @@ async fn an_instance_is_cut_off_by_the_runbook_and_released() {
     assert!(labels.contains(&"instance".to_owned()), "evidence first: {labels:?}");
     assert_eq!(approval["card"]["changes"][0]["probed_by"], "ec2:DescribeInstances");
     stage.approve(&run).await;
-    assert_eq!(over(&stage, &run).await["status"], "succeeded");
+    assert_eq!(stage.over_in_time(&run, 500).await["status"], "succeeded");
     assert_eq!(stage.incident(&received).await["status"], "contained");
     assert_eq!(stage.changes(), ["ssm:StartAutomationExecution"]);
 
     let path = format!("/runs/{run}/undo");
     let undo = id(&stage.mia.post(&path, &json!({"reason": "it is clean"})).await["id"]);
     stage.approve(&undo).await;
-    assert_eq!(over(&stage, &undo).await["status"], "succeeded");
+    assert_eq!(stage.over_in_time(&undo, 500).await["status"], "succeeded");
     assert_eq!(stage.incident(&received).await["status"], "open");
 }
 
@@ -88,13 +75,13 @@ async fn an_undo_that_does_nothing_is_not_called_undone() {
     let received = stage.find_key().await;
     let run = run_of(&received);
     stage.approve(&run).await;
-    over(&stage, &run).await;
+    stage.over_in_time(&run, 500).await;
     let path = format!("/runs/{run}/undo");
     let undo = id(&stage.mia.post(&path, &json!({"reason": "a drill"})).await["id"]);
     stage.approval(&undo).await;
     stage.fault("iam:UpdateAccessKey", FaultKind::AcceptWithoutEffect);
     stage.approve(&undo).await;
-    let ended = over(&stage, &undo).await;
+    let ended = stage.over_in_time(&undo, 500).await;
     assert_eq!(ended["error"]["code"], "unverified", "{ended}");
     assert_eq!(stage.incident(&received).await["status"], "contained");
 }

@@ -66,14 +66,7 @@ async fn a_waiter_of_aws_waits_without_a_thread_and_gives_up_in_the_end() {
     let gone = stage.start_for_finding_with("awaits", json!({"user": "nobody"})).await;
     let waiting = stage.run_when(&gone, |run| run["status"] == "waiting").await;
     assert_eq!(waiting["wake_at"], "2026-11-24T03:00:01Z");
-    let ended = stage
-        .run_when(&gone, |run| {
-            if run["status"] == "waiting" {
-                stage.pass(1_000);
-            }
-            crate::stage::is_over(run)
-        })
-        .await;
+    let ended = stage.over_in_time(&gone, 1_000).await;
     assert_eq!(ended["error"]["code"], "waited_too_long", "{ended}");
     let looks = stage.aws.calls().into_iter().filter(|call| call.params["UserName"] == "nobody");
     assert_eq!(looks.count(), 20);

@@ -280,6 +280,18 @@ impl Stage {
         self.run_when(run, is_over).await
     }
 
+    /// A run, when it is over; time passes, `step_ms` at a look, for as long as it takes.
+    pub(crate) async fn over_in_time(&self, run: &str, step_ms: i64) -> Value {
+        self.run_when(run, |run| {
+            let is_over = is_over(run);
+            if !is_over {
+                self.pass(step_ms);
+            }
+            is_over
+        })
+        .await
+    }
+
     /// A run, when it is as it is waited for.
     pub(crate) async fn run_when(&self, run: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let what = format!("{run} as it is waited for");

@@ -225,6 +225,11 @@ impl Config {
     pub fn secrets(&self, variable: Variable<'_>) -> Result<Secrets, ConfigError> {
         let values = self.secrets.iter().map(|(name, reference)| {
             let value = reference.resolve(&format!("secrets.{name}"), variable)?;
+            // Answers are searched for it: what is short is found where it is not.
+            if value.len() < 8 {
+                let message = format!("the secret `{name}` is shorter than 8 characters");
+                return Err(ConfigError(message));
+            }
             Ok((name.clone(), value))
         });
         values.collect::<Result<_, _>>().map(Secrets::new)
@@ -341,7 +346,9 @@ mod tests {
     #[test]
     fn secrets_are_references_too() {
         let config = load("[secrets]\ncrm = \"env:CRM\"", &[]).unwrap();
-        assert!(config.secrets(&|_| Some("s3cret".to_owned())).is_ok());
+        assert!(config.secrets(&|_| Some("a-s3cret".to_owned())).is_ok());
+        let short = config.secrets(&|_| Some("s3cret".to_owned())).unwrap_err().to_string();
+        assert!(short.contains("`crm`") && !short.contains("s3cret"), "{short}");
         assert!(config.secrets(&|_| None).unwrap_err().to_string().contains("CRM"));
         let config = load("[secrets]\ncrm = \"hunter2\"", &[]).unwrap();
         let error = config.secrets(&|_| None).unwrap_err().to_string();

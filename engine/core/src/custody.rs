@@ -48,7 +48,7 @@ pub enum CustodyAction {
     Decided,
     /// A change was made in an account.
     Changed,
-    /// A change was to be made in an account, and AWS or a guard refused it.
+    /// A change was sent, and it failed: AWS refused it, or a person says that it did not happen.
     ChangeFailed,
     /// Nobody knows whether a change was made.
     ChangeDoubted,

@@ -1,5 +1,7 @@
 //! Whether an action may go ahead: the one decision that stands before every change.
 
+use serde_json::Value;
+
 use crate::effect::{Effect, Mode};
 
 /// All that the decision depends on.
@@ -82,6 +84,11 @@ pub fn permit(case: &Circumstances) -> Permit {
         (Mode::Auto | Mode::Ask, _) if case.is_approved => Permit::Go,
         (Mode::Auto | Mode::Ask, _) => Permit::Ask,
     }
+}
+
+/// Whether a step's result says that its call was not made, and only would have been.
+pub fn is_would_call(result: &Value) -> bool {
+    result.get("would_call").is_some()
 }
 
 #[cfg(test)]

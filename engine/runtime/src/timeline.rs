@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use stanch_engine_core::command::{Verb, summary};
+use stanch_engine_core::guard::is_would_call;
 use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::journal::{Entry, Event, Head};
 use stanch_engine_core::step::StepKey;
@@ -126,7 +127,7 @@ fn tell(entry: &Entry, head: Option<&Head>) -> Option<String> {
                     let passes = result.get("passes") == Some(&serde_json::Value::Bool(true));
                     format!("{what}: {}", if passes { "it is effective" } else { "not yet" })
                 }
-                Some(Verb::Change) if result.get("would_call").is_some() => {
+                Some(Verb::Change) if is_would_call(&result) => {
                     format!("{what}: would be called, and was not")
                 }
                 Some(Verb::Change) => format!("{what}: accepted"),

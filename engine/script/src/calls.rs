@@ -7,7 +7,7 @@ pub(crate) struct Call {
     /// The function's name.
     pub(crate) name: String,
     /// The alias of the library that it is called in, if it is.
-    pub(crate) library: Option<String>,
+    pub(crate) alias: Option<String>,
     /// Whether it was written `x.name(…)`; `x` is not among the arguments then.
     pub(crate) is_method: bool,
     /// Whether it stands as the member `inverse` of a map: a change that undoes another.
@@ -74,10 +74,10 @@ pub(crate) fn calls(ast: &AST) -> Vec<Call> {
             _ => return true,
         };
         if !call.is_operator_call() {
-            let library = call.namespace.path.first().map(|alias| alias.as_str().to_owned());
+            let alias = call.namespace.path.first().map(|first| first.as_str().to_owned());
             let (name, args) = (call.name.to_string(), call.args.to_vec());
             let is_inverse = is_member(path, "inverse");
-            calls.push(Call { name, library, is_method, is_inverse, args, at });
+            calls.push(Call { name, alias, is_method, is_inverse, args, at });
         }
         true
     });

@@ -152,7 +152,7 @@ impl Reader<'_> {
         let mut names: Vec<&str> = Vec::new();
         let mut gather =
             |from: &'_ Arities| arities.extend(from.get(&call.name).into_iter().flatten().copied());
-        if let Some(alias) = &call.library {
+        if let Some(alias) = &call.alias {
             let Some(path) = aliases.get(alias) else {
                 let message = format!(
                     "nothing is imported as `{alias}`{}",
@@ -190,7 +190,7 @@ impl Reader<'_> {
         let Some((_, number)) = NAMES_OPERATION.iter().find(|(verb, _)| *verb == call.name) else {
             return Vec::new();
         };
-        if call.library.is_some() || call.is_method {
+        if call.alias.is_some() || call.is_method {
             return Vec::new();
         }
         let at = position(call.at);
@@ -226,7 +226,7 @@ impl Reader<'_> {
 
     /// That the waiter exists, and that its parameters fit the operation that it asks.
     fn check_waiter(&self, call: &Call) -> Vec<Diagnostic> {
-        if call.name != "wait_for" || call.library.is_some() || call.is_method {
+        if call.name != "wait_for" || call.alias.is_some() || call.is_method {
             return Vec::new();
         }
         let Some(waiter) = call.literal(0) else { return Vec::new() };
@@ -334,7 +334,7 @@ fn incomplete(call: &Call, operation: &str, effect: Effect) -> Option<String> {
 
 /// That a probe which is written out can fail.
 fn check_probe(call: &Call) -> Option<Diagnostic> {
-    if call.name != "probe" || call.library.is_some() || call.is_method {
+    if call.name != "probe" || call.alias.is_some() || call.is_method {
         return None;
     }
     let wrong = stanch_engine_core::probe::check(call.literal(2)?).err()?;

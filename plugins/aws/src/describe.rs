@@ -1,7 +1,6 @@
 //! What is known of a service or an operation, for people and programs that write playbooks.
 
 use serde_json::{Map, Value, json};
-use stanch_plugins_sdk::core::effect::RetrySafety;
 
 use crate::model::{Kind, Member, Model, ModelStore, Named, Shape};
 use crate::{effect, iam, safety};
@@ -31,12 +30,6 @@ pub(crate) fn describe(models: &ModelStore, what: &str) -> Result<Value, String>
 
 fn operation(named: Named) -> Value {
     let Named { model, operation, .. } = named;
-    let retry = match safety::of(named) {
-        RetrySafety::Natural => "natural",
-        RetrySafety::Token => "token",
-        RetrySafety::Lookup => "lookup",
-        RetrySafety::Never => "never",
-    };
     let pages = named.paginator.map(|paginator| {
         json!({"result_keys": paginator.result_key, "input_tokens": paginator.input_token})
     });
@@ -44,7 +37,7 @@ fn operation(named: Named) -> Value {
     let members = |shape: Option<&Shape>| shape.map(|shape| members(model, shape, DEPTH));
     json!({
         "operation": named.to_string(), "effect": effect::of(named).as_str(),
-        "after_an_unknown_outcome": retry, "token_parameter": safety::token_member(named),
+        "after_an_unknown_outcome": safety::of(named), "token_parameter": safety::token_member(named),
         "pages": pages, "parameters": members(model.input(operation)),
         "answer": members(model.output(operation)),
         "iam_actions": iam.actions, "iam_actions_are_assumed": iam.is_assumed,

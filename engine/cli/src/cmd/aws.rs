@@ -69,9 +69,9 @@ fn show(found: &Value, as_json: bool) {
     if let Some(keys) = found["pages"]["result_keys"].as_array() {
         println!("in pages of {}", output::text(&Value::Array(keys.clone())));
     }
-    for (title, key) in [("parameters", "parameters"), ("answer", "answer")] {
-        println!("{title}:");
-        outline(&found[key], 1);
+    for part in ["parameters", "answer"] {
+        println!("{part}:");
+        outline(&found[part], 1);
     }
 }
 

@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use stanch_engine_runtime::playbooks;
-use stanch_plugins_sdk::Catalogue;
-
 use stanch_plugins_http::Secrets;
+use stanch_plugins_sdk::Catalogue;
 
 use crate::args::{Check, Common};
 use crate::cmd::policy;

@@ -5,7 +5,6 @@ use std::io::Read as _;
 use anyhow::Context as _;
 use serde_json::json;
 use stanch_engine_runtime::intake;
-
 use stanch_plugins_http::Secrets;
 
 use crate::args::{Common, Normalize};

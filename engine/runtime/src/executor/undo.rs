@@ -1,12 +1,13 @@
 //! The plan that takes back what a run did: its changes in reverse, each by its inverse, after a
 //! look whether they still stand as the run left them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stanch_engine_core::approval::ApprovalOptions;
 use stanch_engine_core::command::{ApprovalArgs, ChangeArgs, Verb};
+use stanch_engine_core::guard::is_would_call;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::journal::{Entry, Event, Head};
 use stanch_engine_core::json::Json;
@@ -95,24 +96,24 @@ async fn all_deeds(shared: &Shared, run: RunId) -> Result<Deeds, StoreError> {
 /// Reads what a run did out of its journal. A change whose outcome a person decided counts as
 /// they said.
 fn deeds(entries: &[Entry]) -> Deeds {
-    let mut heads: Vec<(StepKey, Head)> = Vec::new();
+    let mut heads: BTreeMap<&StepKey, &Head> = BTreeMap::new();
     let mut deeds = Deeds::default();
-    let mut open: BTreeSet<StepKey> = BTreeSet::new();
+    let mut open: BTreeSet<&StepKey> = BTreeSet::new();
     for Entry { at, event, .. } in entries {
         if let (Some(key), Some(head)) = (event.step(), event.head()) {
-            heads.push((key.clone(), head.clone()));
+            heads.insert(key, head);
         }
         let Some(key) = event.step() else { continue };
-        let Some((_, head)) = heads.iter().rev().find(|(known, _)| known == key) else { continue };
+        let Some(head) = heads.get(key) else { continue };
         match (event, head.verb) {
-            (Event::StepScheduled(_), Verb::Change) => drop(open.insert(key.clone())),
+            (Event::StepScheduled(_), Verb::Change) => drop(open.insert(key)),
             (Event::StepScheduled(begun), Verb::RunPlaybook) => {
                 let child = begun.waits_for.as_ref().and_then(|id| id.parse::<RunId>().ok());
                 deeds.children.extend(child);
             }
             (Event::StepSucceeded(done), Verb::Change) => {
                 open.remove(key);
-                let change = change_of(head).filter(|_| !is_would_call(&done.result));
+                let change = change_of(head).filter(|_| !is_would_call(&done.result.value()));
                 deeds.changes.extend(change.map(|change| (*at, change)));
             }
             (Event::StepSucceeded(_), Verb::Approval) => {
@@ -123,17 +124,13 @@ fn deeds(entries: &[Entry]) -> Deeds {
             _ => {}
         }
     }
-    let unsure = heads.iter().filter(|(key, _)| open.contains(key));
-    deeds.unsure = unsure.filter_map(|(_, head)| Some(change_of(head)?.operation)).collect();
+    let unsure = open.into_iter().filter_map(|key| change_of(heads.get(key)?));
+    deeds.unsure = unsure.map(|change| change.operation).collect();
     deeds
 }
 
 fn change_of(head: &Head) -> Option<Change> {
     head.args.read::<ChangeArgs>().ok().map(|args| args.change)
-}
-
-fn is_would_call(result: &Json) -> bool {
-    result.value().get("would_call").is_some()
 }
 
 /// What stands differently than the run left it. What can't be looked at counts as drifted.

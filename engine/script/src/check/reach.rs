@@ -26,7 +26,7 @@ pub(super) fn operations(texts: &[(&str, AST)], known: &dyn Operations) -> BTree
         let calls = calls(&only(ast, piece.1.as_deref()));
         found.extend(calls.iter().flat_map(|call| operations_of(call, known)));
         for call in &calls {
-            let there = match &call.library {
+            let there = match &call.alias {
                 Some(alias) => aliases.get(alias).and_then(|path| by_file.get_key_value(&**path)),
                 None => Some((file, ast)),
             };
@@ -53,7 +53,7 @@ fn only(ast: &AST, function: Option<&str>) -> AST {
 
 /// The operations that a call comes to, whether it names them or not.
 fn operations_of(call: &Call, known: &dyn Operations) -> Vec<String> {
-    if call.is_method || call.library.is_some() {
+    if call.is_method || call.alias.is_some() {
         return Vec::new();
     }
     let name = call.name.as_str();

@@ -34,7 +34,7 @@ fn options_of(verb: &str) -> Option<(usize, Vec<&'static str>)> {
 /// Options of a verb that it does not have.
 pub(super) fn check_options(call: &Call) -> Vec<Diagnostic> {
     let Some((number, known)) = options_of(&call.name) else { return Vec::new() };
-    if call.library.is_some() || call.is_method {
+    if call.alias.is_some() || call.is_method {
         return Vec::new();
     }
     let written = call.members(number).unwrap_or_default();

@@ -4,6 +4,7 @@
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext as Cx, Position as At};
 use serde_json::Value;
 use stanch_engine_core::command::{ItemOutcome, Verb};
+use stanch_engine_core::guard::is_would_call;
 use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::plan::{Change, Plan, Probe};
@@ -136,7 +137,7 @@ fn apply(plan: &Plan, at: At) -> Fallible<Progress> {
         let number = number.to_string();
         let args = object(&[("change", change.as_str()), ("item", &number), ("plan", &digest)]);
         progress.outcomes.push(match perform(Verb::Change, args, at)? {
-            (_, Answer::Result(result)) if is_would_call(&result) => ItemOutcome::WouldCall,
+            (_, Answer::Result(result)) if is_would_call(&result.value()) => ItemOutcome::WouldCall,
             (_, Answer::Result(_)) => ItemOutcome::Unverified,
             (key, Answer::Error(error)) => {
                 progress.failure = Some((key, error));
@@ -145,10 +146,6 @@ fn apply(plan: &Plan, at: At) -> Fallible<Progress> {
         });
     }
     Ok(progress)
-}
-
-fn is_would_call(result: &Json) -> bool {
-    result.value().get("would_call").is_some()
 }
 
 /// Looks until the probe passes or its time is over. A look that fails is not a pass.
