@@ -338,15 +338,31 @@ pub(crate) enum Token {
 mod tests {
     use super::*;
 
+    fn can_be_typed(line: &str) {
+        let read = Args::try_parse_from(shlex::split(line).unwrap());
+        assert!(read.is_ok(), "{line}: {}", read.err().unwrap());
+    }
+
     #[test]
     fn what_the_readme_says_can_be_typed() {
         let readme = include_str!("../../../README.md");
         let lines: Vec<&str> = readme.lines().filter(|line| line.starts_with("stanch ")).collect();
         assert!(lines.len() > 10, "{lines:?}");
-        for line in lines {
-            let words = shlex::split(line).unwrap();
-            let read = Args::try_parse_from(words);
-            assert!(read.is_ok(), "{line}: {}", read.err().unwrap());
+        lines.into_iter().for_each(can_be_typed);
+    }
+
+    #[test]
+    fn what_the_pages_of_errors_say_can_be_typed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors");
+        let mut count = 0;
+        for page in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(page.unwrap().path()).unwrap();
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let quoted = text.split('`').skip(1).step_by(2);
+            let commands: Vec<&str> = quoted.filter(|q| q.starts_with("stanch ")).collect();
+            count += commands.len();
+            commands.into_iter().for_each(can_be_typed);
         }
+        assert!(count > 10, "{count}");
     }
 }

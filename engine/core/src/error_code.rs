@@ -29,7 +29,7 @@ macro_rules! error_codes {
 
 error_codes! {
     DIVERGED = "ST0101", "the run's replay differs from its journal";
-    POISON = "ST0102", "the run brings its node down";
+    POISON = "ST0102", "the run can't be taken up";
     LIMIT = "ST0103", "the run hit a limit";
     IN_DOUBT = "ST0104", "nobody knows whether a step took place";
     UNVERIFIED = "ST0105", "a change was accepted and is not effective";

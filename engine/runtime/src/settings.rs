@@ -64,7 +64,7 @@ impl Settings {
 }
 
 impl NotifySettings {
-    /// The pause until a page goes out again: ten minutes unless it is said.
+    /// The pause until a page goes out again: five minutes unless it is said.
     pub fn repeat_every(&self) -> Span {
         self.repeat_every.unwrap_or(Span::from_secs(300))
     }
