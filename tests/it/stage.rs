@@ -14,7 +14,7 @@ use stanch_engine_core::world::World;
 use stanch_engine_runtime::{Runtime, playbooks, system};
 use stanch_engine_server::Reply;
 use stanch_plugins_aws::sandbox::{Answer, Fault, FaultKind, Sandbox};
-use stanch_plugins_sdk::{ActionContext, Outcome};
+use stanch_plugins_sdk::{ActionContext, Outcome, Urgency};
 use stanch_tests::eventually;
 use stanch_tests::postgres::Database;
 use tempfile::TempDir;
@@ -188,6 +188,8 @@ impl Stage {
             attempt: 1,
             account: Some(account.to_owned()),
             region: None,
+            role: None,
+            urgency: Urgency::Response,
             granted: Effect::Destroy,
             timeout: Span::from_secs(20),
             now: self.world.now(),

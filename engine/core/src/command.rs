@@ -143,6 +143,9 @@ pub struct StepOptions {
     /// The region to act in; else the alert's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// The role to act in, by ARN or by name; else the one that the account is read or changed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// How long one attempt may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
@@ -200,6 +203,9 @@ pub struct CollectOptions {
     /// One region, a list of them, or `"enabled"` for all that the account has enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regions: Option<Regions>,
+    /// The role to read in, by ARN or by name; else the account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// From how long ago; it becomes `StartTime`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Span>,

@@ -14,7 +14,7 @@ use stanch_engine_core::json::{Json, kept};
 use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::{ErrorKind, StepError};
-use stanch_plugins_sdk::{ActionContext, ActionError, BoxFuture, Outcome};
+use stanch_plugins_sdk::{ActionContext, ActionError, BoxFuture, Outcome, Urgency};
 
 use crate::job::{Call, Job, JobOutcome, Work};
 use crate::shared::Shared;
@@ -106,6 +106,11 @@ fn context(shared: &Shared, job: &Job, call: &Call) -> ActionContext {
         attempt: job.attempt,
         account: call.options.account.clone(),
         region: call.options.region.clone(),
+        role: call.options.role.clone(),
+        urgency: match job.work {
+            Work::Collect(_) => Urgency::Collection,
+            _ => Urgency::Response,
+        },
         granted: call.effect,
         timeout,
         now: shared.world.now(),

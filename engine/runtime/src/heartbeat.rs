@@ -7,7 +7,7 @@ use serde_json::json;
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
 use stanch_engine_store::pages;
-use stanch_plugins_sdk::ActionContext;
+use stanch_plugins_sdk::{ActionContext, Urgency};
 use tokio::sync::watch;
 
 use crate::shared::Shared;
@@ -55,6 +55,8 @@ async fn beat(shared: &Shared, url: &str) -> Result<(), String> {
         attempt: 1,
         account: None,
         region: None,
+        role: None,
+        urgency: Urgency::Response,
         granted: Effect::Notify,
         timeout: Span::from_secs(10),
         now: shared.world.now(),

@@ -6,7 +6,7 @@ use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_store::StoreError;
 use stanch_engine_store::pages::{self, Page};
-use stanch_plugins_sdk::{ActionContext, Outcome};
+use stanch_plugins_sdk::{ActionContext, Outcome, Urgency};
 use tokio::sync::watch;
 
 use crate::notify;
@@ -102,6 +102,8 @@ async fn send(shared: &Shared, page: &Page) -> Result<(), String> {
         attempt: page.deliveries + 1,
         account: call.options.account.clone(),
         region: call.options.region.clone(),
+        role: None,
+        urgency: Urgency::Response,
         granted: call.effect,
         timeout: Span::from_secs(20),
         now: shared.world.now(),

@@ -191,6 +191,7 @@ impl Action for Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stanch_plugins_sdk::Urgency;
     use stanch_plugins_sdk::core::span::Span;
     use stanch_plugins_sdk::core::time::Timestamp;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -205,6 +206,8 @@ mod tests {
             attempt: 1,
             account: None,
             region: None,
+            role: None,
+            urgency: Urgency::Response,
             granted: Effect::Notify,
             timeout: Span::from_secs(5),
             now: Timestamp::default(),

@@ -71,6 +71,10 @@ pub struct ActionContext {
     pub account: Option<String>,
     /// The region to act in.
     pub region: Option<String>,
+    /// The role to act in, by ARN or by name; else the one that the account is read or changed in.
+    pub role: Option<String>,
+    /// How soon it is wanted, where calls have to wait for each other.
+    pub urgency: Urgency,
     /// The farthest effect that the guard has allowed. An action that would reach farther
     /// refuses itself.
     pub granted: Effect,
@@ -80,6 +84,15 @@ pub struct ActionContext {
     pub now: Timestamp,
     /// What the action said at [`Outcome::Again`], when it is looked at again.
     pub state: Option<Value>,
+}
+
+/// How soon a call is wanted. What responds never waits behind what only collects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// A run waits for it: a change, a probe, a read on the way to them.
+    Response,
+    /// Evidence that is collected beside the run.
+    Collection,
 }
 
 /// How an attempt went.

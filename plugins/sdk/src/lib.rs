@@ -14,6 +14,7 @@ mod source;
 
 pub use action::{
     Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, LookUp, Nature, Outcome,
+    Urgency,
 };
 pub use catalogue::Catalogue;
 pub use source::{Source, SourceError};

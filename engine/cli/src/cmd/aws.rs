@@ -8,7 +8,7 @@ use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
 use stanch_engine_runtime::system;
 use stanch_plugins_aws::{Aws, AwsSettings, Variant};
-use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome};
+use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome, Urgency};
 
 use crate::args::{self, Common};
 use crate::output;
@@ -112,6 +112,8 @@ async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Resul
         attempt: 1,
         account: None,
         region,
+        role: None,
+        urgency: Urgency::Response,
         granted: Effect::Destroy,
         timeout: Span::from_secs(120),
         now: world.now(),

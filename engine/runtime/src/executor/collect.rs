@@ -99,11 +99,11 @@ fn params(shared: &Shared, args: &CollectArgs) -> Value {
 }
 
 fn call(args: &CollectArgs, region: Option<String>, operation: &str, params: Value) -> Call {
-    let account = args.options.account.clone();
+    let (account, role) = (args.options.account.clone(), args.options.role.clone());
     Call {
         action: "aws.call".to_owned(),
         input: json!({"operation": operation, "params": params, "paginate": "auto"}),
-        options: StepOptions { account, region, ..StepOptions::default() },
+        options: StepOptions { account, region, role, ..StepOptions::default() },
         effect: Effect::Read,
         safety: RetrySafety::Natural,
     }

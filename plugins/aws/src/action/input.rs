@@ -15,8 +15,6 @@ struct Written {
     params: Value,
     #[serde(default)]
     paginate: Paginate,
-    #[serde(default)]
-    role: Value,
 }
 
 /// Whether all pages are wanted: `true`, `false`, or `"auto"` for those of any operation that has
@@ -62,11 +60,7 @@ impl Input {
     pub(super) fn read(models: &ModelStore, input: &Value) -> Result<Self, ActionError> {
         let written = Written::deserialize(input)
             .map_err(|error| ActionError::permanent("bad_input", format!("aws.call: {error}")))?;
-        let Written { operation, params, paginate, role } = written;
-        if !role.is_null() {
-            let why = "aws.call: `role` is reserved: calls are signed with the default credentials";
-            return Err(ActionError::permanent("bad_input", why));
-        }
+        let Written { operation, params, paginate } = written;
         let named = models
             .operation(&operation)
             .map_err(|error| ActionError::permanent("unknown_operation", error.to_string()))?;

@@ -43,6 +43,10 @@ impl Standing {
                 ),
             ));
         }
+        if let Some(role) = &context.role {
+            let why = format!("{named} is to be made as {role}: no role is taken on yet");
+            return Err(ActionError::permanent("not_supported", why));
+        }
         let region = match &context.region {
             Some(region) => Some(region.clone()),
             None => client.default_region().await,

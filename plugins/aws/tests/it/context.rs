@@ -9,7 +9,7 @@ use stanch_plugins_aws::{Aws, AwsSettings, StaticCredentials};
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::span::Span;
 use stanch_plugins_sdk::core::time::Timestamp;
-use stanch_plugins_sdk::{Action, ActionContext, ActionError, Catalogue, Done, Outcome};
+use stanch_plugins_sdk::{Action, ActionContext, ActionError, Catalogue, Done, Outcome, Urgency};
 use uuid::Uuid;
 
 /// A catalogue whose calls go to `url`.
@@ -47,6 +47,8 @@ pub(crate) fn context(account: &str) -> ActionContext {
         attempt: 1,
         account: Some(account.to_owned()),
         region: Some("us-east-1".to_owned()),
+        role: None,
+        urgency: Urgency::Response,
         granted: Effect::Destroy,
         timeout: Span::from_secs(30),
         now: Timestamp::parse("2026-11-24T03:00:00Z").unwrap(),

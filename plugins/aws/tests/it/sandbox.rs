@@ -286,12 +286,20 @@ async fn nothing_reaches_farther_than_was_granted() {
 }
 
 #[tokio::test]
+async fn a_call_in_a_role_is_never_made_without_it() {
+    let (sandbox, aws, context) = sandbox().await;
+    let in_role = ActionContext { role: Some("responder".to_owned()), ..context };
+    let refused = error(&aws, &in_role, "iam:GetUser", json!({})).await;
+    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Permanent, "not_supported"));
+    assert!(sandbox.calls().is_empty());
+}
+
+#[tokio::test]
 async fn mistakes_are_told_before_anything_is_sent() {
     let (sandbox, aws, context) = sandbox().await;
     for (input, code, said) in [
         (json!({"operation": "iam:ListAccesKeys"}), "unknown_operation", "`ListAccessKeys`"),
         (json!({"operation": "iam:GetUser", "parms": {}}), "bad_input", "parms"),
-        (json!({"operation": "iam:GetUser", "role": "r"}), "bad_input", "reserved"),
         (json!({"operation": "iam:GetUser", "paginate": true}), "bad_input", "pages"),
         (
             json!({"operation": "iam:UpdateAccessKey", "params": {"Status": "Off", "Key": "k"}}),
