@@ -92,6 +92,8 @@ verbs! {
     Severity = "severity", fact;
     /// The time was read.
     Now = "now", fact;
+    /// An `each` came to its end, and some of its items had not succeeded.
+    Each = "each", fact;
     /// An action of a plugin.
     Action = "action", call;
     /// Evidence that is collected beside the run.
@@ -221,6 +223,17 @@ pub enum Regions {
     List(Vec<String>),
 }
 
+/// Arguments of [`Verb::Each`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EachArgs {
+    /// The numbers of the items that failed, from 0.
+    pub failed: Vec<usize>,
+    /// How many items had not begun when too many had failed.
+    pub not_started: usize,
+    /// How many items there are.
+    pub total: usize,
+}
+
 /// Arguments of [`Verb::Evidence`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceArgs {
@@ -346,6 +359,11 @@ pub fn summary(verb: Verb, args: &Value) -> String {
         Verb::Phase | Verb::Log | Verb::Milestone | Verb::Verdict | Verb::Severity | Verb::Now => {
             let value = args.get("value").and_then(Value::as_str).unwrap_or_default();
             format!("{word} {value}").trim_end().to_owned()
+        }
+        Verb::Each => {
+            let failed = args.get("failed").and_then(Value::as_array).map_or(0, Vec::len);
+            let total = args.get("total").and_then(Value::as_u64).unwrap_or_default();
+            format!("{word}: {failed} of {total} failed")
         }
         Verb::Execute | Verb::Verify | Verb::UndoPlan => word.to_owned(),
     }

@@ -30,6 +30,7 @@ pub mod suggest;
 pub mod trigger;
 
 pub mod command;
+pub mod each;
 pub mod journal;
 pub mod retry;
 pub mod run;

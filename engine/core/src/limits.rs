@@ -28,6 +28,15 @@ pub const MAP_MEMBERS: usize = 100_000;
 /// Branches of one `parallel`; each has a stack of its own.
 pub const PARALLEL_BRANCHES: usize = 64;
 
+/// Items of one `each`: each takes at least one step, and a run has no more of them.
+pub const EACH_ITEMS: usize = STEPS_PER_RUN as usize;
+
+/// Items of one `each` that are worked on at once; each has a stack of its own.
+pub const EACH_CONCURRENCY: usize = 100;
+
+/// The same, unless the playbook says otherwise: most APIs of AWS bear ten calls a second.
+pub const EACH_CONCURRENCY_USUAL: usize = 10;
+
 /// How deep child runs may nest.
 pub const CHILD_DEPTH: u32 = 8;
 

@@ -25,6 +25,8 @@ pub struct RunState {
     pub open: BTreeMap<StepKey, OpenStep>,
     /// Steps that have one.
     pub closed: HashSet<StepKey>,
+    /// Steps that don't count: what an `each` says at its end.
+    pub uncounted: HashSet<StepKey>,
     /// Digests of the plans that people approved, with the approval that did it.
     pub approved: HashMap<Sha256, String>,
     /// Whether a person has stopped it for a while.
@@ -139,6 +141,9 @@ impl RunState {
         let status = StepStatus::next(before, event).ok_or_else(|| {
             format!("step {key} is {}", before.map_or("unknown", StepStatus::as_str))
         })?;
+        if entry.event.head().is_some_and(|head| head.verb == Verb::Each) {
+            self.uncounted.insert(key.clone());
+        }
         if status.is_final() {
             let step = self.open.remove(key);
             if let Event::StepSucceeded(done) = &entry.event
@@ -180,7 +185,7 @@ impl RunState {
 
     /// Steps begun so far.
     pub fn step_count(&self) -> usize {
-        self.open.len() + self.closed.len()
+        self.open.len() + self.closed.len() - self.uncounted.len()
     }
 
     /// Which limit the journal has reached, in words.

@@ -48,9 +48,13 @@ pub(crate) fn start(live: &mut Live, shared: &Shared, command: Command) {
         Verb::Sleep => other::sleep(live, &key, &args),
         Verb::RunPlaybook => other::run_playbook(live, shared, &key, &args),
         Verb::Page => other::page(live, shared, &key, &args),
-        Verb::Phase | Verb::Log | Verb::Milestone | Verb::Verdict | Verb::Severity | Verb::Now => {
-            Ok(())
-        }
+        Verb::Phase
+        | Verb::Log
+        | Verb::Milestone
+        | Verb::Verdict
+        | Verb::Severity
+        | Verb::Now
+        | Verb::Each => Ok(()),
     };
     if let Err(error) = begun {
         live.fail(key, error, None);

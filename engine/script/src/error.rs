@@ -96,12 +96,31 @@ pub(crate) fn error_map(error: &StepError, key: &StepKey) -> Map {
 /// A mistake of the author, thrown where it was made.
 pub(crate) fn mistake(message: impl Into<String>, at: At) -> Box<EvalAltResult> {
     let error = StepError::permanent("playbook", message);
-    let map = Map::from([
-        ("kind".into(), "permanent".into()),
-        ("code".into(), error.code.into()),
-        ("message".into(), error.message.into()),
-    ]);
+    let map = plain_map(error.code, error.message);
     EvalAltResult::ErrorRuntime(map.into(), at).into()
+}
+
+/// An error of no step, in the shape of those of steps.
+fn plain_map(code: String, message: String) -> Map {
+    Map::from([
+        ("kind".into(), "permanent".into()),
+        ("code".into(), code.into()),
+        ("message".into(), message.into()),
+        ("step".into(), Dynamic::UNIT),
+    ])
+}
+
+/// What was thrown, always as a map with `kind`, `code`, `message` and `step`.
+pub(crate) fn thrown_value(error: &EvalAltResult) -> Dynamic {
+    if let EvalAltResult::ErrorRuntime(value, _) = innermost(error)
+        && value
+            .as_map_ref()
+            .is_ok_and(|map| map.contains_key("code") && map.contains_key("message"))
+    {
+        return value.clone();
+    }
+    let RunError { code, message, .. } = uncaught(error);
+    plain_map(code, message).into()
 }
 
 /// What a run fails with when nothing caught `error`.

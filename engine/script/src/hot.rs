@@ -39,6 +39,8 @@ type Yield = Yielder<(), ()>;
 pub(crate) struct Fiber {
     yielder: NonNull<Yield>,
     pub(crate) tape: Rc<Tape>,
+    /// Whether it is the whole run and not a branch of it.
+    pub(crate) is_root: bool,
     path: RefCell<Path>,
 }
 
@@ -112,9 +114,10 @@ impl<'a, T: 'a> Strand<'a, T> {
             Some(stack) => stack,
             None => DefaultStack::new(STACK_BYTES)?,
         };
+        let is_root = prefix.is_empty();
         let run = move |yielder: &Yield, ()| {
             let path = RefCell::new(Path { prefix, next: 0 });
-            let fiber = Fiber { yielder: NonNull::from(yielder), tape, path };
+            let fiber = Fiber { yielder: NonNull::from(yielder), tape, is_root, path };
             CURRENT.set(Some(NonNull::from(&fiber)));
             body()
         };
@@ -166,30 +169,5 @@ struct Back(Option<NonNull<Fiber>>);
 impl Drop for Back {
     fn drop(&mut self) {
         CURRENT.set(self.0);
-    }
-}
-
-/// Runs every body as a branch of the current one, below the place `key`, until all have ended.
-/// Whenever none can go on, the current branch is suspended with them.
-///
-/// # Errors
-/// When there is no memory for their stacks.
-pub(crate) fn branches<'a, T: 'a>(
-    key: &StepKey,
-    bodies: Vec<Box<dyn FnOnce() -> T + 'a>>,
-) -> std::io::Result<Vec<T>> {
-    let Some(tape) = with_fiber(|fiber| fiber.tape.clone()) else { return Ok(Vec::new()) };
-    let mut strands = Vec::with_capacity(bodies.len());
-    for (number, body) in bodies.into_iter().enumerate() {
-        strands.push((Strand::new(tape.clone(), format!("{key}.{number}."), body)?, None));
-    }
-    loop {
-        for (strand, result) in strands.iter_mut().filter(|(_, result)| result.is_none()) {
-            *result = strand.resume();
-        }
-        if strands.iter().all(|(_, result)| result.is_some()) {
-            return Ok(strands.into_iter().filter_map(|(_, result)| result).collect());
-        }
-        suspend();
     }
 }

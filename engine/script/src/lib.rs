@@ -11,6 +11,7 @@
 
 mod codec;
 mod error;
+mod fork;
 mod hot;
 mod tape;
 mod turn;

@@ -22,6 +22,7 @@ type Ending = Result<Json, RunError>;
 pub struct Hot {
     strand: Strand<'static, Ending>,
     tape: Rc<Tape>,
+    has_begun: bool,
     ending: Option<Ending>,
 }
 
@@ -59,7 +60,7 @@ impl Hot {
         let body = move || play(&program, &scope);
         let strand = Strand::new(tape.clone(), String::new(), body)
             .map_err(|error| broken(&format!("no memory for a stack: {error}")))?;
-        let mut hot = Self { strand, tape, ending: None };
+        let mut hot = Self { strand, tape, has_begun: false, ending: None };
         let turn = hot.turn(now);
         Ok((hot, turn))
     }
@@ -78,7 +79,10 @@ impl Hot {
 
     fn turn(&mut self, now: Timestamp) -> Turn {
         self.tape.set_now(now);
-        if self.ending.is_none() {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.ending = self.strand.resume();
+        }
+        while self.ending.is_none() && self.tape.hand_out() {
             self.ending = self.strand.resume();
         }
         let standing = self.standing();

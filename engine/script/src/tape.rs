@@ -3,7 +3,7 @@
 //! A tape belongs to one run and is shared by the coroutines of its branches, all on one thread.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use stanch_engine_core::command::{Command, Position, Verb};
 use stanch_engine_core::journal::{Entry, Event, Head, RunError};
@@ -21,13 +21,6 @@ pub enum Answer {
     Result(Json),
     /// With an error.
     Error(StepError),
-}
-
-/// A step as the journal has it.
-#[derive(Clone, Debug)]
-pub(crate) struct Recorded {
-    pub(crate) head: Head,
-    pub(crate) answer: Option<Answer>,
 }
 
 /// What the playbook may know of its run without asking.
@@ -48,8 +41,14 @@ pub(crate) struct Surroundings {
 #[derive(Default)]
 pub(crate) struct Tape {
     pub(crate) around: Surroundings,
-    recorded: RefCell<HashMap<StepKey, Recorded>>,
+    /// Steps of the journal that the playbook has not asked for again.
+    recorded: RefCell<HashMap<StepKey, Head>>,
+    /// Answers that the playbook has not heard of, in the order of the journal.
+    queue: RefCell<VecDeque<(StepKey, Answer)>>,
+    /// Answers that it may have where it asks for them.
     answers: RefCell<HashMap<StepKey, Answer>>,
+    /// The step whose answer came last.
+    answered: RefCell<Option<StepKey>>,
     issued: RefCell<Vec<Issued>>,
     divergence: RefCell<Option<Divergence>>,
     limit: RefCell<Option<String>>,
@@ -63,22 +62,57 @@ pub(crate) struct Tape {
 impl Tape {
     /// A tape of what a journal holds.
     pub(crate) fn of(around: Surroundings, entries: &[Entry]) -> Self {
-        let mut recorded: HashMap<StepKey, Recorded> = HashMap::new();
+        let mut recorded: HashMap<StepKey, Head> = HashMap::new();
+        let (mut queue, mut answers) = (VecDeque::new(), HashMap::new());
         for event in entries.iter().map(|entry| &entry.event) {
             let Some(key) = event.step() else { continue };
             if let Some(head) = event.head() {
-                let fresh = || Recorded { head: head.clone(), answer: None };
-                recorded.entry(key.clone()).or_insert_with(fresh);
+                recorded.entry(key.clone()).or_insert_with(|| head.clone());
             }
-            if let (Some(answer), Some(step)) = (answer_of(event), recorded.get_mut(key)) {
-                step.answer = Some(answer);
+            let verb = recorded.get(key).map(|head| head.verb);
+            match (answer_of(event), verb) {
+                // Nobody waits for a side step, so that its answer is nobody's either.
+                (Some(_), Some(verb)) if verb.is_side() => {}
+                (Some(answer), Some(verb)) if verb.is_fact() => {
+                    answers.insert(key.clone(), answer);
+                }
+                (Some(answer), Some(_)) => queue.push_back((key.clone(), answer)),
+                _ => {}
             }
         }
-        Self { around, recorded: RefCell::new(recorded), ..Self::default() }
+        Self {
+            around,
+            recorded: RefCell::new(recorded),
+            queue: RefCell::new(queue),
+            answers: RefCell::new(answers),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn answer(&self, key: StepKey, answer: Answer) {
-        self.answers.borrow_mut().insert(key, answer);
+        self.queue.borrow_mut().push_back((key, answer));
+    }
+
+    /// Hands the next answer out, to whoever waits for it or will ask for it; false when there is
+    /// none.
+    pub(crate) fn hand_out(&self) -> bool {
+        let Some((key, answer)) = self.queue.borrow_mut().pop_front() else { return false };
+        self.answers.borrow_mut().insert(key.clone(), answer);
+        self.answered.replace(Some(key));
+        true
+    }
+
+    /// The next answer, when it is the one to this step.
+    pub(crate) fn take_next(&self, key: &StepKey) -> Option<Answer> {
+        let mut queue = self.queue.borrow_mut();
+        queue.pop_front_if(|(next, _)| next == key).map(|(_, answer)| answer)
+    }
+
+    /// The branch below `prefix` that waits for the answer that came last.
+    pub(crate) fn branch_to_go_on(&self, prefix: &str) -> Option<usize> {
+        let answered = self.answered.borrow();
+        let below = answered.as_ref()?.0.strip_prefix(prefix)?;
+        below.split('.').next()?.parse().ok()
     }
 
     pub(crate) fn take_answer(&self, key: &StepKey) -> Option<Answer> {
@@ -93,17 +127,17 @@ impl Tape {
         self.now.get()
     }
 
-    /// What the journal has of a step, if it is the step that the playbook asks for now.
-    pub(crate) fn recall(&self, command: &Command) -> Result<Option<Recorded>, ()> {
+    /// Whether the journal has a step, if it is the step that the playbook asks for now.
+    pub(crate) fn recall(&self, command: &Command) -> Result<bool, ()> {
         let Some(recorded) = self.recorded.borrow_mut().remove(&command.key) else {
-            return Ok(None);
+            return Ok(false);
         };
-        if recorded.head.verb == command.verb && recorded.head.args == command.args {
-            return Ok(Some(recorded));
+        if recorded.verb == command.verb && recorded.args == command.args {
+            return Ok(true);
         }
         self.diverge(Divergence {
             key: command.key.clone(),
-            recorded: Some(recorded.head),
+            recorded: Some(recorded),
             asked: Some(command.clone()),
             error: None,
         });
@@ -130,7 +164,7 @@ impl Tape {
     pub(crate) fn left_over(&self, error: Option<&RunError>) -> Option<Divergence> {
         let recorded = self.recorded.borrow();
         let (key, step) = recorded.iter().min_by_key(|(key, _)| key.place())?;
-        let (key, recorded) = (key.clone(), Some(step.head.clone()));
+        let (key, recorded) = (key.clone(), Some(step.clone()));
         Some(Divergence { key, recorded, asked: None, error: error.cloned() })
     }
 

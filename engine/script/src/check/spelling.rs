@@ -26,6 +26,7 @@ fn options_of(verb: &str) -> Option<(usize, Vec<&'static str>)> {
         "change" => (2, vec!["account", "region", "probe", "inverse"]),
         "probe" => (3, vec!["account", "region", "passes_on", "within", "every"]),
         "plan" => (1, vec!["purpose"]),
+        "each" => (1, vec!["canary", "max_concurrency", "max_errors", "waves"]),
         "wait_until" => (1, vec!["every", "timeout"]),
         _ => return None,
     })
@@ -107,6 +108,7 @@ mod tests {
     use serde::de::DeserializeOwned;
     use stanch_engine_core::approval::ApprovalOptions;
     use stanch_engine_core::command::{CollectOptions, StepOptions};
+    use stanch_engine_core::each::EachOptions;
     use stanch_engine_core::plan::{Change, Plan, Probe};
 
     use super::*;
@@ -135,5 +137,6 @@ mod tests {
         is_all_of::<Change>("change", &["operation", "params"]);
         is_all_of::<Probe>("probe", &["operation", "params", "expression"]);
         is_all_of::<Plan>("plan", &["items"]);
+        is_all_of::<EachOptions>("each", &[]);
     }
 }

@@ -1,11 +1,8 @@
-//! Verbs about time and order: `sleep`, `wait_until`, `parallel`.
+//! Verbs about time: `sleep`, `wait_until`.
 
-use rhai::{
-    Array, Dynamic, Engine, FLOAT, FnPtr, INT, Map, NativeCallContext as Cx, Position as At,
-};
+use rhai::{Dynamic, Engine, FLOAT, FnPtr, INT, Map, NativeCallContext as Cx, Position as At};
 use serde::Deserialize;
 use stanch_engine_core::command::Verb;
-use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::StepError;
 use stanch_engine_core::time::Timestamp;
@@ -13,7 +10,7 @@ use stanch_engine_core::time::Timestamp;
 use super::step::{place, step};
 use super::{Fallible, object, quoted, read};
 use crate::error::{mistake, thrown};
-use crate::hot::{below, branches};
+use crate::hot::below;
 
 pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("sleep", |cx: Cx, span: &str| sleep(span, cx.call_position()));
@@ -26,7 +23,6 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("wait_until", |cx: Cx, what: &str, options: Map, condition: FnPtr| {
         wait_until(&cx, what, options, &condition)
     });
-    engine.register_fn("parallel", |cx: Cx, branches: Array| parallel(&cx, branches));
 }
 
 fn sleep(span: &str, at: At) -> Fallible<()> {
@@ -82,30 +78,4 @@ fn wait_until(cx: &Cx, what: &str, options: Map, condition: &FnPtr) -> Fallible<
 fn now(at: At) -> Fallible<Timestamp> {
     let text = step(Verb::Now, object(&[]), at)?.to_string();
     text.parse().map_err(|error: stanch_engine_core::time::NotATime| mistake(error.to_string(), at))
-}
-
-/// Runs every closure beside the others and gives their results in order. When one fails, the
-/// others still come to their end; then the first error is thrown.
-///
-/// What a closure captured is copied for it: branches that shared a variable would see it in
-/// another state at every replay.
-fn parallel(cx: &Cx, closures: Array) -> Fallible<Array> {
-    let at = cx.call_position();
-    if closures.len() > limits::PARALLEL_BRANCHES {
-        let most = limits::PARALLEL_BRANCHES;
-        return Err(mistake(format!("`parallel` takes at most {most} branches"), at));
-    }
-    let mut bodies: Vec<Box<dyn FnOnce() -> Fallible<Dynamic> + '_>> = Vec::new();
-    for closure in closures {
-        let kind = closure.type_name();
-        let Some(mut closure) = closure.try_cast::<FnPtr>() else {
-            return Err(mistake(format!("`parallel` takes closures (`|| …`), not {kind}"), at));
-        };
-        let copies: Vec<Dynamic> = closure.curry().iter().map(Dynamic::flatten_clone).collect();
-        closure.set_curry(copies);
-        bodies.push(Box::new(move || closure.call_within_context::<Dynamic>(cx, ())));
-    }
-    let key = place("parallel", at)?;
-    let results = branches(&key, bodies).map_err(|error| mistake(error.to_string(), at))?;
-    results.into_iter().collect()
 }

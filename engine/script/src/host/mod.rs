@@ -4,6 +4,7 @@
 
 mod actions;
 mod approvals;
+mod beside;
 mod facts;
 mod flow;
 mod plans;
@@ -21,6 +22,7 @@ pub(crate) const STEPPING: &[&str] = &[
     "approval",
     "aws",
     "collect",
+    "each",
     "evidence",
     "execute",
     "http",
@@ -50,6 +52,7 @@ pub(crate) fn register(engine: &mut Engine) {
     plans::register(engine);
     approvals::register(engine);
     flow::register(engine);
+    beside::register(engine);
 }
 
 /// The canonical JSON of an argument.

@@ -10,7 +10,7 @@ use super::{Fallible, quoted};
 use crate::codec;
 use crate::error::{mistake, position, thrown};
 use crate::hot::{suspend, with_fiber};
-use crate::tape::{Answer, Recorded, Tape};
+use crate::tape::{Answer, Tape};
 use crate::turn::Issued;
 
 /// Takes a step and gives its result as a value, or throws its error.
@@ -28,28 +28,45 @@ pub(super) fn perform(verb: Verb, args: String, at: At) -> Fallible<(StepKey, An
     let Some((tape, key)) = begin(verb, &args, at)? else { hang() };
     let args = Json::parse(args).map_err(|error| mistake(error.to_string(), at))?;
     let command = Command { key: key.clone(), verb, args, position: position(at) };
-    let Ok(recorded) = tape.recall(&command) else { hang() };
-    match recorded {
-        // Nobody waits for a side step, so that its answer is nobody's either.
-        Some(_) if verb.is_side() => {}
-        Some(Recorded { answer: Some(answer), .. }) => return Ok((key, answer)),
-        Some(Recorded { answer: None, .. }) => {}
-        None if verb.is_fact() => {
+    let Ok(is_recorded) = tape.recall(&command) else { hang() };
+    if !is_recorded {
+        if verb.is_fact() {
             let result = fact(verb, &tape);
             tape.issue(Issued::Fact(command, result.clone()));
             return Ok((key, Answer::Result(result)));
         }
-        None => tape.issue(Issued::Command(command)),
+        tape.issue(Issued::Command(command));
     }
     if verb.is_side() {
         return Ok((key, Answer::Result(Json::null())));
     }
+    Ok((key.clone(), wait(&tape, &key)))
+}
+
+/// Waits for the answer to a step. Beside other branches it waits for its turn, too, so that
+/// answers are heard in the order of the journal.
+fn wait(tape: &Tape, key: &StepKey) -> Answer {
+    let is_alone = with_fiber(|fiber| fiber.is_root).unwrap_or_default();
     loop {
-        if let Some(answer) = tape.take_answer(&key) {
-            return Ok((key, answer));
+        let next = || if is_alone { tape.take_next(key) } else { None };
+        if let Some(answer) = tape.take_answer(key).or_else(next) {
+            return answer;
         }
         suspend();
     }
+}
+
+/// Writes down a fact at a place that was reserved before. It is no step that counts.
+pub(super) fn note(verb: Verb, key: &StepKey, args: String, at: At) -> Fallible<()> {
+    let Some(tape) = with_fiber(|fiber| fiber.tape.clone()) else { return Ok(()) };
+    let args = Json::parse(args).map_err(|error| mistake(error.to_string(), at))?;
+    let command = Command { key: key.clone(), verb, args, position: position(at) };
+    match tape.recall(&command) {
+        Ok(false) => tape.issue(Issued::Fact(command, Json::null())),
+        Ok(true) => drop(tape.take_answer(key)),
+        Err(()) => hang(),
+    }
+    Ok(())
 }
 
 /// The step's place, when a step may be taken here; nothing when the run has hit a limit.

@@ -10,6 +10,7 @@
 
 mod check;
 mod divergence;
+mod each;
 mod imports;
 mod limits;
 mod parallel;
