@@ -1,7 +1,9 @@
-//! The bundle proves itself; and whatever is changed in it is found and named.
+//! The bundle proves itself; and whatever is changed in it is found and named, by Stanch and by
+//! the verifier in `docs/` that shares no line with it.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _, Write as _};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use stanch_engine_core::digest::Sha256;
@@ -46,12 +48,44 @@ fn pack(files: &Files) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// What the verifier says to the bundle after somebody was at it.
+/// What both verifiers say to the bundle after somebody was at it.
 fn fault(stage: &Stage, files: &Files, tamper: impl FnOnce(&mut Files)) -> String {
     let mut files = files.clone();
     tamper(&mut files);
-    let key = stage.runtime.public_key();
-    verify::verify(&pack(&files), Some(&key)).unwrap_err().to_string()
+    both(&pack(&files), Some(&stage.runtime.public_key())).unwrap_err()
+}
+
+/// What both verifiers say: that it is whole, or the same fault.
+fn both(bundle: &[u8], key: Option<&str>) -> Result<(), String> {
+    let ours = verify::verify(bundle, key).map(drop).map_err(|fault| fault.to_string());
+    assert_eq!(by_script(bundle, key), ours.clone().map_err(|fault| comparable(&fault)));
+    ours
+}
+
+/// What a parser or the zip library says of its own is not compared.
+fn comparable(fault: &str) -> String {
+    let own = ["it is no bundle", "can't be read: "];
+    let end = own.iter().find_map(|words| fault.find(words).map(|at| at + words.len()));
+    fault[..end.unwrap_or(fault.len())].to_owned()
+}
+
+fn by_script(bundle: &[u8], key: Option<&str>) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let (zip, pem) = (folder.path().join("bundle.zip"), folder.path().join("key.pem"));
+    std::fs::write(&zip, bundle).unwrap();
+    let mut command = Command::new(stanch_tests::python());
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/verify.py")).arg(zip);
+    if let Some(key) = key {
+        std::fs::write(&pem, key).unwrap();
+        command.arg(pem);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    match (output.status.code(), said.strip_prefix("NOT WHOLE: ")) {
+        (Some(0), _) => Ok(()),
+        (Some(1), Some(fault)) => Err(comparable(fault.trim_end())),
+        _ => panic!("{said}"),
+    }
 }
 
 fn lines(files: &Files) -> Vec<String> {
@@ -73,6 +107,7 @@ async fn what_is_changed_is_found_and_named() {
     let key = stage.runtime.public_key();
     let whole = verify::verify(&pack(&files), Some(&key)).unwrap();
     assert_eq!(whole.records, lines(&files).len());
+    both(&pack(&files), Some(&key)).unwrap();
     let item = item(&files);
     let hash = item.strip_prefix("items/").unwrap();
 
@@ -146,15 +181,15 @@ async fn who_forges_everything_still_lacks_the_key() {
     assert_eq!(said, "checkpoint.json is not signed by this key, or was changed");
 
     let other = Plan::new().set().await.runtime.public_key();
-    let said = verify::verify(&pack(&files), Some(&other)).unwrap_err().to_string();
+    let said = both(&pack(&files), Some(&other)).unwrap_err();
     assert_eq!(said, "checkpoint.json is not signed by this key, or was changed");
     assert!(!verify::verify(&pack(&files), None).unwrap().is_authenticated);
     for not_a_key in ["", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"] {
-        let said = verify::verify(&pack(&files), Some(not_a_key)).unwrap_err().to_string();
+        let said = both(&pack(&files), Some(not_a_key)).unwrap_err();
         assert!(said.starts_with("the key can't be used"), "{said}");
     }
     for not_a_bundle in [&b""[..], b"PK\x03\x04", &[0; 1_000]] {
-        let said = verify::verify(not_a_bundle, None).unwrap_err().to_string();
+        let said = both(not_a_bundle, None).unwrap_err();
         assert!(said.starts_with("it is no bundle"), "{said}");
     }
 }

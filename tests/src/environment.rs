@@ -13,7 +13,7 @@ pub fn variable_if_set(name: &str) -> Option<String> {
 }
 
 /// The Python that has moto: the one that is named, or the one of an earlier run.
-pub(crate) fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let earlier = PathBuf::from(workspace).join("target/test-tools/venv/bin/python");
     let named = std::env::var_os("STANCH_TEST_PYTHON").map(PathBuf::from);

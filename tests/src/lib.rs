@@ -18,5 +18,5 @@ pub mod process;
 mod environment;
 mod waiting;
 
-pub use environment::{variable, variable_if_set};
+pub use environment::{python, variable, variable_if_set};
 pub use waiting::eventually;
