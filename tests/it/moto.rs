@@ -19,7 +19,7 @@ async fn a_key_is_cut_off_and_back_on() {
     let moto = Arc::new(Moto::start().await);
     let mut plan = Plan::new();
     plan.aws_url = Some(moto.url().to_owned());
-    plan.config.accounts.insert(ACCOUNT.to_owned(), Account { mode: Mode::Ask });
+    plan.config.accounts.insert(ACCOUNT.to_owned(), Account::of_mode(Mode::Ask));
     let stage = plan.set().await;
     let ask = async |operation: &str, params: Value| stage.call(ACCOUNT, operation, params).await;
     ask("sns:CreateTopic", json!({"Name": "stanch-pages"})).await;

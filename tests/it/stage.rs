@@ -53,7 +53,7 @@ impl Plan {
     pub(crate) fn new() -> Self {
         let mut config = Config::default();
         config.aws.region = Some("us-east-1".to_owned());
-        config.accounts.insert(ACCOUNT.to_owned(), Account { mode: Mode::Ask });
+        config.accounts.insert(ACCOUNT.to_owned(), Account::of_mode(Mode::Ask));
         config.notify = Notify { default_topic: Some(TOPIC.to_owned()), ..Notify::default() };
         config.config.insert("evidence_bucket".to_owned(), "stanch-evidence".into());
         let seams = Seams { credentials: Some(Sandbox::runner()), ..Seams::default() };
@@ -61,7 +61,7 @@ impl Plan {
     }
 
     pub(crate) fn mode(mut self, mode: Mode) -> Self {
-        self.config.accounts.insert(ACCOUNT.to_owned(), Account { mode });
+        self.config.accounts.insert(ACCOUNT.to_owned(), Account::of_mode(mode));
         self
     }
 
@@ -191,6 +191,7 @@ impl Stage {
             role: None,
             urgency: Urgency::Response,
             granted: Effect::Destroy,
+            plan: Vec::new(),
             timeout: Span::from_secs(20),
             now: self.world.now(),
             state: None,

@@ -1,14 +1,17 @@
 //! The configuration: `stanch.toml`, and then the environment.
 
+mod accounts;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use stanch_engine_core::effect::Mode;
 use stanch_engine_core::error_code;
 use stanch_engine_core::span::Span;
 use stanch_plugins_http::Secrets;
+
+pub use accounts::{Account, ExternalId, RolePattern};
 
 /// What can be configured. A key that is not here is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -36,7 +39,7 @@ pub struct Config {
     pub webhook: TokenSource,
     /// The first person's token.
     pub admin: TokenSource,
-    /// How much may be done in which account.
+    /// How much may be done in which account, and with which roles.
     pub accounts: BTreeMap<String, Account>,
     /// Whom to tell what, and how.
     pub notify: Notify,
@@ -81,14 +84,6 @@ impl std::fmt::Debug for Reference {
     }
 }
 
-/// How much may be done in an account.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Account {
-    /// observe, ask or auto.
-    pub mode: Mode,
-}
-
 /// Whom to tell what, and how.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -128,6 +123,8 @@ pub struct AwsConfig {
     pub region: Option<String>,
     /// A folder with more models, in botocore's layout.
     pub models_dir: Option<PathBuf>,
+    /// The roles of accounts that name none of their own.
+    pub roles: RolePattern,
 }
 
 /// A configuration that can't be.
@@ -185,13 +182,7 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         self.listen()?;
-        for account in self.accounts.keys() {
-            if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-                let message = format!("[accounts.\"{account}\"]: an account is 12 digits");
-                return Err(ConfigError(message));
-            }
-        }
-        Ok(())
+        self.check_accounts()
     }
 
     /// Where to listen.
@@ -300,10 +291,12 @@ impl std::fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use stanch_engine_core::effect::Mode;
+
     use super::*;
 
-    fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    pub(super) fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("stanch.toml");
         std::fs::write(&file, text).unwrap();

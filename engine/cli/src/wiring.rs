@@ -13,7 +13,7 @@ use stanch_engine_runtime::settings::{HeartbeatSettings, NotifySettings, Setting
 use stanch_engine_runtime::{Runtime, playbooks, secret_file};
 use stanch_engine_server::ServerSettings;
 use stanch_engine_store::{CommitHook, Dialect, Options, Store};
-use stanch_plugins_aws::{Aws, AwsSettings};
+use stanch_plugins_aws::{Aws, AwsSettings, Roles};
 use stanch_plugins_http::Secrets;
 use stanch_plugins_sdk::Catalogue;
 
@@ -65,7 +65,8 @@ pub async fn start(
         )
     })?;
     let secrets = config.secrets(variable)?;
-    let catalogue = catalogue(config, seams.credentials, secrets)?;
+    let roles = config.roles(variable)?;
+    let catalogue = catalogue(config, seams.credentials, secrets, roles)?;
     let catalogue =
         seams.catalogue.map_or_else(|| catalogue.clone(), |change| change(catalogue.clone()));
     let settings = settings(config, is_alone)?;
@@ -87,12 +88,14 @@ pub fn catalogue(
     config: &Config,
     credentials: Option<stanch_plugins_aws::StaticCredentials>,
     secrets: Secrets,
+    roles: Roles,
 ) -> anyhow::Result<Catalogue> {
     let aws = Aws::open(&AwsSettings {
         models_dir: config.aws.models_dir.clone(),
         endpoint_url: config.aws.endpoint_url.clone(),
         default_region: config.aws.region.clone(),
         credentials,
+        roles,
     })?;
     let catalogue = aws.register(Catalogue::new(aws.operations()));
     Ok(stanch_plugins_http::register(catalogue, secrets)?)

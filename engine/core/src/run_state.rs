@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::command::{ApprovalArgs, Verb};
+use crate::command::{ApprovalArgs, ExecuteArgs, Verb};
 use crate::digest::Sha256;
 use crate::journal::{ByPerson, Entry, Event, Head, Parked, Started};
 use crate::json::Json;
 use crate::limits;
+use crate::plan::Plan;
 use crate::run::{ParkReason, RunStatus};
 use crate::step::{StepError, StepEvent, StepKey, StepStatus};
 use crate::time::Timestamp;
@@ -29,6 +30,9 @@ pub struct RunState {
     pub uncounted: HashSet<StepKey>,
     /// Digests of the plans that people approved, with the approval that did it.
     pub approved: HashMap<Sha256, String>,
+    /// Plans that the guard let begin, by their digests. An approval is spent here: it is for one
+    /// execution.
+    pub begun: HashMap<Sha256, BegunPlan>,
     /// Whether a person has stopped it for a while.
     pub is_paused: bool,
     /// Whether, and why, it can't go on.
@@ -37,6 +41,15 @@ pub struct RunState {
     pub cancelling: Option<ByPerson>,
     /// How it ended.
     pub ended: Option<RunStatus>,
+}
+
+/// A plan that is being carried out, or was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BegunPlan {
+    /// The plan, as the guard saw it.
+    pub plan: Plan,
+    /// The approval that let it begin, where one was needed.
+    pub approval: Option<String>,
 }
 
 /// A step that has no result yet.
@@ -146,10 +159,14 @@ impl RunState {
         }
         if status.is_final() {
             let step = self.open.remove(key);
-            if let Event::StepSucceeded(done) = &entry.event
-                && let Some(step) = step
-            {
-                self.note_approval(&step, &done.result);
+            if let Event::StepSucceeded(done) = &entry.event {
+                let head = done.head.as_ref().or_else(|| step.as_ref().map(|step| &step.head));
+                if let Some(head) = head.filter(|head| head.verb == Verb::Execute) {
+                    self.note_begun(head, &done.result);
+                }
+                if let Some(step) = &step {
+                    self.note_approval(step, &done.result);
+                }
             }
             self.closed.insert(key.clone());
             return Ok(());
@@ -173,6 +190,16 @@ impl RunState {
         let plan = step.head.args.read::<ApprovalArgs>().ok().and_then(|args| args.options.plan);
         if let (true, Some(plan)) = (approved, plan) {
             self.approved.insert(plan.digest(), step.waits_for.clone().unwrap_or_default());
+        }
+    }
+
+    fn note_begun(&mut self, head: &Head, result: &Json) {
+        let begins = result.value().get("apply").is_some_and(|apply| apply == true);
+        let plan = head.args.read::<ExecuteArgs>().ok().map(|args| args.plan);
+        if let (true, Some(plan)) = (begins, plan) {
+            let digest = plan.digest();
+            let approval = self.approved.remove(&digest);
+            self.begun.insert(digest, BegunPlan { plan, approval });
         }
     }
 

@@ -112,6 +112,7 @@ fn context(shared: &Shared, job: &Job, call: &Call) -> ActionContext {
             _ => Urgency::Response,
         },
         granted: call.effect,
+        plan: call.plan.clone(),
         timeout,
         now: shared.world.now(),
         state: job.state.as_ref().map(Json::value),

@@ -58,6 +58,7 @@ async fn beat(shared: &Shared, url: &str) -> Result<(), String> {
         role: None,
         urgency: Urgency::Response,
         granted: Effect::Notify,
+        plan: Vec::new(),
         timeout: Span::from_secs(10),
         now: shared.world.now(),
         state: None,

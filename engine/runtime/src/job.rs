@@ -63,6 +63,8 @@ pub(crate) struct Call {
     pub(crate) effect: Effect,
     /// What may be done when its outcome is unknown.
     pub(crate) safety: RetrySafety,
+    /// The operations of the plan that it is a part of, when it changes something.
+    pub(crate) plan: Vec<String>,
 }
 
 /// What came of a job.

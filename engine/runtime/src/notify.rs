@@ -22,5 +22,6 @@ pub(crate) fn publish(settings: &Settings, to: &str, subject: &str, message: &st
         options: StepOptions { account, region, ..StepOptions::default() },
         effect: Effect::Notify,
         safety: RetrySafety::Natural,
+        plan: Vec::new(),
     })
 }

@@ -105,6 +105,7 @@ async fn send(shared: &Shared, page: &Page) -> Result<(), String> {
         role: None,
         urgency: Urgency::Response,
         granted: call.effect,
+        plan: Vec::new(),
         timeout: Span::from_secs(20),
         now: shared.world.now(),
         state: None,

@@ -85,7 +85,7 @@ fn attempt(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep, numb
     }
     let work = match step.head.verb {
         Verb::Action => action::call_of(live, shared, &step.head.args).map(Work::Action),
-        Verb::Change => plan::call_of(shared, &step.head.args).map(Work::Action),
+        Verb::Change => plan::call_of(live, shared, &step.head.args).map(Work::Action),
         verb => other::work_of(live, verb, &step.head.args),
     };
     match work {
@@ -98,7 +98,7 @@ fn attempt(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep, numb
 pub(crate) fn safety_of(live: &Live, shared: &Shared, step: &OpenStep) -> RetrySafety {
     let call = match step.head.verb {
         Verb::Action => action::call_of(live, shared, &step.head.args),
-        Verb::Change => plan::call_of(shared, &step.head.args),
+        Verb::Change => plan::call_of(live, shared, &step.head.args),
         _ => return RetrySafety::Natural,
     };
     call.map_or(RetrySafety::Never, |call| call.safety)
@@ -108,7 +108,7 @@ pub(crate) fn safety_of(live: &Live, shared: &Shared, step: &OpenStep) -> RetryS
 pub(crate) fn find_out(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
     let (call, probe) = match step.head.verb {
         Verb::Action => (action::call_of(live, shared, &step.head.args), None),
-        Verb::Change => (plan::call_of(shared, &step.head.args), plan::probe_of(&step.head.args)),
+        Verb::Change => (plan::call_of(live, shared, &step.head.args), plan::probe_of(&step.head.args)),
         _ => return go_on(live, shared, key, step),
     };
     match call {

@@ -7,6 +7,7 @@
 //!
 //! Start reading at [`Client::call`].
 
+mod assume;
 mod body;
 mod call;
 mod ec2;
@@ -20,6 +21,7 @@ mod keychain;
 mod page;
 mod protocol;
 mod read;
+mod role;
 pub(crate) mod schema;
 pub(crate) mod value;
 mod write;
@@ -32,6 +34,7 @@ pub(crate) use endpoint::{by_rules as endpoint_by_rules, of_service as endpoint_
 pub(crate) use failure::Failure;
 pub(crate) use identity::Caller;
 pub(crate) use read::blank;
+pub(crate) use role::{Use, session_policy};
 
 #[cfg(test)]
 pub(crate) use protocol::{read_answer, request as write_request};

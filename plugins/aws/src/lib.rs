@@ -34,7 +34,7 @@ use stanch_plugins_sdk::core::operation::Operations;
 use client::Client;
 pub use client::{Endpoint, Variant};
 use model::{ModelError, ModelStore};
-pub use settings::{AwsSettings, StaticCredentials};
+pub use settings::{AccountRoles, AwsSettings, Roles, StaticCredentials};
 
 /// The plugin: what a binary wires.
 #[derive(Clone)]

@@ -22,6 +22,7 @@ mod round_trip;
 mod ssm;
 mod topic;
 mod trail;
+mod trust;
 mod world;
 mod xml;
 
@@ -34,6 +35,7 @@ use stanch_plugins_sdk::core::time::Timestamp;
 
 pub use fault::{Fault, FaultKind};
 pub use reply::Answer;
+pub use trust::TrustedRole;
 pub use world::Published;
 
 use crate::client::blank;
@@ -135,6 +137,11 @@ impl Sandbox {
         self.inside().world.trail.extend(events);
     }
 
+    /// Adds a role that can be taken.
+    pub fn add_role(&self, role: TrustedRole) {
+        self.inside().world.roles.push(role);
+    }
+
     /// Adds findings, in the form in which `guardduty:GetFindings` answers them.
     pub fn add_findings(&self, findings: impl IntoIterator<Item = Value>) {
         self.inside().world.findings.extend(findings);
@@ -172,6 +179,7 @@ impl Sandbox {
     }
 
     fn apply(&self, world: &mut World, asked: &Asked, now: Timestamp) -> Result<Value, Refusal> {
+        trust::admit(world, asked, now)?;
         let mistakes = params::mistakes(asked.named, &asked.params);
         if !mistakes.is_empty() {
             return Err(Refusal::invalid(asked.dialect(), &mistakes.join("; ")));

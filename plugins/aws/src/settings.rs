@@ -1,5 +1,6 @@
 //! What the binary tells this plugin; the rest comes from AWS's own variables and files.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -15,6 +16,38 @@ pub struct AwsSettings {
     pub default_region: Option<String>,
     /// The credentials of every call, for the demo and for tests.
     pub credentials: Option<StaticCredentials>,
+    /// The roles that calls in other accounts are made with.
+    pub roles: Roles,
+}
+
+/// The roles that calls are made with: those of an account by name, and a pattern for the rest.
+#[derive(Clone, Debug, Default)]
+pub struct Roles {
+    /// The roles of accounts that have some of their own.
+    pub accounts: BTreeMap<String, AccountRoles>,
+    /// The roles of every account other than the one that the base credentials belong to, with
+    /// `{account}` where the account's number goes.
+    pub pattern: AccountRoles,
+}
+
+/// The two roles of an account.
+#[derive(Clone, Default)]
+pub struct AccountRoles {
+    /// The ARN of the role that reads.
+    pub read: Option<String>,
+    /// The ARN of the role that changes, taken only for an approved change.
+    pub contain: Option<String>,
+    /// What the trust policies of both ask for as `sts:ExternalId`.
+    pub external_id: Option<String>,
+}
+
+impl fmt::Debug for AccountRoles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountRoles")
+            .field("read", &self.read)
+            .field("contain", &self.contain)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Credentials that are given and not looked for.

@@ -209,6 +209,7 @@ mod tests {
             role: None,
             urgency: Urgency::Response,
             granted: Effect::Notify,
+            plan: Vec::new(),
             timeout: Span::from_secs(5),
             now: Timestamp::default(),
             state: None,

@@ -78,6 +78,8 @@ pub struct ActionContext {
     /// The farthest effect that the guard has allowed. An action that would reach farther
     /// refuses itself.
     pub granted: Effect,
+    /// The operations of the plan that this change is a part of; empty for what changes nothing.
+    pub plan: Vec<String>,
     /// How long this attempt may take.
     pub timeout: Span,
     /// The time now.

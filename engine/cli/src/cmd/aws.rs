@@ -115,6 +115,7 @@ async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Resul
         role: None,
         urgency: Urgency::Response,
         granted: Effect::Destroy,
+        plan: Vec::new(),
         timeout: Span::from_secs(120),
         now: world.now(),
         state: None,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use stanch_engine_runtime::playbooks;
+use stanch_plugins_aws::Roles;
 use stanch_plugins_http::Secrets;
 use stanch_plugins_sdk::Catalogue;
 
@@ -17,7 +18,7 @@ use crate::wiring;
 
 pub(super) fn run(common: &Common, args: &Check) -> anyhow::Result<ExitCode> {
     let config = Config::load(common.config.as_deref(), &environment)?;
-    let catalogue = wiring::catalogue(&config, None, Secrets::default())?;
+    let catalogue = wiring::catalogue(&config, None, Secrets::default(), Roles::default())?;
     let mut files = Vec::new();
     for path in &args.paths {
         gather(path, &mut files)?;

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use anyhow::Context as _;
 use serde_json::json;
 use stanch_engine_runtime::intake;
+use stanch_plugins_aws::Roles;
 use stanch_plugins_http::Secrets;
 
 use crate::args::{Common, Normalize};
@@ -14,7 +15,7 @@ use crate::wiring;
 
 pub(super) fn run(common: &Common, args: &Normalize) -> anyhow::Result<()> {
     let config = Config::load(common.config.as_deref(), &environment)?;
-    let catalogue = wiring::catalogue(&config, None, Secrets::default())?;
+    let catalogue = wiring::catalogue(&config, None, Secrets::default(), Roles::default())?;
     let mut body = Vec::new();
     if args.file.as_os_str() == "-" {
         std::io::stdin().read_to_end(&mut body)?;

@@ -106,6 +106,7 @@ fn call(args: &CollectArgs, region: Option<String>, operation: &str, params: Val
         options: StepOptions { account, region, role, ..StepOptions::default() },
         effect: Effect::Read,
         safety: RetrySafety::Natural,
+        plan: Vec::new(),
     }
 }
 

@@ -28,6 +28,7 @@ fn call_of(probe: &Probe) -> Call {
         options,
         effect: Effect::Read,
         safety: RetrySafety::Natural,
+        plan: Vec::new(),
     }
 }
 

@@ -70,8 +70,16 @@ pub(super) fn call(
         .action(name)
         .map_err(|message| StepError::permanent("no_such_action", message))?;
     let nature = action.classify(&input).map_err(StepError::from)?;
-    let action = name.to_owned();
-    Ok(Call { action, input, options, effect: nature.effect, safety: nature.safety })
+    let (effect, safety) = (nature.effect, nature.safety);
+    // A change outside of any plan is a plan of its own.
+    let alone = effect.is_guarded().then(|| operation_of(&input).map(str::to_owned)).flatten();
+    let (action, plan) = (name.to_owned(), alone.into_iter().collect());
+    Ok(Call { action, input, options, effect, safety, plan })
+}
+
+/// The operation that a call of AWS names.
+fn operation_of(input: &Value) -> Option<&str> {
+    input.get("operation").and_then(Value::as_str)
 }
 
 /// What the guard says to a call.
@@ -105,7 +113,7 @@ pub(super) fn would_call(call: &Call, why: WhyNot) -> Json {
 
 /// An answer of the right shape to a call that was not made.
 fn would_answer(shared: &Shared, call: &Call) -> Json {
-    match call.input.get("operation").and_then(Value::as_str) {
+    match operation_of(&call.input) {
         Some(operation) if call.action == AWS => {
             Json::canonical(&shared.catalogue.operations().blank_answer(operation))
         }
@@ -115,7 +123,7 @@ fn would_answer(shared: &Shared, call: &Call) -> Json {
 
 /// A change outside of any plan asks for an approval of its own: a plan of one.
 fn gate(live: &mut Live, shared: &Shared, key: &StepKey, call: &Call) {
-    let operation = match call.input.get("operation").and_then(Value::as_str) {
+    let operation = match operation_of(&call.input) {
         Some(operation) => operation.to_owned(),
         None => call.action.clone(),
     };

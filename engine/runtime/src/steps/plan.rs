@@ -9,6 +9,7 @@ use stanch_engine_core::guard::{Permit, WhyNot};
 use stanch_engine_core::incident::{IncidentEvent, Milestone};
 use stanch_engine_core::json::{Json, plain};
 use stanch_engine_core::plan::{Change, Plan, Probe, Purpose};
+use stanch_engine_core::run_state::BegunPlan;
 use stanch_engine_core::step::{StepError, StepKey};
 
 use super::action::{self, AWS, allowed, refusal, would_call};
@@ -49,7 +50,13 @@ pub(super) fn execute(
 }
 
 fn not_approved(live: &Live, plan: &Plan) -> StepError {
-    let message = if live.state.approved.is_empty() {
+    let message = if let Some(BegunPlan { approval: Some(approval), .. }) =
+        live.state.begun.get(&plan.digest())
+    {
+        format!(
+            "{approval} was for one execution of this plan, and that has begun: ask again with `approval`"
+        )
+    } else if live.state.approved.is_empty() {
         "nobody approved this plan: put it to people with `approval(\"…\", #{ plan: p })` before `execute(p)`".to_owned()
     } else {
         format!(
@@ -70,10 +77,22 @@ fn call_for(shared: &Shared, change: &Change) -> Result<Call, StepError> {
     action::call(shared, AWS, input, options)
 }
 
-/// The call of a change, for going on with it.
-pub(super) fn call_of(shared: &Shared, args: &Json) -> Result<Call, StepError> {
+/// The call of a change, for going on with it: one of a plan that the guard let begin, as it
+/// stands there.
+pub(super) fn call_of(live: &Live, shared: &Shared, args: &Json) -> Result<Call, StepError> {
     let args: ChangeArgs = args.read().map_err(|error| unreadable(&error))?;
-    call_for(shared, &args.change)
+    let begun = begun(live, &args)?;
+    let plan = begun.plan.items.iter().map(|item| item.operation.clone()).collect();
+    Ok(Call { plan, ..call_for(shared, &args.change)? })
+}
+
+/// The plan that a change belongs to. Only `execute` begins one.
+fn begun<'l>(live: &'l Live, args: &ChangeArgs) -> Result<&'l BegunPlan, StepError> {
+    let begun = live.state.begun.get(&args.plan);
+    begun.filter(|begun| begun.plan.items.get(args.item) == Some(&args.change)).ok_or_else(|| {
+        let message = "the change is not one of a plan that `execute` has begun";
+        StepError::denied("plan_not_approved", message)
+    })
 }
 
 /// The probe of a change: it also shows whether a call of unknown outcome took place.
@@ -88,9 +107,9 @@ pub(super) fn change(
     key: &StepKey,
     args: &Json,
 ) -> Result<(), StepError> {
+    let call = call_of(live, shared, args)?;
     let args: ChangeArgs = args.read().map_err(|error| unreadable(&error))?;
-    let call = call_for(shared, &args.change)?;
-    let is_approved = live.state.approved.contains_key(&args.plan);
+    let is_approved = begun(live, &args)?.approval.is_some();
     match allowed(live, shared, &call, is_approved) {
         Permit::Go => live.intend(key.clone(), Work::Action(call)),
         Permit::WouldCall(why) => {
@@ -132,7 +151,8 @@ fn planned(live: &Live, args: &Json) -> Option<Value> {
     let ChangeArgs { change, plan, .. } = args.read().ok()?;
     Some(json!({
         "operation": change.operation, "params": change.params, "account": change.account,
-        "region": change.region, "plan": plan, "approval": live.state.approved.get(&plan),
+        "region": change.region, "plan": plan,
+        "approval": live.state.begun.get(&plan).and_then(|begun| begun.approval.as_ref()),
     }))
 }
 

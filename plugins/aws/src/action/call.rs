@@ -58,7 +58,10 @@ impl Call {
     async fn call(&self, context: &ActionContext, input: &Value) -> Result<Outcome, ActionError> {
         let mut input = Input::read(&self.0.models, input)?;
         let Nature { effect, safety } = nature(input.named);
-        let standing = Box::pin(Standing::find(&self.0, context, input.named, effect)).await?;
+        // An automation that is under way is only looked at.
+        let is_look = automation::is_one(input.named) && context.state.is_some();
+        let reach = if is_look { Effect::Read } else { effect };
+        let standing = Box::pin(Standing::find(&self.0, context, input.named, reach)).await?;
         fill_token(&mut input, context);
         if automation::is_one(input.named) {
             let step = automation::step(&self.0, context, &standing, &input.params);

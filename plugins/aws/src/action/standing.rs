@@ -5,7 +5,8 @@ use serde_json::Value;
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::{ActionContext, ActionError, CallRecord};
 
-use crate::client::{Caller, Client, Failure, Wanted};
+use crate::client::{Caller, Client, Failure, Use, Wanted, session_policy};
+use crate::iam;
 use crate::model::Named;
 
 /// Where and as whom a call is made.
@@ -59,6 +60,9 @@ impl Standing {
         let credentials = client.keychain.credentials(context.now).await;
         let credentials = credentials.map_err(|failure| failure.into_error(Effect::Read))?;
         let mut standing = Self { region, credentials, account, caller: None };
+        if let Some(taken) = Box::pin(standing.take_role(client, context, named, effect)).await? {
+            standing.credentials = taken;
+        }
         // Who calls by hand knows as whom, and names no account.
         let is_by_hand = context.run.is_none() && context.account.is_none();
         if effect.is_guarded() && !is_by_hand {
@@ -71,6 +75,28 @@ impl Standing {
             standing.caller = Box::pin(standing.ask(client, context, named)).await.ok();
         }
         Ok(standing)
+    }
+
+    /// The credentials of the role that the account's calls are made with, if there is one. The
+    /// role that changes is taken for a change and for nothing else, and its session may do what
+    /// the plan says.
+    async fn take_role(
+        &self,
+        client: &Client,
+        context: &ActionContext,
+        named: Named,
+        effect: Effect,
+    ) -> Result<Option<Credentials>, ActionError> {
+        let Some(account) = self.account.as_deref() else { return Ok(None) };
+        let of = if effect.is_guarded() { Use::Contain } else { Use::Read };
+        let sts = client.default_region().await.unwrap_or_else(|| self.region.clone());
+        let base = Wanted { region: &sts, ..self.wanted(context, named, &Value::Null) };
+        let role = Box::pin(client.role_for(base, account, of)).await;
+        let role = role.map_err(|failure| self.told(failure.into_error(Effect::Read)))?;
+        let Some(role) = role else { return Ok(None) };
+        let policy = effect.is_guarded().then(|| policy(client, context, named));
+        let session = client.session(base, context, &role, of, policy.as_deref());
+        Box::pin(session).await.map(Some).map_err(|error| self.told(error))
     }
 
     async fn ask(
@@ -107,7 +133,8 @@ impl Standing {
                 "account_mismatch",
                 format!(
                     "{named} is to be made in account {account}, and the credentials belong to \
-                     {owner}: start Stanch with credentials of {account}, or name account {owner}"
+                     {owner}: name a `contain_role` for {account} in stanch.toml, or start Stanch \
+                     with credentials of {account}"
                 ),
             )),
             None => Err(ActionError::denied(
@@ -146,4 +173,11 @@ impl Standing {
         error.call = Box::new(CallRecord { request_id, ..self.record() });
         error
     }
+}
+
+/// The policy of the session in which a change is made: the actions of its plan.
+fn policy(client: &Client, context: &ActionContext, named: Named) -> String {
+    let planned = context.plan.iter().filter_map(|name| client.models.operation(name).ok());
+    let plan = planned.flat_map(|named| iam::of(named).actions).collect();
+    session_policy(&plan, &iam::of(named).actions.into_iter().collect())
 }

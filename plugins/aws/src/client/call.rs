@@ -28,6 +28,7 @@ use aws_types::{SdkConfig, SigningName};
 use serde_json::Value;
 use stanch_plugins_sdk::core::time::Timestamp;
 
+use super::assume::Sessions;
 use super::body::Bounded;
 use super::endpoint::{Endpoint, Variant, resolve};
 use super::failure::Failure;
@@ -36,7 +37,7 @@ use super::identity::Callers;
 use super::keychain::Keychain;
 use super::protocol;
 use crate::model::{ModelError, ModelStore, Named};
-use crate::settings::AwsSettings;
+use crate::settings::{AwsSettings, Roles};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -49,6 +50,10 @@ pub(crate) struct Client {
     pub(crate) keychain: Keychain,
     /// Who its credentials belong to.
     pub(super) callers: Callers,
+    /// The roles that it takes.
+    pub(super) roles: Roles,
+    /// The sessions of roles that it has taken.
+    pub(super) sessions: Sessions,
     http: SharedHttpClient,
     endpoint_url: Option<String>,
     default_region: Option<String>,
@@ -102,6 +107,8 @@ impl Client {
             models: ModelStore::open(settings.models_dir.as_deref())?,
             keychain: Keychain::new(settings, http.clone()),
             callers: Callers::default(),
+            roles: settings.roles.clone(),
+            sessions: Sessions::default(),
             http,
             endpoint_url: settings.endpoint_url.clone(),
             default_region: settings.default_region.clone(),

@@ -9,7 +9,8 @@ use super::iam::User;
 use super::reply::Refusal;
 use super::request::Asked;
 use super::ssm::Execution;
-use super::{ec2, finding, iam, ssm, topic, trail};
+use super::trust::{Session, TrustedRole};
+use super::{ec2, finding, iam, ssm, topic, trail, trust};
 
 /// A message that was published to a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,10 @@ pub(super) struct World {
     pub(super) regions: Vec<String>,
     /// Its users by name.
     pub(super) users: BTreeMap<String, User>,
+    /// Its roles, and those of other accounts.
+    pub(super) roles: Vec<TrustedRole>,
+    /// Sessions of roles.
+    pub(super) sessions: Vec<Session>,
     /// Its instances.
     pub(super) instances: Vec<Placed>,
     /// What its instances wrote to their consoles, by instance.
@@ -73,6 +78,8 @@ impl World {
             account: account.to_owned(),
             regions: ["eu-west-1", "us-east-1", "us-west-2"].map(str::to_owned).into(),
             users: BTreeMap::new(),
+            roles: Vec::new(),
+            sessions: Vec::new(),
             instances: Vec::new(),
             consoles: BTreeMap::new(),
             volumes: Vec::new(),
@@ -126,7 +133,8 @@ impl World {
     ) -> Option<Result<Value, Refusal>> {
         let operation = &*asked.named.operation.name;
         match &*asked.named.model.name {
-            "iam" | "sts" => iam::answer(self, operation, asked),
+            "iam" => iam::answer(self, operation, asked),
+            "sts" => trust::answer(self, operation, asked, now),
             "ec2" => ec2::answer(self, operation, asked, now),
             "ssm" => ssm::answer(self, operation, asked, now),
             "cloudtrail" => trail::answer(self, operation, asked),

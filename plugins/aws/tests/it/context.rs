@@ -50,6 +50,7 @@ pub(crate) fn context(account: &str) -> ActionContext {
         role: None,
         urgency: Urgency::Response,
         granted: Effect::Destroy,
+        plan: Vec::new(),
         timeout: Span::from_secs(30),
         now: Timestamp::parse("2026-11-24T03:00:00Z").unwrap(),
         state: None,

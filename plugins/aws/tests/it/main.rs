@@ -14,4 +14,5 @@ mod errors;
 mod guardduty;
 mod listener;
 mod moto;
+mod roles;
 mod sandbox;

@@ -84,7 +84,7 @@ fn config(dir: &Path, aws_url: String) -> Config {
     config.aws.endpoint_url = Some(aws_url);
     config.aws.region = Some("us-east-1".to_owned());
     let mode = stanch_engine_core::effect::Mode::Ask;
-    config.accounts.insert(ACCOUNT.to_owned(), Account { mode });
+    config.accounts.insert(ACCOUNT.to_owned(), Account::of_mode(mode));
     config.notify = Notify { default_topic: Some(TOPIC.to_owned()), ..Notify::default() };
     config.config.insert("evidence_bucket".to_owned(), "stanch-evidence".into());
     config

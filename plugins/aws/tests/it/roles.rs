@@ -1,0 +1,181 @@
+//! Calls in other accounts: by which role, under which name, and with how little.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stanch_plugins_aws::sandbox::{Sandbox, SandboxCall, TrustedRole};
+use stanch_plugins_aws::{AccountRoles, Aws, AwsSettings, Roles};
+use stanch_plugins_sdk::core::effect::Effect;
+use stanch_plugins_sdk::core::id::{IncidentId, RunId};
+use stanch_plugins_sdk::core::step::ErrorKind;
+use stanch_plugins_sdk::{ActionContext, Catalogue};
+
+use crate::context::{context, done, error};
+use crate::listener::{now, serve};
+
+const OTHER: &str = "444455556666";
+const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+const READ: &str = "arn:aws:iam::444455556666:role/stanch-read";
+const CONTAIN: &str = "arn:aws:iam::444455556666:role/stanch-contain";
+
+fn role(arn: &str, allows: &[&str]) -> TrustedRole {
+    TrustedRole {
+        arn: arn.to_owned(),
+        principals: vec!["arn:aws:iam::111122223333:role/stanch-runner".to_owned()],
+        external_id: Some("stanch-7f3a".to_owned()),
+        allows: allows.iter().map(|action| (*action).to_owned()).collect(),
+    }
+}
+
+fn pattern(external_id: &str) -> Roles {
+    let pattern = AccountRoles {
+        read: Some("arn:aws:iam::{account}:role/stanch-read".to_owned()),
+        contain: Some("arn:aws:iam::{account}:role/stanch-contain".to_owned()),
+        external_id: Some(external_id.to_owned()),
+    };
+    Roles { accounts: Default::default(), pattern }
+}
+
+async fn stage(roles: Roles) -> (Arc<Sandbox>, Catalogue) {
+    let sandbox = Arc::new(Sandbox::demo(now()).unwrap());
+    sandbox.add_role(role(READ, &["iam:Get*", "iam:List*", "ec2:Describe*"]));
+    sandbox.add_role(role(CONTAIN, &["iam:*"]));
+    let settings = AwsSettings {
+        endpoint_url: Some(serve(Arc::clone(&sandbox)).await),
+        credentials: Some(Sandbox::runner()),
+        default_region: Some("us-east-1".to_owned()),
+        roles,
+        ..AwsSettings::default()
+    };
+    let aws = Aws::open(&settings).unwrap();
+    (sandbox, aws.register(Catalogue::new(aws.operations())))
+}
+
+fn in_run(plan: &[&str]) -> ActionContext {
+    ActionContext {
+        incident: Some(IncidentId::new(now(), 7)),
+        run: Some(RunId::new(now(), 9)),
+        plan: plan.iter().map(|operation| (*operation).to_owned()).collect(),
+        ..context(OTHER)
+    }
+}
+
+fn cut_off() -> Value {
+    json!({"UserName": "ci-deploy", "AccessKeyId": KEY, "Status": "Inactive"})
+}
+
+fn taken(sandbox: &Sandbox) -> Vec<SandboxCall> {
+    let calls = sandbox.calls().into_iter();
+    calls.filter(|call| call.operation == "sts:AssumeRole").collect()
+}
+
+#[tokio::test]
+async fn a_read_takes_the_role_that_reads_once_and_under_the_runs_name() {
+    let (sandbox, aws) = stage(pattern("stanch-7f3a")).await;
+    let context = in_run(&[]);
+    let user = json!({"UserName": "ci-deploy"});
+    let reads = (0..8).map(|_| done(&aws, &context, "iam:GetUser", user.clone()));
+    for read in futures_util::future::join_all(reads).await {
+        assert_eq!(read.call.account.as_deref(), Some(OTHER));
+        assert!(read.call.caveats.is_empty(), "{:?}", read.call);
+        assert!(read.call.caller.unwrap().contains("assumed-role/stanch-read/inc_"));
+    }
+    let [taken] = <[SandboxCall; 1]>::try_from(taken(&sandbox)).unwrap();
+    let name = format!("{}.{}", context.incident.unwrap(), context.run.unwrap());
+    assert_eq!(taken.params["RoleArn"], READ);
+    assert_eq!(taken.params["RoleSessionName"], name);
+    assert_eq!(taken.params["SourceIdentity"], name);
+    assert_eq!(taken.params["Policy"], Value::Null);
+    let tags = taken.params["Tags"].to_string();
+    assert!(tags.contains("stanch:incident") && tags.contains("stanch:run"), "{tags}");
+    // Another run has a session of its own, so that AWS's log tells them apart.
+    let other = ActionContext { run: Some(RunId::new(now(), 10)), ..context };
+    done(&aws, &other, "iam:GetUser", user).await;
+    assert_eq!(self::taken(&sandbox).len(), 2);
+}
+
+#[tokio::test]
+async fn a_change_takes_the_role_that_contains_and_may_do_what_the_plan_says() {
+    let (sandbox, aws) = stage(pattern("stanch-7f3a")).await;
+    let context = in_run(&["iam:UpdateAccessKey", "iam:PutUserPolicy"]);
+    let cut = done(&aws, &context, "iam:UpdateAccessKey", cut_off()).await;
+    assert!(cut.call.caller.unwrap().contains("assumed-role/stanch-contain/"));
+    let [taken] = <[SandboxCall; 1]>::try_from(taken(&sandbox)).unwrap();
+    assert_eq!(taken.params["RoleArn"], CONTAIN);
+    let policy: Value = serde_json::from_str(taken.params["Policy"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        policy["Statement"],
+        json!([{"Effect": "Allow", "Resource": "*",
+            "Action": ["iam:PutUserPolicy", "iam:UpdateAccessKey"]}])
+    );
+    // A probe of the same run looks with the role that reads.
+    let probe = done(&aws, &context, "iam:ListAccessKeys", json!({"UserName": "ci-deploy"})).await;
+    assert!(probe.call.caller.unwrap().contains("assumed-role/stanch-read/"));
+    assert_eq!(probe.value["AccessKeyMetadata"][0]["Status"], "Inactive");
+}
+
+#[tokio::test]
+async fn a_session_can_do_no_more_than_its_policy_says() {
+    let (sandbox, aws) = stage(pattern("stanch-7f3a")).await;
+    done(&aws, &in_run(&["iam:UpdateAccessKey"]), "iam:UpdateAccessKey", cut_off()).await;
+    let stolen = sandbox.calls().into_iter().rfind(|c| c.operation == "iam:UpdateAccessKey");
+    let settings = AwsSettings {
+        endpoint_url: Some(serve(Arc::clone(&sandbox)).await),
+        credentials: Some(stanch_plugins_aws::StaticCredentials {
+            access_key_id: stolen.unwrap().access_key_id,
+            secret_access_key: "s".to_owned(),
+            session_token: Some("t".to_owned()),
+        }),
+        ..AwsSettings::default()
+    };
+    let thief = Aws::open(&settings).unwrap();
+    let thief = thief.register(Catalogue::new(thief.operations()));
+    let params = json!({"UserName": "ci-deploy", "PolicyName": "p", "PolicyDocument": "{}"});
+    let refused = error(&thief, &context(OTHER), "iam:PutUserPolicy", params).await;
+    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Denied, "AccessDenied"));
+    done(&thief, &context(OTHER), "iam:UpdateAccessKey", cut_off()).await;
+}
+
+#[tokio::test]
+async fn a_wrong_external_id_is_refused_and_the_error_says_what_lacks() {
+    let (sandbox, aws) = stage(pattern("wrong-id")).await;
+    let context = in_run(&["iam:UpdateAccessKey"]);
+    let refused = error(&aws, &context, "iam:UpdateAccessKey", cut_off()).await;
+    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Denied, "role_denied"));
+    for word in [CONTAIN, "stanch-runner", "sts:TagSession", "sts:SetSourceIdentity", "external_id"] {
+        assert!(refused.message.contains(word), "{}", refused.message);
+    }
+    assert!(!refused.message.contains("wrong-id"), "{}", refused.message);
+    assert!(!sandbox.calls().iter().any(|call| call.operation == "iam:UpdateAccessKey"));
+}
+
+#[tokio::test]
+async fn the_runners_own_account_needs_no_role() {
+    let (sandbox, aws) = stage(pattern("stanch-7f3a")).await;
+    let own = ActionContext { account: Some("111122223333".to_owned()), ..in_run(&[]) };
+    done(&aws, &own, "iam:UpdateAccessKey", cut_off()).await;
+    assert!(taken(&sandbox).is_empty());
+}
+
+#[tokio::test]
+async fn a_session_is_replaced_before_it_ends() {
+    let (sandbox, aws) = stage(pattern("stanch-7f3a")).await;
+    let context = in_run(&["iam:UpdateAccessKey"]);
+    done(&aws, &context, "iam:UpdateAccessKey", cut_off()).await;
+    let soon = ActionContext { now: now().plus_ms(11 * 60_000), ..context.clone() };
+    done(&aws, &soon, "iam:UpdateAccessKey", cut_off()).await;
+    assert_eq!(taken(&sandbox).len(), 1);
+    let later = ActionContext { now: now().plus_ms(13 * 60_000), ..context };
+    done(&aws, &later, "iam:UpdateAccessKey", cut_off()).await;
+    assert_eq!(taken(&sandbox).len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_but_a_change_takes_the_role_that_contains() {
+    let (sandbox, aws) = stage(pattern("stanch-7f3a")).await;
+    let reads = ActionContext { granted: Effect::Read, ..in_run(&["iam:UpdateAccessKey"]) };
+    let refused = error(&aws, &reads, "iam:UpdateAccessKey", cut_off()).await;
+    assert_eq!(refused.code, "not_granted");
+    done(&aws, &reads, "iam:GetUser", json!({"UserName": "ci-deploy"})).await;
+    assert!(taken(&sandbox).iter().all(|call| call.params["RoleArn"] == READ));
+}
