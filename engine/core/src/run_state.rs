@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::command::{ApprovalArgs, ExecuteArgs, Verb};
 use crate::digest::Sha256;
+use crate::guard::is_would_call;
 use crate::journal::{ByPerson, Entry, Event, Head, Parked, Started};
 use crate::json::Json;
 use crate::limits;
@@ -194,13 +195,12 @@ impl RunState {
     }
 
     fn note_begun(&mut self, head: &Head, result: &Json) {
-        let begins = result.value().get("apply").is_some_and(|apply| apply == true);
-        let plan = head.args.read::<ExecuteArgs>().ok().map(|args| args.plan);
-        if let (true, Some(plan)) = (begins, plan) {
-            let digest = plan.digest();
-            let approval = self.approved.remove(&digest);
-            self.begun.insert(digest, BegunPlan { plan, approval });
-        }
+        let Ok(ExecuteArgs { plan, .. }) = head.args.read() else { return };
+        let digest = plan.digest();
+        // What is only observed spends nothing.
+        let is_made = !is_would_call(&result.value());
+        let approval = is_made.then(|| self.approved.remove(&digest)).flatten();
+        self.begun.insert(digest, BegunPlan { plan, approval });
     }
 
     /// The next time that one of its waits is over.

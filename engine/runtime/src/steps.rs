@@ -108,7 +108,9 @@ pub(crate) fn safety_of(live: &Live, shared: &Shared, step: &OpenStep) -> RetryS
 pub(crate) fn find_out(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
     let (call, probe) = match step.head.verb {
         Verb::Action => (action::call_of(live, shared, &step.head.args), None),
-        Verb::Change => (plan::call_of(live, shared, &step.head.args), plan::probe_of(&step.head.args)),
+        Verb::Change => {
+            (plan::call_of(live, shared, &step.head.args), plan::probe_of(&step.head.args))
+        }
         _ => return go_on(live, shared, key, step),
     };
     match call {

@@ -44,10 +44,6 @@ impl Standing {
                 ),
             ));
         }
-        if let Some(role) = &context.role {
-            let why = format!("{named} is to be made as {role}: no role is taken on yet");
-            return Err(ActionError::permanent("not_supported", why));
-        }
         let region = match &context.region {
             Some(region) => Some(region.clone()),
             None => client.default_region().await,
@@ -91,7 +87,10 @@ impl Standing {
         let of = if effect.is_guarded() { Use::Contain } else { Use::Read };
         let sts = client.default_region().await.unwrap_or_else(|| self.region.clone());
         let base = Wanted { region: &sts, ..self.wanted(context, named, &Value::Null) };
-        let role = Box::pin(client.role_for(base, account, of)).await;
+        let role = match &context.role {
+            Some(asked) => Ok(Some(client.role_asked(asked, account, of)?)),
+            None => Box::pin(client.role_for(base, account, of)).await,
+        };
         let role = role.map_err(|failure| self.told(failure.into_error(Effect::Read)))?;
         let Some(role) = role else { return Ok(None) };
         let policy = effect.is_guarded().then(|| policy(client, context, named));

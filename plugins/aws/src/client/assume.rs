@@ -55,13 +55,47 @@ impl Client {
     /// # Errors
     /// When a pattern stands for every other account, and it can't be told whose the base
     /// credentials are.
-    pub(crate) async fn role_for(&self, base: Wanted<'_>, account: &str, of: Use) -> Result<Option<Role>, Failure> {
+    pub(crate) async fn role_for(
+        &self,
+        base: Wanted<'_>,
+        account: &str,
+        of: Use,
+    ) -> Result<Option<Role>, Failure> {
         if let Some(role) = self.roles.own(account, of) {
             return Ok(Some(role));
         }
         let Some(role) = self.roles.by_pattern(account, of) else { return Ok(None) };
         let owner = Box::pin(self.caller(base)).await?.account;
         Ok((owner != account).then_some(role))
+    }
+
+    /// A role that a playbook asks for, by ARN or by name. It looks: what changes something is
+    /// the account's own role, which nothing else is made with.
+    ///
+    /// # Errors
+    /// A refusal, when it is to change something, or is a role that changes.
+    pub(crate) fn role_asked(
+        &self,
+        asked: &str,
+        account: &str,
+        of: Use,
+    ) -> Result<Role, ActionError> {
+        let contains =
+            [self.roles.own(account, Use::Contain), self.roles.by_pattern(account, Use::Contain)];
+        let named = match asked.strip_prefix("arn:") {
+            Some(_) => asked.to_owned(),
+            None => format!("arn:aws:iam::{account}:role/{asked}"),
+        };
+        let is_contain = contains.into_iter().flatten().any(|role| role.arn == named);
+        if of == Use::Contain || is_contain {
+            let why = format!(
+                "a playbook names no role for a change: {account} is changed with its \
+                 `contain_role` of stanch.toml, and nothing else is made with that"
+            );
+            return Err(ActionError::denied("role_denied", why));
+        }
+        let read = self.roles.own(account, of).or_else(|| self.roles.by_pattern(account, of));
+        Ok(Role { arn: named, external_id: read.and_then(|role| role.external_id) })
     }
 
     /// The credentials of a role's session for a run.
@@ -88,7 +122,11 @@ impl Client {
             Ok(taken) => taken,
             Err(failure) => {
                 let caller = Box::pin(self.caller(base)).await.map(|caller| caller.arn);
-                return Err(refused(failure, role, &caller.unwrap_or_else(|_| "the caller".into())));
+                return Err(refused(
+                    failure,
+                    role,
+                    &caller.unwrap_or_else(|_| "the caller".into()),
+                ));
             }
         };
         let credentials = taken.credentials.clone();

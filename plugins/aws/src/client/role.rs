@@ -93,9 +93,7 @@ pub(super) fn session_tags(context: &ActionContext, of: Use) -> Value {
         ("stanch:incident", context.incident.map(|id| id.to_string())),
         ("stanch:run", context.run.map(|id| id.to_string())),
     ];
-    tags.extend(
-        ids.into_iter().filter_map(|(key, id)| Some(json!({"Key": key, "Value": id?}))),
-    );
+    tags.extend(ids.into_iter().filter_map(|(key, id)| Some(json!({"Key": key, "Value": id?}))));
     Value::Array(tags)
 }
 

@@ -142,7 +142,8 @@ async fn a_wrong_external_id_is_refused_and_the_error_says_what_lacks() {
     let context = in_run(&["iam:UpdateAccessKey"]);
     let refused = error(&aws, &context, "iam:UpdateAccessKey", cut_off()).await;
     assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Denied, "role_denied"));
-    for word in [CONTAIN, "stanch-runner", "sts:TagSession", "sts:SetSourceIdentity", "external_id"] {
+    for word in [CONTAIN, "stanch-runner", "sts:TagSession", "sts:SetSourceIdentity", "external_id"]
+    {
         assert!(refused.message.contains(word), "{}", refused.message);
     }
     assert!(!refused.message.contains("wrong-id"), "{}", refused.message);
@@ -178,4 +179,18 @@ async fn nothing_but_a_change_takes_the_role_that_contains() {
     assert_eq!(refused.code, "not_granted");
     done(&aws, &reads, "iam:GetUser", json!({"UserName": "ci-deploy"})).await;
     assert!(taken(&sandbox).iter().all(|call| call.params["RoleArn"] == READ));
+}
+
+#[tokio::test]
+async fn a_role_that_a_playbook_asks_for_only_looks() {
+    let (sandbox, aws) = stage(pattern("stanch-7f3a")).await;
+    sandbox.add_role(role("arn:aws:iam::444455556666:role/forensics", &["iam:GetUser"]));
+    let asked = ActionContext { role: Some("forensics".to_owned()), ..in_run(&[]) };
+    let read = done(&aws, &asked, "iam:GetUser", json!({"UserName": "ci-deploy"})).await;
+    assert!(read.call.caller.unwrap().contains("assumed-role/forensics/"));
+    let refused = error(&aws, &asked, "iam:UpdateAccessKey", cut_off()).await;
+    assert_eq!(refused.code, "role_denied");
+    let strong = ActionContext { role: Some(CONTAIN.to_owned()), ..in_run(&[]) };
+    let refused = error(&aws, &strong, "iam:GetUser", json!({"UserName": "ci-deploy"})).await;
+    assert_eq!(refused.code, "role_denied");
 }

@@ -290,8 +290,8 @@ async fn a_call_in_a_role_is_never_made_without_it() {
     let (sandbox, aws, context) = sandbox().await;
     let in_role = ActionContext { role: Some("responder".to_owned()), ..context };
     let refused = error(&aws, &in_role, "iam:GetUser", json!({})).await;
-    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Permanent, "not_supported"));
-    assert!(sandbox.calls().is_empty());
+    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Denied, "role_denied"));
+    assert!(!sandbox.calls().iter().any(|call| call.operation == "iam:GetUser"));
 }
 
 #[tokio::test]
