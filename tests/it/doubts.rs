@@ -7,10 +7,11 @@ use stanch_plugins_aws::sandbox::FaultKind;
 use crate::stage::{Plan, Stage, id};
 
 /// A change that nobody can look up, and that must not be made twice.
-const CREATES: &str = r#"
-const PLAYBOOK = #{ name: "creates", title: "Creates a user", mode: "auto" };
-let made = aws("iam:CreateUser", #{ UserName: "quarantine" });
-made.User.UserName
+const TELLS: &str = r#"
+const PLAYBOOK = #{ name: "tells", title: "Tells the bus", mode: "auto" };
+let told = aws("events:PutEvents", #{
+    Entries: [#{ Source: "stanch", DetailType: "contained", Detail: "{}" }] });
+told.FailedEntryCount
 "#;
 
 /// A change that carries a token by which it is found again.
@@ -44,15 +45,15 @@ fn count(stage: &Stage, operation: &str) -> usize {
 }
 
 async fn doubted() -> (Stage, String, String) {
-    let fault = ("iam:CreateUser", FaultKind::CutAfterApply);
-    let (stage, run) = run(CREATES, "creates", fault).await;
+    let fault = ("events:PutEvents", FaultKind::CutAfterApply);
+    let (stage, run) = run(TELLS, "tells", fault).await;
     let parked = stage.over_in_time(&run, 1_000).await;
     assert_eq!(
         (&parked["status"], &parked["parked_reason"]),
         (&json!("parked"), &json!("in_doubt"))
     );
-    assert_eq!(count(&stage, "iam:CreateUser"), 1, "it is not sent again");
-    stage.page_that_says("iam:CreateUser").await;
+    assert_eq!(count(&stage, "events:PutEvents"), 1, "it is not sent again");
+    stage.page_that_says("events:PutEvents").await;
     let journal = stage.journal(&run).await;
     let doubt = journal.iter().find(|entry| entry["kind"] == "step_doubted");
     let step = id(&doubt.unwrap_or_else(|| panic!("{journal:?}"))["body"]["key"]);
@@ -66,15 +67,15 @@ async fn settle(stage: &Stage, run: &str, body: Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_says_that_it_took_place() {
     let (stage, run, step) = doubted().await;
-    let result = json!({"User": {"UserName": "quarantine"}});
+    let result = json!({"FailedEntryCount": 0});
     let body =
         json!({"step": step, "outcome": "succeeded", "reason": "I see it", "result": result});
     settle(&stage, &run, body).await;
     let ended = stage.run_when(&run, |run| run["status"] != "parked").await;
     let ended =
         if crate::stage::is_over(&ended) { ended } else { stage.over_in_time(&run, 1_000).await };
-    assert_eq!((&ended["status"], &ended["result"]), (&json!("succeeded"), &json!("quarantine")));
-    assert_eq!(count(&stage, "iam:CreateUser"), 1);
+    assert_eq!((&ended["status"], &ended["result"]), (&json!("succeeded"), &json!(0)));
+    assert_eq!(count(&stage, "events:PutEvents"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +85,7 @@ async fn a_person_says_that_it_did_not() {
     settle(&stage, &run, body).await;
     let ended = stage.run_when(&run, |run| run["status"] == "failed").await;
     assert_eq!(ended["error"]["code"], "did_not_happen", "{ended}");
-    assert_eq!(count(&stage, "iam:CreateUser"), 1);
+    assert_eq!(count(&stage, "events:PutEvents"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,9 +93,9 @@ async fn a_person_has_it_tried_again() {
     let (stage, run, step) = doubted().await;
     let body = json!({"step": step, "outcome": "repeat", "reason": "it is not there"});
     settle(&stage, &run, body).await;
-    // The sandbox plays no CreateUser: what counts is that it was asked again.
+    // The sandbox plays no PutEvents: what counts is that it was asked again.
     stage.run_when(&run, |run| run["status"] == "failed").await;
-    assert_eq!(count(&stage, "iam:CreateUser"), 2);
+    assert_eq!(count(&stage, "events:PutEvents"), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,6 +71,10 @@ pub const ATTEMPTS_MAX: u32 = 100;
 /// How long one attempt of an action may take, in milliseconds, unless it says otherwise.
 pub const ATTEMPT_TIMEOUT_MS: i64 = 60_000;
 
+/// How long after a first look a call counts as not made, in milliseconds. AWS shows some things
+/// only seconds after they were made, and a request may still be on its way.
+pub const LOOK_AGAIN_MS: i64 = 15_000;
+
 /// How long a run may take in all, in milliseconds, unless its header says otherwise: 30 days.
 pub const RUN_TIMEOUT_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 

@@ -36,6 +36,13 @@ pub trait Operations: Send + Sync {
     /// The IAM actions that a call of an operation needs; nothing when there is no such operation.
     fn iam_actions(&self, operation: &str) -> Option<IamActions>;
 
+    /// The operation that is asked whether a call took place whose answer was lost, where there is
+    /// one.
+    fn looked_up_by(&self, operation: &str) -> Option<String> {
+        let _ = operation;
+        None
+    }
+
     /// An answer of the right shape to a call that was not made: every modelled member is there,
     /// and is null.
     fn blank_answer(&self, operation: &str) -> Value;

@@ -176,7 +176,7 @@ pub(crate) fn take_outcome(live: &mut Live, shared: &Shared, done: JobDone) {
         }
         JobOutcome::HadNotHappened => {
             if let Some(step) = live.open_step(&key).cloned() {
-                go_on(live, shared, key, &step);
+                repeat(live, shared, key, &step);
             }
         }
         JobOutcome::CanNotTell(error) => doubt(live, shared, key, error),

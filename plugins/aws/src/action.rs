@@ -11,8 +11,8 @@
 mod automation;
 mod call;
 mod input;
+mod lookup;
 mod publish;
-mod snapshot;
 mod standing;
 mod wait;
 

@@ -1,9 +1,12 @@
 //! What is known of a service or an operation, for people and programs that write playbooks.
 
 use serde_json::{Map, Value, json};
+use stanch_plugins_sdk::core::effect::RetrySafety;
 
+use crate::lookups::{Lookup, Mark};
 use crate::model::{Kind, Member, Model, ModelStore, Named, Shape};
-use crate::{effect, iam, safety};
+use crate::reviewed;
+use crate::{effect, iam, lookups, safety};
 
 /// How deep parameters are shown: shapes may contain themselves.
 const DEPTH: usize = 4;
@@ -37,11 +40,44 @@ fn operation(named: Named) -> Value {
     let members = |shape: Option<&Shape>| shape.map(|shape| members(model, shape, DEPTH));
     json!({
         "operation": named.to_string(), "effect": effect::of(named).as_str(),
-        "after_an_unknown_outcome": safety::of(named), "token_parameter": safety::token_member(named),
+        "after_an_unknown_outcome": safety::of(named), "repeat_rule": rule(named),
+        "token_parameter": safety::token_member(named), "looked_up": looked_up(named),
+        "already_done_codes": reviewed::of(named).map(|reviewed| reviewed.done().collect::<Vec<_>>()),
+        "is_reviewed": reviewed::of(named).is_some(),
         "pages": pages, "parameters": members(model.input(operation)),
         "answer": members(model.output(operation)),
         "iam_actions": iam.actions, "iam_actions_are_assumed": iam.is_assumed,
         "errors": operation.errors.iter().map(|error| &error.shape).collect::<Vec<_>>(),
+    })
+}
+
+/// What is done when it is unknown whether a call took place, in words.
+fn rule(named: Named) -> String {
+    match safety::of(named) {
+        RetrySafety::Natural => "it is repeated".to_owned(),
+        RetrySafety::Token => {
+            let member = safety::token_member(named).unwrap_or_default();
+            format!("it is repeated with the same `{member}`")
+        }
+        RetrySafety::Lookup => match lookups::of(named) {
+            Some(Lookup { read, mark: Some(mark), .. }) => {
+                format!("`{read}` is asked for the token in `{}`", mark.member())
+            }
+            Some(Lookup { read, .. }) => format!("`{read}` is asked for the state"),
+            None => "a person is asked".to_owned(),
+        },
+        RetrySafety::Never => "a person is asked".to_owned(),
+    }
+}
+
+/// How it is looked up whether a call took place.
+fn looked_up(named: Named) -> Value {
+    lookups::of(named).map_or(Value::Null, |lookup| {
+        json!({
+            "read": lookup.read, "token_in": lookup.mark.as_ref().map(Mark::member),
+            "happened_codes": lookup.gone, "did_not_codes": lookup.absent,
+            "happened": lookup.happened, "did_not": lookup.did_not,
+        })
     })
 }
 
@@ -117,6 +153,25 @@ mod tests {
         assert_eq!(listed["pages"]["result_keys"], json!(["Reservations"]));
         let token = describe(&models, "ssm:StartAutomationExecution").unwrap();
         assert_eq!(token["token_parameter"], "ClientToken");
+        assert_eq!(token["repeat_rule"], "it is repeated with the same `ClientToken`");
+    }
+
+    #[test]
+    fn an_operation_says_how_it_is_looked_up() {
+        let models = ModelStore::open(None).unwrap();
+        let command = describe(&models, "ssm:SendCommand").unwrap();
+        assert_eq!(command["after_an_unknown_outcome"], "lookup");
+        assert_eq!(
+            command["repeat_rule"],
+            "`ssm:ListCommands` is asked for the token in `Comment`"
+        );
+        assert_eq!(command["looked_up"]["token_in"], "Comment");
+        let detached = describe(&models, "iam:DetachUserPolicy").unwrap();
+        assert_eq!(detached["already_done_codes"], json!(["NoSuchEntity"]));
+        assert_eq!(detached["looked_up"], Value::Null);
+        let unheard = describe(&models, "sqs:SendMessage").unwrap();
+        assert_eq!(unheard["is_reviewed"], false);
+        assert_eq!(unheard["repeat_rule"], "a person is asked");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod client;
 mod describe;
 mod effect;
 mod iam;
+mod lookups;
 pub mod model;
 mod operations;
 mod params;

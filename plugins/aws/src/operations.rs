@@ -8,7 +8,7 @@ use stanch_plugins_sdk::core::operation::{IamActions, Operations};
 
 use crate::action::blank_automation;
 use crate::client::{Client, blank};
-use crate::{effect, iam, params};
+use crate::{effect, iam, lookups, params};
 
 /// The operations of every service that there is a model of.
 pub(crate) struct AwsOperations(pub(crate) Arc<Client>);
@@ -32,6 +32,11 @@ impl Operations for AwsOperations {
 
     fn iam_actions(&self, operation: &str) -> Option<IamActions> {
         self.0.models.operation(operation).ok().map(iam::of)
+    }
+
+    fn looked_up_by(&self, operation: &str) -> Option<String> {
+        let named = self.0.models.operation(operation).ok()?;
+        Some(lookups::of(named)?.read.to_string())
     }
 
     fn blank_answer(&self, operation: &str) -> Value {

@@ -52,8 +52,9 @@ mod tests {
             ("ssm:StartAutomationExecution", Token),
             ("secretsmanager:CreateSecret", Token),
             ("ec2:CreateSnapshots", Lookup),
+            ("kms:CreateGrant", Token),
+            ("ssm:SendCommand", Lookup),
             ("iam:CreateAccessKey", Never),
-            ("ssm:SendCommand", Never),
             ("sqs:SendMessage", Never),
         ] {
             assert_eq!(of(store.operation(operation).unwrap()), expected, "{operation}");

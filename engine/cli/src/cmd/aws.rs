@@ -61,9 +61,7 @@ fn show(found: &Value, as_json: bool) {
         return output::table(operations, &[("OPERATION", "/operation"), ("EFFECT", "/effect")]);
     }
     println!("{}  {}", output::text(&found["operation"]), output::text(&found["effect"]));
-    let unknown = output::text(&found["after_an_unknown_outcome"]);
-    let token = found["token_parameter"].as_str().map(|name| format!(" ({name})"));
-    println!("after an unknown outcome: {unknown}{}", token.unwrap_or_default());
+    println!("after an unknown outcome: {}", repetition(found));
     let assumed = if found["iam_actions_are_assumed"] == true { " (assumed)" } else { "" };
     println!("needs {}{assumed}", output::text(&found["iam_actions"]));
     if let Some(keys) = found["pages"]["result_keys"].as_array() {
@@ -73,6 +71,19 @@ fn show(found: &Value, as_json: bool) {
         println!("{part}:");
         outline(&found[part], 1);
     }
+}
+
+/// What is done when it is unknown whether a call took place.
+fn repetition(found: &Value) -> String {
+    let safety = output::text(&found["after_an_unknown_outcome"]);
+    let rule = output::text(&found["repeat_rule"]);
+    let reviewed = if found["is_reviewed"] == true { "" } else { " (not reviewed)" };
+    let codes = found["already_done_codes"].as_array().filter(|codes| !codes.is_empty());
+    let done = codes.map(|codes| {
+        let codes = output::text(&Value::Array(codes.clone()));
+        format!("; of a repetition, {codes} says that it is done")
+    });
+    format!("{safety}: {rule}{reviewed}{}", done.unwrap_or_default())
 }
 
 fn outline(members: &Value, depth: usize) {

@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::operation::Operations;
 
-/// The policies for operations. Whose actions were not looked up is named as assumed.
+/// The policies for operations, and for those that are asked whether they took place. Whose actions were not looked up is named as assumed.
 pub(super) fn of(operations: &dyn Operations, named: &BTreeSet<String>) -> Value {
     let (mut read, mut contain, mut assumed) = <[BTreeSet<String>; 3]>::default().into();
-    for operation in named {
+    let asked = named.iter().filter_map(|operation| operations.looked_up_by(operation));
+    for operation in named.iter().cloned().chain(asked) {
+        let operation = &operation;
         let Ok(effect) = operations.effect(operation) else { continue };
         let Some(needed) = operations.iam_actions(operation) else { continue };
         if needed.is_assumed {

@@ -4,6 +4,7 @@ use serde_json::json;
 use stanch_engine_core::command::StepOptions;
 use stanch_engine_core::effect::{Effect, RetrySafety};
 use stanch_engine_core::json::{Json, kept, plain};
+use stanch_engine_core::limits;
 use stanch_engine_core::plan::Probe;
 use stanch_engine_core::probe;
 use stanch_engine_core::step::{ErrorKind, StepError};
@@ -74,6 +75,17 @@ pub(super) async fn look(shared: &Shared, job: &Job, probe: &Probe) -> JobOutcom
     JobOutcome::done(seen(passes, &value, shared.world.now()))
 }
 
+/// Asks the action. What can't be asked can't be told.
+async fn ask(shared: &Shared, job: &Job, call: &Call) -> LookUp {
+    let Ok(action) = shared.catalogue.action(&call.action) else { return LookUp::Unknown };
+    let context = context(shared, job, call);
+    let found = action.look_up(&context, &call.input);
+    match tokio::time::timeout(context.timeout.duration(), found).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(_)) | Err(_) => LookUp::Unknown,
+    }
+}
+
 /// Finds out whether a call took place: by the action itself, else by the change's probe. What
 /// neither can tell stays in doubt.
 pub(super) async fn look_up(
@@ -82,17 +94,17 @@ pub(super) async fn look_up(
     call: &Call,
     probe: Option<&Probe>,
 ) -> JobOutcome {
-    if call.safety == RetrySafety::Lookup
-        && let Ok(action) = shared.catalogue.action(&call.action)
-    {
-        let context = context(shared, job, call);
-        let found = action.look_up(&context, &call.input);
-        match tokio::time::timeout(context.timeout.duration(), found).await {
-            Ok(Ok(LookUp::Happened(value))) => {
-                return JobOutcome::done(Json::canonical(&kept(value)));
-            }
-            Ok(Ok(LookUp::DidNotHappen)) => return JobOutcome::HadNotHappened,
-            Ok(Ok(LookUp::Unknown) | Err(_)) | Err(_) => {}
+    if call.safety == RetrySafety::Lookup {
+        let mut found = ask(shared, job, call).await;
+        if found == LookUp::DidNotHappen {
+            let again_at = shared.world.now().plus_ms(limits::LOOK_AGAIN_MS);
+            shared.world.clock.sleep_until(again_at).await;
+            found = ask(shared, job, call).await;
+        }
+        match found {
+            LookUp::Happened(value) => return JobOutcome::done(Json::canonical(&kept(value))),
+            LookUp::DidNotHappen => return JobOutcome::HadNotHappened,
+            LookUp::Unknown => {}
         }
     }
     if let Some(probe) = probe

@@ -14,11 +14,11 @@ use stanch_plugins_sdk::{
 
 use super::automation;
 use super::input::Input;
-use super::snapshot;
+use super::lookup;
 use super::standing::Standing;
 use crate::client::{Client, Failure, blank};
 use crate::model::Named;
-use crate::{effect, redact, reviewed, safety};
+use crate::{effect, lookups, redact, reviewed, safety};
 
 /// `aws.call`.
 pub(crate) struct Call(pub(crate) Arc<Client>);
@@ -68,13 +68,47 @@ impl Call {
             return Box::pin(step).await.map_err(|error| standing.told(error));
         }
         if safety == RetrySafety::Lookup {
-            snapshot::mark(&mut input, context.token);
+            // What does not fit leaves it to a person, if it comes to that.
+            let _fits = lookup::mark(&mut input, context.token);
         }
-        match Box::pin(self.send(context, &standing, &input)).await {
-            Ok(done) => Ok(Outcome::Done(done)),
-            Err(failure) => already_done(context, &standing, input.named, &failure)
-                .ok_or_else(|| standing.told(failure.into_error(effect))),
+        let failure = match Box::pin(self.send(context, &standing, &input)).await {
+            Ok(done) => return Ok(Outcome::Done(done)),
+            Err(failure) => failure,
+        };
+        if is_done_before(context, input.named, &failure) {
+            let earlier = Box::pin(self.earlier(context, &standing, input, &failure)).await;
+            if let Some(done) = earlier {
+                return Ok(Outcome::Done(done));
+            }
         }
+        // What is not repeated blindly is in doubt as a change is, although it only tells somebody.
+        let is_blind = matches!(safety, RetrySafety::Natural);
+        let reach = if is_blind { effect } else { effect.max(Effect::Change) };
+        Err(standing.told(failure.into_error(reach)))
+    }
+
+    /// What the earlier attempt did, of which an error of this one tells. Where it can be looked
+    /// up, somebody else may have been there before.
+    async fn earlier(
+        &self,
+        context: &ActionContext,
+        standing: &Standing,
+        input: Input,
+        failure: &Failure,
+    ) -> Option<Done> {
+        let Input { named, .. } = input;
+        let value = if lookups::of(named).is_some() {
+            match Box::pin(lookup::find(&self.0, context, standing, input)).await {
+                Ok(LookUp::Happened(value)) => value,
+                _ => return None,
+            }
+        } else {
+            blank(named.model, named.operation.output.as_ref().map(|output| &*output.shape))
+        };
+        let mut call = standing.record();
+        let code = failure.code();
+        call.caveats.push(format!("an earlier attempt took place: this one got {code}"));
+        Some(Done { value, call })
     }
 
     async fn send(
@@ -109,7 +143,7 @@ impl Call {
         let input = Input::read(&self.0.models, input)?;
         let standing =
             Box::pin(Standing::find(&self.0, context, input.named, Effect::Read)).await?;
-        let found = Box::pin(snapshot::find(&self.0, context, &standing, &input)).await;
+        let found = Box::pin(lookup::find(&self.0, context, &standing, input)).await;
         found.map_err(|failure| standing.told(failure.into_error(Effect::Read)))
     }
 }
@@ -125,21 +159,9 @@ fn fill_token(input: &mut Input, context: &ActionContext) {
     }
 }
 
-/// A repetition whose error says that the earlier attempt took place. Of a first attempt the same
-/// error is one: then the name is wrong, or somebody else was there before.
-fn already_done(
-    context: &ActionContext,
-    standing: &Standing,
-    named: Named,
-    failure: &Failure,
-) -> Option<Outcome> {
-    let code = failure.code();
-    let repeated = context.attempt > 1;
-    if !repeated || !reviewed::of(named).is_some_and(|reviewed| reviewed.is_done(&code)) {
-        return None;
-    }
-    let output = named.operation.output.as_ref().map(|output| &*output.shape);
-    let mut call = standing.record();
-    call.caveats.push(format!("an earlier attempt took place: this one got {code}"));
-    Some(Outcome::Done(Done { value: blank(named.model, output), call }))
+/// Whether the error of a repetition says that the earlier attempt took place. Of a first attempt
+/// the same error is one: then the name is wrong, or somebody else was there before.
+fn is_done_before(context: &ActionContext, named: Named, failure: &Failure) -> bool {
+    let reviewed = reviewed::of(named).filter(|_| context.attempt > 1);
+    reviewed.is_some_and(|reviewed| reviewed.is_done(&failure.code()))
 }

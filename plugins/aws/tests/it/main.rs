@@ -14,5 +14,6 @@ mod errors;
 mod guardduty;
 mod listener;
 mod moto;
+mod page;
 mod roles;
 mod sandbox;
