@@ -67,6 +67,7 @@ impl Call {
             let step = automation::step(&self.0, context, &standing, &input.params);
             return Box::pin(step).await.map_err(|error| standing.told(error));
         }
+        let given = input.params.clone();
         if safety == RetrySafety::Lookup {
             // What does not fit leaves it to a person, if it comes to that.
             let _fits = lookup::mark(&mut input, context.token);
@@ -76,6 +77,7 @@ impl Call {
             Err(failure) => failure,
         };
         if is_done_before(context, input.named, &failure) {
+            let input = Input { params: given, ..input };
             let earlier = Box::pin(self.earlier(context, &standing, input, &failure)).await;
             if let Some(done) = earlier {
                 return Ok(Outcome::Done(done));
@@ -98,7 +100,8 @@ impl Call {
     ) -> Option<Done> {
         let Input { named, .. } = input;
         let value = if lookups::of(named).is_some() {
-            match Box::pin(lookup::find(&self.0, context, standing, input)).await {
+            let looking = Box::pin(Standing::find(&self.0, context, named, Effect::Read)).await;
+            match Box::pin(lookup::find(&self.0, context, &looking.ok()?, input)).await {
                 Ok(LookUp::Happened(value)) => value,
                 _ => return None,
             }
