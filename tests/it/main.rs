@@ -24,5 +24,6 @@ mod intake;
 mod moto;
 mod parked;
 mod runs;
+mod signals;
 mod undo;
 mod whole;

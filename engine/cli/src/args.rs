@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Undo(Wish),
     /// Says what became of a step in doubt.
     Retry(Retry),
+    /// Sends a signal to a run, for which its playbook waits or will wait.
+    Signal(Signal),
     /// Pages to people.
     #[command(subcommand)]
     Pages(Pages),
@@ -216,6 +218,17 @@ pub(crate) struct Wish {
     /// Why; it goes into the record.
     #[arg(long)]
     pub(crate) reason: String,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Signal {
+    /// The run's id.
+    pub(crate) run: String,
+    /// The signal's name.
+    pub(crate) name: String,
+    /// What it says, in JSON.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) data: Option<String>,
 }
 
 #[derive(Debug, Group)]

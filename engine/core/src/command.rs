@@ -118,6 +118,10 @@ verbs! {
     Notify = "notify", call;
     /// A person is paged, until somebody takes it.
     Page = "page", call;
+    /// A fact from outside is waited for.
+    WaitSignal = "wait_signal", call;
+    /// A new alert is taken in.
+    RaiseAlert = "raise_alert", call;
     /// The changes of another run are turned into the plan that undoes them.
     UndoPlan = "undo_plan", call;
 }
@@ -313,6 +317,19 @@ pub struct RunPlaybookArgs {
     pub playbook: String,
     /// Its inputs.
     pub inputs: BTreeMap<String, Value>,
+    /// How long it may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+}
+
+/// Arguments of [`Verb::WaitSignal`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitSignalArgs {
+    /// The names of the signals, of which any one will do.
+    pub names: Vec<String>,
+    /// How long it is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
 }
 
 /// Arguments of [`Verb::Notify`] and [`Verb::Page`].
@@ -355,6 +372,12 @@ pub fn summary(verb: Verb, args: &Value) -> String {
         Verb::Approval => format!("{word} {}", text("/title")),
         Verb::Sleep => format!("{word} {}", text("/span")),
         Verb::RunPlaybook => format!("{word} {}", text("/playbook")),
+        Verb::WaitSignal => {
+            let names = args.get("names").and_then(Value::as_array).into_iter().flatten();
+            let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+            format!("{word} {}", names.join(", "))
+        }
+        Verb::RaiseAlert => format!("{word} {}", text("/title")),
         Verb::Notify | Verb::Page => format!("{word} {}: {}", text("/to"), text("/message")),
         Verb::Phase | Verb::Log | Verb::Milestone | Verb::Verdict | Verb::Severity | Verb::Now => {
             let value = args.get("value").and_then(Value::as_str).unwrap_or_default();

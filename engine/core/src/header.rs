@@ -1,9 +1,11 @@
 //! A playbook's header: the literal constant `PLAYBOOK` at the top of its file.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::effect::Mode;
 use crate::severity::Severity;
+use crate::signature::{self, Signature};
 use crate::span::Span;
 
 /// What the constant `PLAYBOOK` says. Members that are not listed here are errors.
@@ -26,6 +28,12 @@ pub struct Header {
     /// How long a run may take in all.
     #[serde(default)]
     pub timeout: Option<Span>,
+    /// What it takes, by name. When it says nothing, it takes anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Signature>,
+    /// What it gives back, by name. When it says nothing, it may give anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Signature>,
 }
 
 /// A rule that turns an alert into a run.
@@ -67,6 +75,11 @@ pub enum HeaderError {
     /// The name is not one.
     #[error("`{0}` can't be a playbook's name: use lower-case letters, digits and dashes")]
     Name(String),
+    /// Alerts give no inputs.
+    #[error(
+        "an alert starts it, and gives no inputs: let `{0}` be left out by a `?` behind its type"
+    )]
+    NeedsInput(String),
 }
 
 impl Header {
@@ -74,14 +87,43 @@ impl Header {
     ///
     /// # Errors
     /// [`HeaderError`] says which member is wrong and what would be right.
-    pub fn read(value: serde_json::Value) -> Result<Self, HeaderError> {
+    pub fn read(value: Value) -> Result<Self, HeaderError> {
         let header: Self = serde_json::from_value(value)
             .map_err(|error| HeaderError::Malformed(error.to_string()))?;
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if header.name.is_empty() || header.name.len() > 64 || !header.name.chars().all(legal) {
             return Err(HeaderError::Name(header.name));
         }
+        let inputs = header.inputs.iter().flatten().filter(|_| !header.triggers.is_empty());
+        if let Some((name, _)) = inputs.filter(|(_, kind)| !kind.is_optional).next() {
+            return Err(HeaderError::NeedsInput(name.clone()));
+        }
         Ok(header)
+    }
+
+    /// Completes the inputs of a run by what they leave out.
+    ///
+    /// # Errors
+    /// In words, when they are not those that the playbook takes.
+    pub fn complete_inputs(&self, inputs: &mut Map<String, Value>) -> Result<(), String> {
+        match &self.inputs {
+            Some(signature) => signature::complete(signature, inputs, "input"),
+            None => Ok(()),
+        }
+    }
+
+    /// Completes the outputs of a run by what they leave out.
+    ///
+    /// # Errors
+    /// In words, when they are not those that the playbook promises.
+    pub fn complete_outputs(&self, result: Value) -> Result<Value, String> {
+        let Some(signature) = &self.outputs else { return Ok(result) };
+        let Value::Object(mut outputs) = result else {
+            let names: Vec<&str> = signature.keys().map(String::as_str).collect();
+            return Err(format!("its last value is no map with {}", names.join(", ")));
+        };
+        signature::complete(signature, &mut outputs, "output")?;
+        Ok(Value::Object(outputs))
     }
 }
 

@@ -217,6 +217,9 @@ pub struct Signalled {
     pub name: String,
     /// Its content.
     pub payload: Json,
+    /// Who sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Of a run that can't go on.

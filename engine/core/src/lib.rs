@@ -19,6 +19,7 @@ pub mod time;
 pub mod world;
 
 pub mod alert;
+pub mod raise;
 pub mod severity;
 
 pub mod correlation;
@@ -26,6 +27,7 @@ pub mod incident;
 
 pub mod header;
 pub mod playbook;
+pub mod signature;
 pub mod suggest;
 pub mod trigger;
 

@@ -37,6 +37,13 @@ pub const EACH_CONCURRENCY: usize = 100;
 /// The same, unless the playbook says otherwise: most APIs of AWS bear ten calls a second.
 pub const EACH_CONCURRENCY_USUAL: usize = 10;
 
+/// How often an alert that a run raised may start a run that raises one: a chain that is longer
+/// than this is taken for a loop.
+pub const RAISE_DEPTH: u32 = 3;
+
+/// Characters of a signal's name.
+pub const SIGNAL_NAME_CHARS: usize = 64;
+
 /// How deep child runs may nest.
 pub const CHILD_DEPTH: u32 = 8;
 

@@ -1,12 +1,12 @@
 //! What a journal adds up to. Recovery is recording every entry again through the same function
 //! that recorded it the first time.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use crate::command::{ApprovalArgs, ExecuteArgs, Verb};
+use crate::command::{ApprovalArgs, ExecuteArgs, Verb, WaitSignalArgs};
 use crate::digest::Sha256;
 use crate::guard::is_would_call;
-use crate::journal::{ByPerson, Entry, Event, Head, Parked, Started};
+use crate::journal::{ByPerson, Entry, Event, Head, Parked, Signalled, Started};
 use crate::json::Json;
 use crate::limits;
 use crate::plan::Plan;
@@ -34,6 +34,8 @@ pub struct RunState {
     /// Plans that the guard let begin, by their digests. An approval is spent here: it is for one
     /// execution.
     pub begun: HashMap<Sha256, BegunPlan>,
+    /// Signals that nothing has waited for yet, by age.
+    pub signals: VecDeque<(Timestamp, Signalled)>,
     /// Whether a person has stopped it for a while.
     pub is_paused: bool,
     /// Whether, and why, it can't go on.
@@ -128,7 +130,7 @@ impl RunState {
             }
             Event::Started(_) => return Err(illegal("a run begins once")),
             _ if self.started.is_none() => return Err(illegal("the run has not begun")),
-            Event::Signalled(_) => {}
+            Event::Signalled(signal) => self.signals.push_back((entry.at, signal.clone())),
             Event::Paused(_) => self.is_paused = true,
             Event::Resumed(_) => self.is_paused = false,
             Event::Parked(parked) => self.parked = Some(parked.clone()),
@@ -165,6 +167,9 @@ impl RunState {
                 if let Some(head) = head.filter(|head| head.verb == Verb::Execute) {
                     self.note_begun(head, &done.result);
                 }
+                if let Some(head) = head.filter(|head| head.verb == Verb::WaitSignal) {
+                    self.use_signal(head);
+                }
                 if let Some(step) = &step {
                     self.note_approval(step, &done.result);
                 }
@@ -181,6 +186,19 @@ impl RunState {
             step.take(&entry.event);
         }
         Ok(())
+    }
+
+    /// A step that waited for a signal has one: nobody else gets it.
+    fn use_signal(&mut self, head: &Head) {
+        let names = head.args.read::<WaitSignalArgs>().map(|args| args.names).unwrap_or_default();
+        if let Some(at) = self.signals.iter().position(|(_, signal)| names.contains(&signal.name)) {
+            self.signals.remove(at);
+        }
+    }
+
+    /// The oldest signal with one of these names that nothing has waited for yet.
+    pub fn signal(&self, names: &[String]) -> Option<&(Timestamp, Signalled)> {
+        self.signals.iter().find(|(_, signal)| names.contains(&signal.name))
     }
 
     fn note_approval(&mut self, step: &OpenStep, result: &Json) {

@@ -35,6 +35,17 @@ impl Severity {
         }
     }
 
+    /// The lowest score with this label.
+    pub const fn least_score(self) -> u8 {
+        match self {
+            Self::Informational => 0,
+            Self::Low => 1,
+            Self::Medium => 40,
+            Self::High => 70,
+            Self::Critical => 90,
+        }
+    }
+
     /// The word in JSON, SQL and playbooks.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,6 +86,9 @@ mod tests {
     #[test]
     fn the_bounds_are_inclusive() {
         let labels: Vec<_> = [0, 1, 39, 40, 69, 70, 89, 90, 100].map(Severity::of_score).into();
+        for label in Severity::ALL {
+            assert_eq!(Severity::of_score(label.least_score()), label);
+        }
         use Severity::*;
         assert_eq!(
             labels,

@@ -18,12 +18,17 @@ impl Trigger {
 
 impl Header {
     /// Whether an alert starts a run: one of the triggers matches, the alert still holds, and,
-    /// when it is an update, the stored version had not fired it already.
+    /// when it is an update, the stored version had not fired it already. A playbook does not start
+    /// itself by an alert that it raises.
     pub fn is_fired_by(&self, alert: &Alert, stored: Option<Severity>) -> bool {
         let fires = |severity| {
             self.triggers.iter().any(|t| t.matches(&alert.source, &alert.kind, severity))
         };
-        alert.status == AlertStatus::Active && fires(alert.severity) && !stored.is_some_and(fires)
+        let is_its_own = alert.raised_by().is_some_and(|by| by.playbook == self.name);
+        alert.status == AlertStatus::Active
+            && !is_its_own
+            && fires(alert.severity)
+            && !stored.is_some_and(fires)
     }
 }
 

@@ -9,6 +9,7 @@ mod undo;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use stanch_engine_core::alert::Alert;
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::json::{Json, kept};
 use stanch_engine_core::limits;
@@ -16,6 +17,7 @@ use stanch_engine_core::span::Span;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_plugins_sdk::{ActionContext, ActionError, BoxFuture, Outcome, Urgency};
 
+use crate::intake;
 use crate::job::{Call, Job, JobOutcome, Work};
 use crate::shared::Shared;
 
@@ -28,6 +30,7 @@ pub(crate) fn work(shared: Arc<Shared>, job: Job) -> BoxFuture<'static, JobOutco
             Work::Probe(probe) => look::look(&shared, &job, probe).await,
             Work::Collect(args) => collect::collect(&shared, &job, args).await,
             Work::Evidence { label, value } => evidence::keep(&shared, &job, label, value).await,
+            Work::RaiseAlert(alert) => raise(&shared, alert).await,
             Work::Notify { to, message } => notify(&shared, &job, to, message).await,
             Work::UndoPlan(run) => undo::plan(&shared, &job, *run).await,
         }
@@ -116,6 +119,23 @@ fn context(shared: &Shared, job: &Job, call: &Call) -> ActionContext {
         timeout,
         now: shared.world.now(),
         state: job.state.as_ref().map(Json::value),
+    }
+}
+
+/// Takes an alert in that a run raises, as if a detector had sent it. A second time is a delivery
+/// that says nothing new.
+async fn raise(shared: &Arc<Shared>, alert: &Alert) -> JobOutcome {
+    match intake::take_for(shared, vec![alert.clone()]).await {
+        Ok(received) => {
+            shared.work.notify_one();
+            shared.paging.notify_one();
+            JobOutcome::done(received.first().map_or_else(Json::null, Json::of))
+        }
+        Err(error) => {
+            let (kind, code) = (ErrorKind::Transient, "store".to_owned());
+            let message = format!("the alert can't be taken in: {error}");
+            JobOutcome::failed(StepError { kind, code, message })
+        }
     }
 }
 

@@ -146,11 +146,19 @@ async fn keep_unread(
 /// # Errors
 /// [`StoreError`]: the sender must try again.
 pub async fn take(runtime: &Runtime, alerts: Vec<Alert>) -> Result<Vec<Received>, StoreError> {
-    let (shared, alerts) = (runtime.shared.clone(), Arc::new(alerts));
-    runtime
-        .store()
+    take_for(&runtime.shared, alerts).await
+}
+
+/// The same, for whoever is not outside.
+pub(crate) async fn take_for(
+    shared: &Arc<Shared>,
+    alerts: Vec<Alert>,
+) -> Result<Vec<Received>, StoreError> {
+    let (taker, alerts) = (shared.clone(), Arc::new(alerts));
+    shared
+        .store
         .write(move |tx| {
-            let (shared, alerts) = (shared.clone(), alerts.clone());
+            let (shared, alerts) = (taker.clone(), alerts.clone());
             Box::pin(async move {
                 let mut received = Vec::with_capacity(alerts.len());
                 for alert in alerts.iter() {
@@ -275,7 +283,10 @@ async fn record(
     let record = NewRecord {
         incident,
         at: now,
-        actor: format!("webhook {}", alert.source),
+        actor: alert.raised_by().map_or_else(
+            || format!("webhook {}", alert.source),
+            |by| format!("{} step {}", by.run, by.step),
+        ),
         action: CustodyAction::Received,
         item: Some(hash),
         detail,

@@ -1,6 +1,7 @@
 //! Work outside of the journal that a run has asked for, and what came of it.
 
 use serde_json::Value;
+use stanch_engine_core::alert::Alert;
 use stanch_engine_core::command::{CollectArgs, StepOptions};
 use stanch_engine_core::effect::{Effect, RetrySafety};
 use stanch_engine_core::id::{IncidentId, RunId};
@@ -44,6 +45,8 @@ pub(crate) enum Work {
     Collect(CollectArgs),
     /// Keep a value as evidence.
     Evidence { label: String, value: Value },
+    /// Take in an alert that the run raises.
+    RaiseAlert(Box<Alert>),
     /// Tell somebody.
     Notify { to: String, message: String },
     /// Make the plan that undoes a run.

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::dispatcher::{lease_until, shard_of};
 pub use crate::live::facts::DoubtOutcome;
-use crate::live::facts::{Retry, Wish};
+use crate::live::facts::{ALERT, Retry, Signal, Wish};
 use crate::runtime::Runtime;
 use crate::shard::{Begin, Message};
 use crate::shared::Shared;
@@ -129,11 +129,12 @@ pub(crate) fn scope(
 /// # Errors
 /// [`RunsError`] when the playbook, the alert or the incident is not there, or one about the same
 /// thing is open.
-pub async fn start(runtime: &Runtime, request: StartRequest) -> Result<RunId, RunsError> {
+pub async fn start(runtime: &Runtime, mut request: StartRequest) -> Result<RunId, RunsError> {
     let shared = &runtime.shared;
     let Some(active) = shared.playbook(&request.playbook) else {
         return Err(no_playbook(shared, &request.playbook));
     };
+    active.header.complete_inputs(&mut request.inputs).map_err(RunsError::BadRequest)?;
     let (alert, incident) = about(runtime, &request).await?;
     let bundle = runtime.bundles.get(shared, active.digest).await?;
     let alert_value = alert.as_ref().map(|alert| json!(alert.alert));
@@ -244,6 +245,40 @@ pub async fn resume(runtime: &Runtime, run: RunId, person: Person) -> Result<(),
     }
     let wish = Wish { by: person.name, reason: person.reason };
     wish_for(runtime, run, FactKind::Resume, Json::of(&wish)).await
+}
+
+/// Sends a signal to a run. It is kept until the run waits for it.
+///
+/// # Errors
+/// [`RunsError`] when there is no such run, it has ended, or the signal can't be one.
+pub async fn signal(
+    runtime: &Runtime,
+    run: RunId,
+    name: String,
+    data: Value,
+    by: String,
+) -> Result<(), RunsError> {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if name.is_empty() || name.len() > limits::SIGNAL_NAME_CHARS || !name.chars().all(is_legal) {
+        return Err(RunsError::BadRequest(format!(
+            "a signal's name has 1 to {} letters, digits, dashes, dots and underscores",
+            limits::SIGNAL_NAME_CHARS
+        )));
+    }
+    if name == ALERT {
+        let message =
+            "the signal `alert` is how a run hears of further alerts: choose another name";
+        return Err(RunsError::BadRequest(message.to_owned()));
+    }
+    let payload = Json::canonical(&kept(data));
+    if payload.as_str().len() > limits::ARGUMENT_BYTES {
+        let (size, most) = (payload.as_str().len(), limits::ARGUMENT_BYTES);
+        return Err(RunsError::BadRequest(format!(
+            "the data has {size} bytes, and may have {most}"
+        )));
+    }
+    let signal = Signal { name, payload, by: Some(by) };
+    wish_for(runtime, run, FactKind::Signal, Json::of(&signal)).await
 }
 
 /// Says what became of a step in doubt.

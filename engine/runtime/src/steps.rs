@@ -5,9 +5,13 @@
 
 pub(crate) mod action;
 pub(crate) mod approval;
+mod child;
 mod other;
 mod plan;
+mod raise;
+pub(crate) mod signal;
 
+pub(crate) use child::time_out as child_timed_out;
 pub(crate) use plan::{note_change, seen};
 
 use serde_json::json;
@@ -46,7 +50,13 @@ pub(crate) fn start(live: &mut Live, shared: &Shared, command: Command) {
             other::work_of(live, verb, &args).map(|work| live.intend(key.clone(), work))
         }
         Verb::Sleep => other::sleep(live, &key, &args),
-        Verb::RunPlaybook => other::run_playbook(live, shared, &key, &args),
+        Verb::RunPlaybook => child::start(live, shared, &key, &args),
+        Verb::WaitSignal => signal::start(live, &key, &args),
+        Verb::RaiseAlert => {
+            let at = live.now();
+            let work = raise::work_of(live, &key, &args, at);
+            work.map(|work| live.intend(key.clone(), work))
+        }
         Verb::Page => other::page(live, shared, &key, &args),
         Verb::Phase
         | Verb::Log
@@ -86,6 +96,7 @@ fn attempt(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep, numb
     let work = match step.head.verb {
         Verb::Action => action::call_of(live, shared, &step.head.args).map(Work::Action),
         Verb::Change => plan::call_of(live, shared, &step.head.args).map(Work::Action),
+        Verb::RaiseAlert => raise::work_of(live, &key, &step.head.args, step.since),
         verb => other::work_of(live, verb, &step.head.args),
     };
     match work {

@@ -143,19 +143,26 @@ fn play(program: &Program, variables: &Json) -> Ending {
         scope.push_constant_dynamic(name.as_str(), value);
     }
     match program.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &program.ast) {
-        Ok(value) => result(&value),
+        Ok(value) => result(program, &value),
         Err(error) => match *error {
-            EvalAltResult::Exit(value, _) => result(&value),
+            EvalAltResult::Exit(value, _) => result(program, &value),
             other => Err(uncaught(&other)),
         },
     }
 }
 
-/// What a run gives back: its last value, when that is a value that can be kept.
-fn result(value: &Dynamic) -> Ending {
-    codec::to_json(value).map_err(|error| RunError {
-        code: "playbook".to_owned(),
-        message: format!("the playbook's result: {error}"),
+/// What a run gives back: its last value, when that is a value that can be kept and the one that
+/// the header promises.
+fn result(program: &Program, value: &Dynamic) -> Ending {
+    let broken = |code: &str, why: String| RunError {
+        code: code.to_owned(),
+        message: format!("the playbook's result: {why}"),
         position: Default::default(),
-    })
+    };
+    let json = codec::to_json(value).map_err(|error| broken("playbook", error.to_string()))?;
+    if program.header.outputs.is_none() {
+        return Ok(json);
+    }
+    let complete = program.header.complete_outputs(json.value());
+    complete.map(|value| Json::canonical(&value)).map_err(|why| broken("wrong_outputs", why))
 }

@@ -73,6 +73,14 @@ pub(crate) struct RetryBody {
     result: Value,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignalBody {
+    name: String,
+    #[serde(default)]
+    data: Value,
+}
+
 fn id_of(text: &str) -> Handled<RunId> {
     text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
 }
@@ -234,6 +242,19 @@ pub(crate) async fn retry(
     let id = id_of(&id)?;
     let person = person(&caller, body.reason)?;
     runs::settle_doubt(&app.runtime, id, body.step, body.outcome, body.result, person).await?;
+    accepted(&app, id).await
+}
+
+/// Sends a signal to the run.
+pub(crate) async fn signal(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+    Read(body): Read<SignalBody>,
+) -> Handled<Response> {
+    let id = id_of(&id)?;
+    let by = caller.must_be(Role::Responder)?.name.clone();
+    runs::signal(&app.runtime, id, body.name, body.data, by).await?;
     accepted(&app, id).await
 }
 

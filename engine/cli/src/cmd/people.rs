@@ -1,9 +1,9 @@
-//! `stanch approve|reject|cancel|pause|resume|undo|retry`.
+//! `stanch approve|reject|cancel|pause|resume|undo|retry|signal`.
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use crate::args::{Decide, Retry, Wish};
+use crate::args::{Decide, Retry, Signal, Wish};
 use crate::client::Client;
 use crate::output;
 
@@ -65,6 +65,21 @@ pub(super) async fn retry(client: &Client, args: Retry, json: bool) -> anyhow::R
         output::json(&answer);
     } else {
         println!("{} step {}: {}", args.run, args.step, args.outcome);
+    }
+    Ok(())
+}
+
+pub(super) async fn signal(client: &Client, args: Signal, json: bool) -> anyhow::Result<()> {
+    let data: Value = match &args.data {
+        Some(text) => serde_json::from_str(text).context("`--data` is no JSON")?,
+        None => Value::Null,
+    };
+    let body = json!({"name": args.name, "data": data});
+    let answer = client.post(&format!("/runs/{}/signal", args.run), &body).await?;
+    if json {
+        output::json(&answer);
+    } else {
+        println!("{}: the signal {} is on its way", args.run, args.name);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Which playbooks an alert starts.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use stanch_engine_core::alert::Alert;
 use stanch_engine_core::header::Header;
 use stanch_engine_core::id::{AlertId, InboxId, RunId};
@@ -8,9 +8,10 @@ use stanch_engine_core::json::{Json, kept};
 use stanch_engine_core::severity::Severity;
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::incidents::Incident;
+use stanch_engine_store::playbooks::Active;
 use stanch_engine_store::{StoreError, Tx, runs};
 
-use crate::live::facts::Signal;
+use crate::live::facts::{ALERT, Signal};
 use crate::runs::{NewRunParts, scope};
 use crate::shared::Shared;
 
@@ -41,7 +42,7 @@ pub(super) async fn fire(
                     alert: Some(alert_id),
                     subject: Some(subject),
                     requester: format!("trigger {}", alert.source),
-                    scope: scope(shared, Some(&json!(alert)), Some(incident), json!({})),
+                    scope: scope(shared, Some(&json!(alert)), Some(incident), no_inputs(active)),
                 };
                 let (run, started) = parts.into_run(shared, None);
                 runs::insert(tx, &run, &started).await?;
@@ -51,6 +52,15 @@ pub(super) async fn fire(
         }
     }
     Ok(run_ids)
+}
+
+/// The inputs of a run that no person gave any.
+fn no_inputs(active: &Active) -> Value {
+    let mut inputs = Map::new();
+    if let Err(why) = active.header.complete_inputs(&mut inputs) {
+        tracing::error!(playbook = active.header.name, why, "an alert starts it without inputs");
+    }
+    Value::Object(inputs)
 }
 
 /// What the run is about: the one resource of the header's type, else the incident.
@@ -78,7 +88,8 @@ async fn tell(
         "id": alert_id, "title": alert.title, "severity": alert.severity, "count": alert.count,
         "updated_at": alert.updated_at,
     }));
-    let signal = Signal { name: "alert".to_owned(), payload: Json::canonical(&payload) };
+    let (name, by) = (ALERT.to_owned(), Some(format!("source {}", alert.source)));
+    let signal = Signal { name, payload: Json::canonical(&payload), by };
     let fact = Fact {
         id: shared.world.id(InboxId::new),
         run,

@@ -3,7 +3,7 @@
 use serde_json::json;
 use stanch_engine_core::command::{Verb, summary};
 use stanch_engine_core::error_code;
-use stanch_engine_core::id::InboxId;
+use stanch_engine_core::id::{InboxId, RunId};
 use stanch_engine_core::journal::{ByPerson, Ended, Event, Parked, RunError};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::run::{ParkReason, RunStatus};
@@ -118,19 +118,17 @@ impl Live {
         let open = self.state.open.values().filter(|s| s.head.verb == Verb::RunPlaybook);
         let ids: Vec<_> = open.filter_map(|step| step.waits_for.as_ref()?.parse().ok()).collect();
         for id in ids {
-            let (by, reason) =
-                (self.who.id.to_string(), "the run that waited has ended".to_owned());
-            self.tell(shared, id, FactKind::Cancel, Json::of(&Wish { by, reason }));
+            self.cancel_child(shared, id, "the run that waited has ended");
         }
     }
 
-    fn tell(
-        &mut self,
-        shared: &Shared,
-        run: stanch_engine_core::id::RunId,
-        kind: FactKind,
-        body: Json,
-    ) {
+    /// Ends a run that this one has begun.
+    pub(crate) fn cancel_child(&mut self, shared: &Shared, child: RunId, why: &str) {
+        let (by, reason) = (self.who.id.to_string(), why.to_owned());
+        self.tell(shared, child, FactKind::Cancel, Json::of(&Wish { by, reason }));
+    }
+
+    fn tell(&mut self, shared: &Shared, run: RunId, kind: FactKind, body: Json) {
         let fact = Fact { id: shared.world.id(InboxId::new), run, at: self.now, kind, body };
         self.project(Projection::Tell(Box::new(fact)));
     }

@@ -16,6 +16,9 @@ use super::Live;
 use crate::shared::Shared;
 use crate::steps;
 
+/// The signal by which a run hears of further alerts about its subject.
+pub(crate) const ALERT: &str = "alert";
+
 /// An approval was decided.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Decided {
@@ -45,6 +48,8 @@ pub(crate) struct Wish {
 pub(crate) struct Signal {
     pub(crate) name: String,
     pub(crate) payload: Json,
+    #[serde(default)]
+    pub(crate) by: Option<String>,
 }
 
 /// A person says what became of a step in doubt.
@@ -93,8 +98,8 @@ impl Live {
             FactKind::Resume => body.read().map(|wish| self.unrest(wish)),
             FactKind::Retry => body.read().map(|retry| self.take_retry(shared, &retry)),
             FactKind::Signal => body.read().map(|signal: Signal| {
-                let Signal { name, payload } = signal;
-                self.record(Event::Signalled(Signalled { name, payload }));
+                let Signal { name, payload, by } = signal;
+                steps::signal::take(self, Signalled { name, payload, by });
             }),
         };
         if let Err(error) = taken {

@@ -52,6 +52,8 @@ pub(crate) struct About {
     pub(crate) region: Option<String>,
     pub(crate) title: Option<String>,
     pub(crate) is_sample: bool,
+    /// How many alerts that runs raised lead to this run.
+    pub(crate) raised: u32,
 }
 
 impl About {
@@ -60,9 +62,10 @@ impl About {
         let alert = scope.get("alert").filter(|alert| !alert.is_null());
         let text =
             |name: &str| alert.and_then(|a| a.get(name)).and_then(Value::as_str).map(str::to_owned);
-        let is_sample = alert
-            .and_then(|alert| serde_json::from_value::<Alert>(alert.clone()).ok())
-            .is_some_and(|alert| alert.is_sample());
-        Self { account: text("account"), region: text("region"), title: text("title"), is_sample }
+        let whole = alert.and_then(|alert| serde_json::from_value::<Alert>(alert.clone()).ok());
+        let is_sample = whole.as_ref().is_some_and(Alert::is_sample);
+        let raised = whole.and_then(|alert| alert.raised_by()).map_or(0, |by| by.depth);
+        let (account, region, title) = (text("account"), text("region"), text("title"));
+        Self { account, region, title, is_sample, raised }
     }
 }

@@ -38,6 +38,8 @@ impl Live {
                 steps::approval::expire(self, shared, key, step);
             }
             (Verb::Sleep, _) => self.succeed(key, Json::null(), None),
+            (Verb::WaitSignal, _) => steps::signal::time_out(self, key, step),
+            (Verb::RunPlaybook, _) => steps::child_timed_out(self, shared, key, step),
             _ => steps::go_on(self, shared, key, step),
         }
     }

@@ -11,7 +11,7 @@ use crate::error::{Diagnostic, position};
 const INCIDENT_MEMBERS: &[&str] = &["account", "id", "severity", "status", "title"];
 
 /// What any action may be told.
-const STEP: [&str; 5] = ["account", "attempts", "on_error", "region", "timeout"];
+const STEP: [&str; 6] = ["account", "attempts", "on_error", "region", "role", "timeout"];
 
 /// Which argument of a verb holds its options, and what may be in them.
 fn options_of(verb: &str) -> Option<(usize, Vec<&'static str>)> {
@@ -21,12 +21,14 @@ fn options_of(verb: &str) -> Option<(usize, Vec<&'static str>)> {
         "ssm_automation" => (2, with_step(&["version"])),
         "http" => (2, with_step(&["body", "headers", "retry", "effect"])),
         "action" | "wait_for" => (2, with_step(&[])),
-        "collect" => (3, vec!["account", "regions", "since"]),
+        "collect" => (3, vec!["account", "regions", "role", "since"]),
         "approval" => (1, vec!["plan", "approvers", "quorum", "expires", "escalate", "form"]),
         "change" => (2, vec!["account", "region", "probe", "inverse"]),
         "probe" => (3, vec!["account", "region", "passes_on", "within", "every"]),
         "plan" => (1, vec!["purpose"]),
         "each" => (1, vec!["canary", "max_concurrency", "max_errors", "waves"]),
+        "wait_signal" => (1, vec!["timeout"]),
+        "run_playbook" => (2, vec!["timeout"]),
         "wait_until" => (1, vec!["every", "timeout"]),
         _ => return None,
     })

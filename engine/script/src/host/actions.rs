@@ -1,8 +1,11 @@
 //! Verbs that act: `aws`, `action`, `http`, `notify`, `page`, `collect`, `evidence`,
 //! `ssm_automation`, `wait_for`, `run_playbook`.
 
-use rhai::{Array, Dynamic, Engine, Map, NativeCallContext as Cx, Position as At};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, NativeCallContext as Cx, Position as At};
+use serde::Deserialize;
 use stanch_engine_core::command::{CollectOptions, OnError, StepOptions, Verb};
+use stanch_engine_core::id::RunId;
+use stanch_engine_core::span::Span;
 
 use super::step::{decode, perform, step};
 use super::{Fallible, encode, object, quoted, read, take};
@@ -32,10 +35,13 @@ pub(super) fn register(engine: &mut Engine) {
         },
     );
     engine.register_fn("run_playbook", |cx: Cx, name: &str| {
-        run_playbook(name, Map::new(), cx.call_position())
+        run_playbook(name, Map::new(), Map::new(), cx.call_position())
     });
     engine.register_fn("run_playbook", |cx: Cx, name: &str, inputs: Map| {
-        run_playbook(name, inputs, cx.call_position())
+        run_playbook(name, inputs, Map::new(), cx.call_position())
+    });
+    engine.register_fn("run_playbook", |cx: Cx, name: &str, inputs: Map, options: Map| {
+        run_playbook(name, inputs, options, cx.call_position())
     });
 }
 
@@ -164,10 +170,33 @@ fn collect(label: &str, operation: &str, params: Map, options: Map, at: At) -> F
     step(Verb::Collect, args, at).map(drop)
 }
 
-fn run_playbook(name: &str, inputs: Map, at: At) -> Fallible<Dynamic> {
+/// How `run_playbook` runs it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChildOptions {
+    #[serde(default)]
+    timeout: Option<Span>,
+}
+
+/// Runs another playbook and gives its result. Its error is thrown with the `run` that failed.
+fn run_playbook(name: &str, inputs: Map, options: Map, at: At) -> Fallible<Dynamic> {
     if name.is_empty() {
         return Err(mistake("`run_playbook` needs the name of a playbook", at));
     }
-    let inputs = encode("inputs", &inputs.into(), at)?;
-    step(Verb::RunPlaybook, object(&[("inputs", &inputs), ("playbook", &quoted(name))]), at)
+    let options: ChildOptions = read("options of run_playbook", &options.into(), at)?;
+    let timeout = options.timeout.map(|timeout| quoted(&timeout.to_string()));
+    let (inputs, name) = (encode("inputs", &inputs.into(), at)?, quoted(name));
+    let mut args = vec![("inputs", inputs.as_str()), ("playbook", name.as_str())];
+    args.extend(timeout.as_deref().map(|timeout| ("timeout", timeout)));
+    let (key, answer) = perform(Verb::RunPlaybook, object(&args), at)?;
+    match answer {
+        Answer::Result(result) => decode(&result, at),
+        Answer::Error(error) => {
+            let mut map = error_map(&error, &key);
+            let run = error.message.split_once(": ").map(|(run, _)| run);
+            let run = run.filter(|run| run.parse::<RunId>().is_ok());
+            map.insert("run".into(), run.map_or(Dynamic::UNIT, |run| run.to_owned().into()));
+            Err(EvalAltResult::ErrorRuntime(map.into(), at).into())
+        }
+    }
 }

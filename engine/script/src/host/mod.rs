@@ -8,6 +8,7 @@ mod beside;
 mod facts;
 mod flow;
 mod plans;
+mod signals;
 mod step;
 
 use rhai::{Dynamic, Engine, EvalAltResult, Map, Position as At};
@@ -33,6 +34,7 @@ pub(crate) const STEPPING: &[&str] = &[
     "page",
     "parallel",
     "phase",
+    "raise_alert",
     "run_playbook",
     "severity",
     "sleep",
@@ -41,6 +43,7 @@ pub(crate) const STEPPING: &[&str] = &[
     "uuid",
     "verdict",
     "wait_for",
+    "wait_signal",
     "wait_until",
 ];
 
@@ -52,6 +55,7 @@ pub(crate) fn register(engine: &mut Engine) {
     plans::register(engine);
     approvals::register(engine);
     flow::register(engine);
+    signals::register(engine);
     beside::register(engine);
 }
 
