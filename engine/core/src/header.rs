@@ -94,8 +94,10 @@ impl Header {
         if header.name.is_empty() || header.name.len() > 64 || !header.name.chars().all(legal) {
             return Err(HeaderError::Name(header.name));
         }
-        let inputs = header.inputs.iter().flatten().filter(|_| !header.triggers.is_empty());
-        if let Some((name, _)) = inputs.filter(|(_, kind)| !kind.is_optional).next() {
+        let is_triggered = !header.triggers.is_empty();
+        let mut inputs = header.inputs.iter().flatten();
+        let needed = inputs.find(|(_, kind)| is_triggered && !kind.is_optional);
+        if let Some((name, _)) = needed {
             return Err(HeaderError::NeedsInput(name.clone()));
         }
         Ok(header)

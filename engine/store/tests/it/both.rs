@@ -98,8 +98,11 @@ pub(crate) fn started() -> Started {
 }
 
 pub(crate) fn entry(seq: u32) -> Entry {
-    let event =
-        Signalled { name: format!("it's \"{seq}\""), payload: Json::of(&json!({"n": seq})) };
+    let event = Signalled {
+        name: format!("it's \"{seq}\""),
+        payload: Json::of(&json!({"n": seq})),
+        by: None,
+    };
     Entry { seq, at: at(i64::from(seq)), event: Event::Signalled(event) }
 }
 
