@@ -26,7 +26,7 @@ async fn exported() -> (Stage, Files) {
     (stage, files)
 }
 
-fn unpack(bundle: &[u8]) -> Files {
+pub(crate) fn unpack(bundle: &[u8]) -> Files {
     let mut zip = zip::ZipArchive::new(Cursor::new(bundle)).unwrap();
     let mut files = Files::new();
     for number in 0..zip.len() {

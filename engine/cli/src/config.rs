@@ -1,6 +1,7 @@
 //! The configuration: `stanch.toml`, and then the environment.
 
 mod accounts;
+mod guard;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use stanch_engine_core::span::Span;
 use stanch_plugins_http::Secrets;
 
 pub use accounts::{Account, ExternalId, RolePattern};
+pub use guard::{Guard, Protect};
 
 /// What can be configured. A key that is not here is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -41,6 +43,8 @@ pub struct Config {
     pub admin: TokenSource,
     /// How much may be done in which account, and with which roles.
     pub accounts: BTreeMap<String, Account>,
+    /// What is protected.
+    pub guard: Guard,
     /// Whom to tell what, and how.
     pub notify: Notify,
     /// Where something outside hears that all is well.
@@ -123,6 +127,8 @@ pub struct AwsConfig {
     pub region: Option<String>,
     /// A folder with more models, in botocore's layout.
     pub models_dir: Option<PathBuf>,
+    /// The account that the organization is asked in; the base credentials' unless it is said.
+    pub organization_account: Option<String>,
     /// The roles of accounts that name none of their own.
     pub roles: RolePattern,
 }
@@ -182,7 +188,8 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         self.listen()?;
-        self.check_accounts()
+        self.check_accounts()?;
+        self.check_guard()
     }
 
     /// Where to listen.

@@ -96,6 +96,7 @@ pub fn catalogue(
         default_region: config.aws.region.clone(),
         credentials,
         roles,
+        organization_account: config.aws.organization_account.clone(),
     })?;
     let catalogue = aws.register(Catalogue::new(aws.operations()));
     Ok(stanch_plugins_http::register(catalogue, secrets)?)
@@ -124,6 +125,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         data_dir: config.data_dir(),
         incident_window: config.incident_window.unwrap_or(Span::from_secs(24 * 60 * 60)),
         accounts: modes.collect(),
+        rails: config.rails(),
         config: serde_json::to_value(&config.config)?,
         shards: config.shards.unwrap_or(processors.min(16)),
         hot_runs: config.hot_runs.unwrap_or(4_096),

@@ -50,6 +50,8 @@ pub enum CustodyAction {
     Changed,
     /// A change was sent, and it failed: AWS refused it, or a person says that it did not happen.
     ChangeFailed,
+    /// A guard rail refused a change: it was not sent.
+    ChangeRefused,
     /// Nobody knows whether a change was made.
     ChangeDoubted,
     /// The chain and its items left in a bundle.

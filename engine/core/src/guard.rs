@@ -1,5 +1,9 @@
 //! Whether an action may go ahead: the one decision that stands before every change.
 
+pub mod pattern;
+pub mod rails;
+pub mod target;
+
 use serde_json::Value;
 
 use crate::effect::{Effect, Mode};
@@ -84,6 +88,12 @@ pub fn permit(case: &Circumstances) -> Permit {
         (Mode::Auto | Mode::Ask, _) if case.is_approved => Permit::Go,
         (Mode::Auto | Mode::Ask, _) => Permit::Ask,
     }
+}
+
+/// Whether an error is a guard rail's: the call was not sent.
+pub fn is_refusal(code: &str) -> bool {
+    let rules = [WhyNot::Halted, WhyNot::Sample, WhyNot::Observe].map(WhyNot::code);
+    rules.contains(&code) || [rails::PROTECTED, rails::UNKNOWN, "plan_not_approved"].contains(&code)
 }
 
 /// Whether a step's result says that its call was not made, and only would have been.

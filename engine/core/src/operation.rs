@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::effect::Effect;
+use crate::guard::target::Targets;
 
 /// The IAM actions that a call needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,19 @@ pub trait Operations: Send + Sync {
     /// one.
     fn looked_up_by(&self, operation: &str) -> Option<String> {
         let _ = operation;
+        None
+    }
+
+    /// What a call of an operation would touch, as far as its parameters say; nothing when there
+    /// is no such operation.
+    fn targets(
+        &self,
+        operation: &str,
+        params: &Value,
+        account: Option<&str>,
+        region: Option<&str>,
+    ) -> Option<Targets> {
+        let (_, _, _, _) = (operation, params, account, region);
         None
     }
 

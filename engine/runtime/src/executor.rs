@@ -19,6 +19,7 @@ use stanch_plugins_sdk::{ActionContext, ActionError, BoxFuture, Outcome, Urgency
 
 use crate::intake;
 use crate::job::{Call, Job, JobOutcome, Work};
+use crate::rails;
 use crate::shared::Shared;
 
 /// The future of a job.
@@ -38,21 +39,12 @@ pub(crate) fn work(shared: Arc<Shared>, job: Job) -> BoxFuture<'static, JobOutco
 }
 
 /// Calls an action. Before a change the kill switch is looked at where it lies, so that it works
-/// at once on every node.
+/// at once on every node, and AWS is asked what the change would touch.
 async fn act(shared: &Shared, job: &Job, call: &Call) -> JobOutcome {
-    if call.effect.is_guarded() {
-        match shared.look_at_halt().await {
-            Ok(false) => {}
-            Ok(true) => {
-                let why = stanch_engine_core::guard::WhyNot::Halted;
-                return JobOutcome::failed(StepError::denied(why.code(), why.explanation()));
-            }
-            Err(error) => {
-                let (kind, code) = (ErrorKind::Transient, "store".to_owned());
-                let message = format!("the kill switch can't be looked at: {error}");
-                return JobOutcome::failed(StepError { kind, code, message });
-            }
-        }
+    if call.effect.is_guarded()
+        && let Err(error) = guard(shared, job, call).await
+    {
+        return JobOutcome::failed(error);
     }
     match invoke(shared, job, call).await {
         Ok(Outcome::Done(done)) => JobOutcome::Done {
@@ -69,6 +61,27 @@ async fn act(shared: &Shared, job: &Job, call: &Call) -> JobOutcome {
             projections: Vec::new(),
         },
     }
+}
+
+/// What may have come up since the run was let go on.
+async fn guard(shared: &Shared, job: &Job, call: &Call) -> Result<(), StepError> {
+    match shared.look_at_halt().await {
+        Ok(false) => {}
+        Ok(true) => {
+            let why = stanch_engine_core::guard::WhyNot::Halted;
+            return Err(StepError::denied(why.code(), why.explanation()));
+        }
+        Err(error) => {
+            let (kind, code) = (ErrorKind::Transient, "store".to_owned());
+            let message = format!("the kill switch can't be looked at: {error}");
+            return Err(StepError { kind, code, message });
+        }
+    }
+    // What is under way is only looked at.
+    if job.state.is_some() {
+        return Ok(());
+    }
+    rails::survey(shared, call, &context(shared, job, call)).await
 }
 
 /// Nothing is kept of a call that says nothing of itself.

@@ -16,6 +16,7 @@ mod live;
 mod notify;
 mod pager;
 mod projection;
+mod rails;
 mod runtime;
 mod shard;
 mod shared;

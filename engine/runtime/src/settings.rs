@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use stanch_engine_core::effect::Mode;
+use stanch_engine_core::guard::rails::Rails;
 use stanch_engine_core::span::Span;
 
 /// All of it. Nothing here has a default: whoever starts a runtime says what it is to do.
@@ -16,6 +17,8 @@ pub struct Settings {
     pub incident_window: Span,
     /// How much may be done in which account. An account that is not here is observed.
     pub accounts: BTreeMap<String, Mode>,
+    /// What is protected, whatever playbooks and people say.
+    pub rails: Rails,
     /// What playbooks read as `config`.
     pub config: Value,
     /// Threads that run scripts.

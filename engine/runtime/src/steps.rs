@@ -12,13 +12,14 @@ mod raise;
 pub(crate) mod signal;
 
 pub(crate) use child::time_out as child_timed_out;
-pub(crate) use plan::{note_change, seen};
+pub(crate) use plan::{note_change, note_refusal, seen};
 
 use serde_json::json;
 use stanch_engine_core::command::{Command, Verb, summary};
 use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::effect::RetrySafety;
+use stanch_engine_core::guard::is_refusal;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::journal::{
     Event, StepAttempted, StepDoubted, StepProgressed, StepRetried, StepScheduled,
@@ -67,6 +68,7 @@ pub(crate) fn start(live: &mut Live, shared: &Shared, command: Command) {
         | Verb::Each => Ok(()),
     };
     if let Err(error) = begun {
+        plan::note_refusal(live, shared, &key, (verb, &args), &error);
         live.fail(key, error, None);
     }
 }
@@ -181,7 +183,11 @@ pub(crate) fn take_outcome(live: &mut Live, shared: &Shared, done: JobDone) {
             if !retry(live, shared, &key, &error) {
                 projections.into_iter().for_each(|projection| live.project(projection));
                 let how = json!({"error": error, "call": call.as_ref().map(Json::value)});
-                plan::note_change(live, shared, &key, CustodyAction::ChangeFailed, &how);
+                let became = match is_refusal(&error.code) {
+                    true => CustodyAction::ChangeRefused,
+                    false => CustodyAction::ChangeFailed,
+                };
+                plan::note_change(live, shared, &key, became, &how);
                 live.fail(key, error, call);
             }
         }

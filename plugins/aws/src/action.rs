@@ -12,11 +12,14 @@ mod automation;
 mod call;
 mod input;
 mod lookup;
+mod organization;
 mod publish;
 mod standing;
+mod survey;
 mod wait;
 
 pub(crate) use automation::blank as blank_automation;
 pub(crate) use call::Call;
+pub(crate) use organization::Places;
 pub(crate) use publish::Publish;
 pub(crate) use wait::Wait;

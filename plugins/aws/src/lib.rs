@@ -24,6 +24,7 @@ mod safety;
 pub mod sandbox;
 mod settings;
 mod sources;
+mod target;
 
 use std::sync::Arc;
 

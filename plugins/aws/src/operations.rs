@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use stanch_plugins_sdk::core::effect::Effect;
+use stanch_plugins_sdk::core::guard::target::Targets;
 use stanch_plugins_sdk::core::operation::{IamActions, Operations};
 
 use crate::action::blank_automation;
 use crate::client::{Client, blank};
-use crate::{effect, iam, lookups, params};
+use crate::{effect, iam, lookups, params, target};
 
 /// The operations of every service that there is a model of.
 pub(crate) struct AwsOperations(pub(crate) Arc<Client>);
@@ -37,6 +38,17 @@ impl Operations for AwsOperations {
     fn looked_up_by(&self, operation: &str) -> Option<String> {
         let named = self.0.models.operation(operation).ok()?;
         Some(lookups::of(named)?.read.to_string())
+    }
+
+    fn targets(
+        &self,
+        operation: &str,
+        params: &Value,
+        account: Option<&str>,
+        region: Option<&str>,
+    ) -> Option<Targets> {
+        let named = self.0.models.operation(operation).ok()?;
+        Some(target::of(named, params, account, region))
     }
 
     fn blank_answer(&self, operation: &str) -> Value {

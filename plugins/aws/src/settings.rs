@@ -18,6 +18,8 @@ pub struct AwsSettings {
     pub credentials: Option<StaticCredentials>,
     /// The roles that calls in other accounts are made with.
     pub roles: Roles,
+    /// The account that the organization is asked in; the base credentials' unless it is said.
+    pub organization_account: Option<String>,
 }
 
 /// The roles that calls are made with: those of an account by name, and a pattern for the rest.

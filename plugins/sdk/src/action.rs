@@ -5,6 +5,7 @@ use std::pin::Pin;
 use serde::Serialize;
 use serde_json::Value;
 use stanch_engine_core::effect::{Effect, RetrySafety};
+use stanch_engine_core::guard::target::{Surveyed, Targets, Wants};
 use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::{ErrorKind, StepError};
@@ -42,6 +43,18 @@ pub trait Action: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<LookUp, ActionError>> {
         let (_, _) = (context, input);
         Box::pin(std::future::ready(Ok(LookUp::Unknown)))
+    }
+
+    /// Finds out what the guard must know of a change's targets, and who runs Stanch. What can't
+    /// be found out is an error: the change is then refused.
+    fn survey<'a>(
+        &'a self,
+        context: &'a ActionContext,
+        targets: &'a Targets,
+        wants: Wants,
+    ) -> BoxFuture<'a, Result<Surveyed, ActionError>> {
+        let (_, _, _) = (context, targets, wants);
+        Box::pin(std::future::ready(Ok(Surveyed::default())))
     }
 }
 

@@ -12,9 +12,10 @@ use stanch_engine_core::plan::{Change, Plan, Purpose};
 use stanch_engine_core::run_state::OpenStep;
 use stanch_engine_core::step::{StepError, StepKey};
 
-use super::{approval, unreadable};
+use super::{approval, note_refusal, unreadable};
 use crate::job::{Call, Work};
 use crate::live::Live;
+use crate::rails;
 use crate::shared::Shared;
 
 /// The options of a step, whatever else it is asked.
@@ -34,7 +35,12 @@ pub(super) fn start(
     args: &Json,
 ) -> Result<(), StepError> {
     let call = call_of(live, shared, args)?;
-    match allowed(live, shared, &call, false) {
+    let permit = allowed(live, shared, &call, false);
+    // Nobody is asked about what is refused whatever they say.
+    if matches!(permit, Permit::Go | Permit::Ask) {
+        rails::check(shared, &call)?;
+    }
+    match permit {
         Permit::Go if call.effect == Effect::Read => {
             live.run_job(key.clone(), 1, Work::Action(call));
         }
@@ -150,13 +156,16 @@ fn gate(live: &mut Live, shared: &Shared, key: &StepKey, call: &Call) {
 pub(crate) fn begin_approved(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
     let begun = call_of(live, shared, &step.head.args).and_then(|call| {
         match allowed(live, shared, &call, true) {
-            Permit::Go => Ok(call),
+            Permit::Go => rails::check(shared, &call).map(|()| call),
             Permit::WouldCall(why) | Permit::Refuse(why) => Err(refusal(why)),
             Permit::Ask => Err(StepError::denied("not_approved", "the approval does not cover it")),
         }
     });
     match begun {
         Ok(call) => live.intend(key, Work::Action(call)),
-        Err(error) => live.fail(key, error, None),
+        Err(error) => {
+            note_refusal(live, shared, &key, (step.head.verb, &step.head.args), &error);
+            live.fail(key, error, None);
+        }
     }
 }

@@ -5,7 +5,7 @@ use stanch_engine_core::command::{ChangeArgs, ExecuteArgs, ItemOutcome, StepOpti
 use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::error_code;
-use stanch_engine_core::guard::{Permit, WhyNot};
+use stanch_engine_core::guard::{Permit, WhyNot, is_refusal};
 use stanch_engine_core::incident::{IncidentEvent, Milestone};
 use stanch_engine_core::json::{Json, plain};
 use stanch_engine_core::plan::{Change, Plan, Probe, Purpose};
@@ -17,6 +17,7 @@ use super::{record, unreadable};
 use crate::job::{Call, Work};
 use crate::live::Live;
 use crate::projection::Projection;
+use crate::rails;
 use crate::shared::Shared;
 
 /// The guard in front of a whole plan: all of it may be done, or nothing is begun.
@@ -32,7 +33,7 @@ pub(super) fn execute(
     for item in &plan.items {
         let call = call_for(shared, item)?;
         match allowed(live, shared, &call, is_approved) {
-            Permit::Go => {}
+            Permit::Go => rails::check(shared, &call)?,
             Permit::WouldCall(why) => not_made = Some(why),
             Permit::Ask => return Err(not_approved(live, &plan)),
             Permit::Refuse(why) => return Err(refusal(why)),
@@ -111,7 +112,10 @@ pub(super) fn change(
     let args: ChangeArgs = args.read().map_err(|error| unreadable(&error))?;
     let is_approved = begun(live, &args)?.approval.is_some();
     match allowed(live, shared, &call, is_approved) {
-        Permit::Go => live.intend(key.clone(), Work::Action(call)),
+        Permit::Go => {
+            rails::check(shared, &call)?;
+            live.intend(key.clone(), Work::Action(call));
+        }
         Permit::WouldCall(why) => {
             let said = would_call(&call, why);
             live.succeed(key.clone(), said.clone(), Some(said));
@@ -144,6 +148,33 @@ pub(crate) fn note_change(
     let Some(members) = detail.as_mut().and_then(Value::as_object_mut) else { return };
     members.insert("call".to_owned(), how.clone());
     let new = record(live, incident, key, became, None, detail.unwrap_or_default());
+    live.project(Projection::Record(Box::new(new)));
+}
+
+/// What a guard rail refused before anything was intended goes into the custody chain, too.
+pub(crate) fn note_refusal(
+    live: &mut Live,
+    shared: &Shared,
+    key: &StepKey,
+    (verb, args): (Verb, &Json),
+    error: &StepError,
+) {
+    let Some(incident) = live.who.incident.filter(|_| is_refusal(&error.code)) else { return };
+    let asked = match verb {
+        Verb::Change => planned(live, args),
+        Verb::Action => bare(live, shared, args),
+        Verb::Execute => args
+            .read::<ExecuteArgs>()
+            .ok()
+            .map(|args| json!({"plan": args.plan.digest(), "changes": args.plan.items})),
+        _ => None,
+    };
+    let Some(mut detail) = asked else { return };
+    if let Some(members) = detail.as_object_mut() {
+        members.insert("error".to_owned(), json!(error));
+    }
+    let refused = CustodyAction::ChangeRefused;
+    let new = record(live, incident, key, refused, None, detail);
     live.project(Projection::Record(Box::new(new)));
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use stanch_plugins_sdk::core::effect::{Effect, RetrySafety};
+use stanch_plugins_sdk::core::guard::target::{Surveyed, Targets, Wants};
 use stanch_plugins_sdk::{
     Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, LookUp, Nature, Outcome,
 };
@@ -16,6 +17,7 @@ use super::automation;
 use super::input::Input;
 use super::lookup;
 use super::standing::Standing;
+use super::survey;
 use crate::client::{Client, Failure, blank};
 use crate::model::Named;
 use crate::{effect, lookups, redact, reviewed, safety};
@@ -47,6 +49,15 @@ impl Action for Call {
         input: &'a Value,
     ) -> BoxFuture<'a, Result<LookUp, ActionError>> {
         Box::pin(self.find(context, input))
+    }
+
+    fn survey<'a>(
+        &'a self,
+        context: &'a ActionContext,
+        targets: &'a Targets,
+        wants: Wants,
+    ) -> BoxFuture<'a, Result<Surveyed, ActionError>> {
+        Box::pin(survey::survey(&self.0, context, targets, wants))
     }
 }
 

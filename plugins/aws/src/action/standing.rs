@@ -124,6 +124,20 @@ impl Standing {
         }
     }
 
+    /// Refuses a look in another account than the one that is meant, if one is.
+    pub(super) fn require_owner(&self, named: Named) -> Result<(), ActionError> {
+        match (&self.account, &self.caller) {
+            (None, _) => Ok(()),
+            (Some(account), Some(caller)) if caller.account == *account => Ok(()),
+            (Some(account), _) => Err(ActionError::denied(
+                "account_mismatch",
+                format!(
+                    "{named} is to look at account {account}, and the credentials are of another"
+                ),
+            )),
+        }
+    }
+
     fn require_account(&self, named: Named) -> Result<(), ActionError> {
         let owner = self.caller.as_ref().map_or("?", |caller| &caller.account);
         match self.account.as_deref() {

@@ -36,6 +36,7 @@ use super::fault::{Fault, request_id};
 use super::identity::Callers;
 use super::keychain::Keychain;
 use super::protocol;
+use crate::action::Places;
 use crate::model::{ModelError, ModelStore, Named};
 use crate::settings::{AwsSettings, Roles};
 
@@ -52,6 +53,10 @@ pub(crate) struct Client {
     pub(super) callers: Callers,
     /// The roles that it takes.
     pub(super) roles: Roles,
+    /// The account that the organization is asked in, where it is not the base credentials'.
+    pub(crate) organization_account: Option<String>,
+    /// Where accounts are in the organization.
+    pub(crate) places: Places,
     /// The sessions of roles that it has taken.
     pub(super) sessions: Sessions,
     http: SharedHttpClient,
@@ -108,6 +113,8 @@ impl Client {
             keychain: Keychain::new(settings, http.clone()),
             callers: Callers::default(),
             roles: settings.roles.clone(),
+            organization_account: settings.organization_account.clone(),
+            places: Places::default(),
             sessions: Sessions::default(),
             http,
             endpoint_url: settings.endpoint_url.clone(),

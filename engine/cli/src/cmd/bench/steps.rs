@@ -85,6 +85,7 @@ pub(super) async fn node(
         data_dir: folder.0.clone(),
         incident_window: Span::from_secs(60),
         accounts: Default::default(),
+        rails: Default::default(),
         config: json!({}),
         shards: std::thread::available_parallelism().map_or(2, usize::from),
         hot_runs: (concurrency as usize).saturating_mul(4).max(1_024),

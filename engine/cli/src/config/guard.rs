@@ -1,0 +1,147 @@
+//! What is protected, whatever playbooks and people say.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use stanch_engine_core::guard::pattern::ArnPattern;
+use stanch_engine_core::guard::rails::{Rails, Rule, SelfPreservation};
+
+use super::{Config, ConfigError};
+
+/// What is protected.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Guard {
+    /// Rules of one's own.
+    pub protect: Vec<Protect>,
+    /// Roles and users for emergencies: patterns of ARNs, or of names.
+    pub break_glass: Vec<String>,
+    /// Accounts in which logs are kept.
+    pub log_archive_accounts: Vec<String>,
+    /// Buckets in which evidence is kept, beside `evidence_bucket` of `[config]`.
+    pub evidence_buckets: Vec<String>,
+}
+
+/// Something that is protected.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protect {
+    /// What people call it.
+    pub name: String,
+    /// Why it is.
+    pub reason: String,
+    /// Whose rule it is.
+    pub owner: String,
+    /// Resources, as patterns of ARNs.
+    #[serde(default)]
+    pub arns: Vec<String>,
+    /// Resources with one of these tags; `*` stands for anything in a value.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// Everything in these accounts.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+    /// Everything in the accounts of these organizational units.
+    #[serde(default)]
+    pub ous: Vec<String>,
+}
+
+impl Config {
+    /// What is wrong with the rules, if anything is.
+    pub(super) fn check_guard(&self) -> Result<(), ConfigError> {
+        for rule in &self.guard.protect {
+            let Protect { name, arns, tags, accounts, ous, .. } = rule;
+            let wrong =
+                |what: &str| Err(ConfigError(format!("[[guard.protect]] `{name}`: {what}")));
+            if arns.is_empty() && tags.is_empty() && accounts.is_empty() && ous.is_empty() {
+                return wrong("it protects nothing: give it `arns`, `tags`, `accounts` or `ous`");
+            }
+            if let Some(arn) = arns.iter().find(|arn| !is_pattern(arn)) {
+                let like = "arn:aws:rds:*:*:db:payments-*";
+                return wrong(&format!("`{arn}` is no pattern of ARNs, such as {like}"));
+            }
+            if let Some(account) = accounts.iter().find(|account| !is_account(account)) {
+                return wrong(&format!("`{account}` is no account: an account is 12 digits"));
+            }
+        }
+        match self.guard.log_archive_accounts.iter().find(|account| !is_account(account)) {
+            None => Ok(()),
+            Some(account) => Err(ConfigError(format!(
+                "`guard.log_archive_accounts`: `{account}` is no account: an account is 12 digits"
+            ))),
+        }
+    }
+
+    /// Everything that is protected.
+    pub fn rails(&self) -> Rails {
+        let roles = self
+            .accounts
+            .values()
+            .flat_map(|account| [account.read_role.as_ref(), account.contain_role.as_ref()]);
+        let pattern = [self.aws.roles.read.as_ref(), self.aws.roles.contain.as_ref()];
+        let roles = roles.chain(pattern).flatten().map(|role| role.replace("{account}", "*"));
+        let bucket = self.config.get("evidence_bucket").and_then(|bucket| bucket.as_str());
+        let buckets = self.guard.evidence_buckets.iter().cloned().chain(bucket.map(str::to_owned));
+        let own = SelfPreservation {
+            roles: roles.collect(),
+            break_glass: self.guard.break_glass.clone(),
+            log_archive_accounts: self.guard.log_archive_accounts.clone(),
+            evidence_buckets: buckets.collect(),
+        };
+        let known = |number: &String, ou: &Option<String>| Some((number.clone(), ou.clone()?));
+        let ou_of = self.accounts.iter().filter_map(|(id, account)| known(id, &account.ou));
+        let tags_of = self.accounts.iter().map(|(id, account)| {
+            (id.clone(), account.tags.clone().into_iter().collect::<Vec<_>>())
+        });
+        let rules = self.guard.protect.iter().map(Protect::rule).collect();
+        Rails::new(&own, rules, ou_of.collect(), tags_of.collect())
+    }
+}
+
+impl Protect {
+    fn rule(&self) -> Rule {
+        Rule {
+            name: self.name.clone(),
+            reason: self.reason.clone(),
+            owner: self.owner.clone(),
+            arns: self.arns.iter().map(|arn| ArnPattern::new(arn)).collect(),
+            tags: self.tags.clone().into_iter().collect(),
+            accounts: self.accounts.clone(),
+            ous: self.ous.clone(),
+            ..Rule::default()
+        }
+    }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.starts_with("arn:")
+        && text.splitn(6, ':').filter(|part| !part.is_empty()).count() >= 4
+        && text.splitn(6, ':').nth(5).is_some_and(|resource| !resource.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::load;
+
+    #[test]
+    fn a_rule_that_protects_nothing_is_an_error_that_names_it() {
+        let rule = "[[guard.protect]]\nname = \"shop\"\nreason = \"r\"\nowner = \"o\"\n";
+        for (more, said) in [
+            ("", "protects nothing"),
+            ("arns = [\"payments\"]", "`payments` is no pattern"),
+            ("accounts = [\"42\"]", "12 digits"),
+            ("tag = \"x\"", "tag"),
+        ] {
+            let error = load(&format!("{rule}{more}"), &[]).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        let config = load(&format!("{rule}arns = [\"arn:aws:s3:::shop\"]"), &[]).unwrap();
+        assert_eq!(config.guard.protect[0].name, "shop");
+        let error = load("[guard]\nlog_archive_accounts = [\"x\"]", &[]).unwrap_err().to_string();
+        assert!(error.contains("log_archive_accounts"), "{error}");
+    }
+}

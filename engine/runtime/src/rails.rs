@@ -1,0 +1,62 @@
+//! What is protected, asked before every change: at once by what its parameters say, and just
+//! before it is sent by what AWS says of its targets.
+
+use serde_json::Value;
+use stanch_engine_core::guard::rails;
+use stanch_engine_core::guard::target::Targets;
+use stanch_engine_core::step::{ErrorKind, StepError};
+use stanch_plugins_sdk::ActionContext;
+
+use crate::job::Call;
+use crate::shared::Shared;
+
+/// Whether a call is refused by what its parameters say.
+pub(crate) fn check(shared: &Shared, call: &Call) -> Result<(), StepError> {
+    if !call.effect.is_guarded() {
+        return Ok(());
+    }
+    shared.settings.rails.refuses(&targets(shared, call))
+}
+
+/// Whether a call is refused by what AWS says of its targets. What can't be found out is a no;
+/// what only can't be found out now is asked again.
+pub(crate) async fn survey(
+    shared: &Shared,
+    call: &Call,
+    context: &ActionContext,
+) -> Result<(), StepError> {
+    let targets = targets(shared, call);
+    shared.settings.rails.refuses(&targets)?;
+    let wants = shared.settings.rails.wants(&targets);
+    let action = shared.catalogue.action(&call.action);
+    let action = action.map_err(|message| StepError::permanent("no_such_action", message))?;
+    let asked =
+        tokio::time::timeout(context.timeout.duration(), action.survey(context, &targets, wants));
+    let found = match asked.await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) if matches!(error.kind, ErrorKind::Throttle | ErrorKind::Transient) => {
+            return Err(error.into());
+        }
+        Ok(Err(error)) => return Err(rails::unknown(&targets, &error.to_string())),
+        Err(_) => {
+            let message = "no answer came in time about what the change would touch".to_owned();
+            let (kind, code) = (ErrorKind::Transient, "timeout".to_owned());
+            return Err(StepError { kind, code, message });
+        }
+    };
+    shared.settings.rails.refuses_surveyed(&targets, &found)
+}
+
+/// What a call would touch.
+pub(crate) fn targets(shared: &Shared, call: &Call) -> Targets {
+    let account = call.options.account.as_deref();
+    let operation = call.input.get("operation").and_then(Value::as_str);
+    let params = call.input.get("params").unwrap_or(&Value::Null);
+    let known = operation.and_then(|operation| {
+        let region = call.options.region.as_deref();
+        shared.catalogue.operations().targets(operation, params, account, region)
+    });
+    known.unwrap_or_else(|| {
+        Targets::unknown(operation.unwrap_or(&call.action), account, &call.input)
+    })
+}

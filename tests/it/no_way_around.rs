@@ -1,0 +1,206 @@
+//! Every way from a script to a change goes past the guard: each way round it is tried here, in an
+//! account where people are asked.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use stanch_engine_cli::config::Account;
+use stanch_engine_core::effect::Mode;
+use stanch_engine_runtime::playbooks;
+
+use crate::stage::{Plan, Stage, is_over};
+
+/// What all of the scripts begin with. `cut` is a plan that turns the key off.
+const HEAD: &str = r#"
+const PLAYBOOK = #{ name: "try", title: "Tries to get round the guard", mode: "auto" };
+fn off(status) {
+    change("iam:UpdateAccessKey", #{ UserName: "ci-deploy",
+        AccessKeyId: "AKIAIOSFODNN7EXAMPLE", Status: status }, #{})
+}
+fn cut_off() {
+    aws("iam:UpdateAccessKey", #{ UserName: "ci-deploy",
+        AccessKeyId: "AKIAIOSFODNN7EXAMPLE", Status: "Inactive" })
+}
+"#;
+
+/// Asks about a plan, and is given a yes.
+const ASKED: &str = r#"
+let cut = plan([off("Inactive")]);
+approval("Turn the key off?", #{ plan: cut, approvers: ["role:responder"] });
+"#;
+
+async fn stage() -> Stage {
+    let mut plan = Plan::new().mode(Mode::Ask);
+    plan.ships = false;
+    plan.config.accounts.insert("444455556666".to_owned(), Account::of_mode(Mode::Ask));
+    plan.set().await
+}
+
+/// Runs a script until it waits or is over.
+async fn begun(stage: &Stage, script: &str) -> Value {
+    stage.publish(&format!("{HEAD}{script}")).await;
+    let run = stage.start_for_finding("try").await;
+    stage.run_when(&run, |run| is_over(run) || run["status"] == "waiting").await
+}
+
+fn code(run: &Value) -> &str {
+    run["error"]["code"].as_str().unwrap_or_else(|| panic!("it has no error: {run}"))
+}
+
+fn run_id(run: &Value) -> &str {
+    run["id"].as_str().unwrap()
+}
+
+/// Publishes a script if `check` lets it, and runs it until it waits or is over.
+async fn tried(stage: &Stage, script: &str) -> Option<Value> {
+    let text = format!("{HEAD}{script}");
+    let bundle = playbooks::gather(&text, Path::new(".")).ok()?;
+    playbooks::publish(&stage.runtime, bundle, "test", "inline").await.ok()?;
+    let run = stage.start_for_finding("try").await;
+    Some(stage.run_when(&run, |run| is_over(run) || run["status"] == "waiting").await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_hidden_in_a_closure_is_made_no_sooner() {
+    let stage = stage().await;
+    let mut ran = 0;
+    for script in [
+        "let f = |x| cut_off(); [1].map(f);",
+        "let f = |x| { cut_off(); true }; [1, 2].filter(f);",
+        "let f = |a, b| { cut_off(); 0 }; let l = [2, 1]; l.sort(f);",
+        "let f = |x| execute(plan([off(\"Inactive\")])); [1].map(f);",
+        "let f = Fn(\"cut_off\"); f.call();",
+        "wait_until(\"it is so\", #{ timeout: \"1s\" }, || { cut_off(); true });",
+        "parallel([|| cut_off(), || cut_off()]);",
+        "action(\"aws.call\", #{ operation: \"iam:UpdateAccessKey\", params: #{ \
+            UserName: \"ci-deploy\", AccessKeyId: \"AKIAIOSFODNN7EXAMPLE\", Status: \"Inactive\" } });",
+    ] {
+        // What `check` refuses to publish never runs.
+        if let Some(run) = tried(&stage, script).await {
+            assert!(run["status"] != "succeeded", "{script}: {run}");
+            ran += 1;
+        }
+        assert!(stage.changes().is_empty(), "{script}: {:?}", stage.changes());
+    }
+    assert!(ran >= 5, "only {ran} of them ran");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_looks_changes_nothing() {
+    let stage = stage().await;
+    let change = r#""iam:UpdateAccessKey", #{ UserName: "ci-deploy",
+        AccessKeyId: "AKIAIOSFODNN7EXAMPLE", Status: "Inactive" }"#;
+    let collected = tried(&stage, &format!("collect(\"keys\", {change}, #{{}});")).await;
+    if let Some(run) = collected {
+        stage.over(run_id(&run)).await;
+    }
+    assert!(stage.changes().is_empty());
+    // A probe that would change something, of a change that people did approve.
+    let probed = format!(
+        "let p = plan([change(\"iam:TagUser\", #{{ UserName: \"ci-deploy\", Tags: [] }}, #{{ probe: \
+         probe({change}, \"Anything == 'x'\", #{{ within: \"1s\" }}) }})]); \
+         approval(\"Tag it?\", #{{ plan: p }}); execute(p);"
+    );
+    if let Some(run) = tried(&stage, &probed).await {
+        stage.approve(run_id(&run)).await;
+        stage.over(run_id(&run)).await;
+    }
+    assert!(stage.changes().is_empty(), "{:?}", stage.changes());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_was_put_together_by_hand_is_no_approved_one() {
+    let stage = stage().await;
+    let forged = r#"execute(#{ purpose: "contain", items: [#{ operation: "iam:UpdateAccessKey",
+        params: #{ UserName: "ci-deploy", AccessKeyId: "AKIAIOSFODNN7EXAMPLE", Status: "Inactive" },
+        account: "111122223333", region: "us-east-1", approved: true }] })"#;
+    for script in [forged, &forged.replace(", approved: true", "")] {
+        let run = begun(&stage, script).await;
+        assert_eq!(run["status"], "failed", "{run}");
+        assert!(stage.changes().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_plan_that_is_altered_is_another_plan() {
+    for altered in [
+        "cut.items[0].params.Status = \"Active\";",
+        "cut.items[0].params.UserName = \"somebody\";",
+        "cut.items[0].account = \"444455556666\";",
+        "cut.items[0].region = \"eu-west-1\";",
+        "cut.items[0].operation = \"iam:DeleteAccessKey\"; cut.items[0].params.remove(\"Status\");",
+        "cut.items += off(\"Active\");",
+        "cut.purpose = \"eradicate\";",
+    ] {
+        let stage = stage().await;
+        let run = begun(&stage, &format!("{ASKED}{altered} execute(cut);")).await;
+        stage.approve(run_id(&run)).await;
+        let ended = stage.over(run_id(&run)).await;
+        assert_eq!(code(&ended), "plan_not_approved", "{altered}");
+        assert!(stage.changes().is_empty(), "{altered}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_for_one_execution() {
+    let stage = stage().await;
+    let twice = format!("{ASKED} execute(cut); execute(cut);");
+    let run = begun(&stage, &twice).await;
+    stage.approve(run_id(&run)).await;
+    let ended = stage.over(run_id(&run)).await;
+    assert_eq!(code(&ended), "plan_not_approved");
+    assert!(ended["error"]["message"].as_str().unwrap().contains("one execution"), "{ended}");
+    assert_eq!(stage.changes(), ["iam:UpdateAccessKey"]);
+
+    let beside = format!("{ASKED} parallel([|| execute(cut), || execute(cut)]);");
+    let run = begun(&stage, &beside).await;
+    stage.approve(run_id(&run)).await;
+    assert_eq!(code(&stage.over(run_id(&run)).await), "plan_not_approved");
+    assert!(stage.changes().len() <= 2, "{:?}", stage.changes());
+
+    // Who asks again may do it again.
+    let again = format!("{ASKED} execute(cut); {ASKED} execute(cut);");
+    let before = stage.changes().len();
+    let run = begun(&stage, &again).await;
+    stage.approve(run_id(&run)).await;
+    let waits = |run: &Value| is_over(run) || run["status"] == "waiting";
+    stage.run_when(run_id(&run), waits).await;
+    stage.approve(run_id(&run)).await;
+    assert_eq!(stage.over(run_id(&run)).await["status"], "succeeded");
+    assert_eq!(stage.changes().len(), before + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_for_the_run_that_asked() {
+    let stage = stage().await;
+    let run = begun(&stage, &format!("{ASKED} execute(cut);")).await;
+    stage.approve(run_id(&run)).await;
+    assert_eq!(stage.over(run_id(&run)).await["status"], "succeeded");
+    assert_eq!(stage.changes().len(), 1);
+    // The same plan, in a run that asked nobody.
+    let run = begun(&stage, "execute(plan([off(\"Inactive\")]));").await;
+    assert_eq!(code(&run), "plan_not_approved");
+
+    // A child is a run of its own, whatever its parent hands it.
+    let child = HEAD.replace("\"try\"", "\"child\"") + "execute(inputs.plan);";
+    stage.publish(&child).await;
+    let run = begun(&stage, &format!("{ASKED} run_playbook(\"child\", #{{ plan: cut }});")).await;
+    stage.approve(run_id(&run)).await;
+    assert_eq!(code(&stage.over(run_id(&run)).await), "plan_not_approved");
+    assert_eq!(stage.changes().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_branch_asks_for_itself() {
+    let stage = stage().await;
+    let run = begun(&stage, "parallel([|| cut_off(), || cut_off()]);").await;
+    let pending = stage.mia.list("/approvals?status=pending").await;
+    let of_run = pending.iter().filter(|approval| approval["run_id"] == run["id"]);
+    assert_eq!(of_run.count(), 2);
+    stage.approve(run_id(&run)).await;
+    let no = json!({"decision": "reject", "reason": "once is enough"});
+    let approval = crate::stage::id(&stage.approval(run_id(&run)).await["id"]);
+    stage.mia.post(&format!("/approvals/{approval}/decisions"), &no).await;
+    assert_eq!(code(&stage.over(run_id(&run)).await), "approval_rejected");
+    assert_eq!(stage.changes(), ["iam:UpdateAccessKey"]);
+}
