@@ -380,10 +380,23 @@ async fn listen(node: &Node) -> (String, oneshot::Sender<()>) {
 pub(crate) async fn serve_sandbox(sandbox: Arc<Sandbox>, clock: Arc<dyn Clock>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let answer = move |request| match sandbox.answer(&request, clock.now()) {
-        Answer::Response(response) => Reply::Response(response),
-        Answer::Cut => Reply::Cut,
-    };
+    let answer = move |request| reply(sandbox.answer(&request, clock.now()), &clock);
     tokio::spawn(stanch_engine_server::serve_with(listener, answer, std::future::pending()));
     url
+}
+
+fn reply(answer: Answer, clock: &Arc<dyn Clock>) -> Reply {
+    match answer {
+        Answer::Response(response) => Reply::Response(response),
+        Answer::Cut => Reply::Cut,
+        Answer::Torn(response) => Reply::Torn(response),
+        Answer::Late { after_ms, then } => {
+            let clock = clock.clone();
+            let until = clock.now().plus_ms(i64::try_from(after_ms).unwrap());
+            Reply::Late(Box::pin(async move {
+                clock.sleep_until(until).await;
+                reply(*then, &clock)
+            }))
+        }
+    }
 }

@@ -5,7 +5,7 @@ mod bench;
 
 use std::path::PathBuf;
 
-pub(crate) use aws::Aws;
+pub(crate) use aws::{Aws, Sandbox};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
 

@@ -14,6 +14,7 @@ mod people;
 mod playbooks;
 mod policy;
 mod run;
+mod sandbox;
 mod serve;
 
 use std::process::ExitCode;

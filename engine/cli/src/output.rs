@@ -8,6 +8,11 @@ pub(crate) fn json(value: &Value) {
     println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
+/// Prints JSON in one line.
+pub(crate) fn json_line(value: &Value) {
+    println!("{value}");
+}
+
 /// Prints rows under their headings. A column is a path into the row.
 pub(crate) fn table(rows: &[Value], columns: &[(&str, &str)]) {
     let cell = |row: &Value, path: &str| {

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::response::Response;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 
 /// What an answerer says to a request.
@@ -15,6 +16,10 @@ pub enum Reply {
     Response(http::Response<Bytes>),
     /// The connection is cut without one.
     Cut,
+    /// An answer, and the connection is cut in the middle of its body.
+    Torn(http::Response<Bytes>),
+    /// What is said after a while.
+    Late(BoxFuture<'static, Reply>),
 }
 
 /// Serves the API until `stop` resolves; requests that have begun are answered.
@@ -56,10 +61,25 @@ async fn reply(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_BYTES).await else { return cut() };
-    match answer(http::Request::from_parts(parts, body)) {
-        Reply::Response(response) => response.map(Body::from),
-        Reply::Cut => cut(),
+    let mut reply = answer(http::Request::from_parts(parts, body));
+    loop {
+        reply = match reply {
+            Reply::Response(response) => return response.map(Body::from),
+            Reply::Cut => return cut(),
+            Reply::Torn(response) => return torn(response),
+            Reply::Late(later) => later.await,
+        };
     }
+}
+
+/// An answer whose head promises all of its body, and of which half comes.
+fn torn(response: http::Response<Bytes>) -> Response {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert("content-length", (body.len() + 1).into());
+    let half = body.slice(..body.len() / 2);
+    let broken = std::io::Error::other("the connection is cut");
+    let body = futures_util::stream::iter([Ok(half), Err(broken)]);
+    Response::from_parts(parts, Body::from_stream(body))
 }
 
 /// An answer whose body breaks off at once: the connection is closed in the middle of it.

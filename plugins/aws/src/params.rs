@@ -15,7 +15,7 @@ const DEPTH: usize = 64;
 
 /// Every mistake in the parameters of an operation, each with the path of the value.
 pub(crate) fn mistakes(named: Named, params: &Value) -> Vec<String> {
-    let mut check = Check { model: named.model, found: Vec::new() };
+    let mut check = Check { model: named.model, found: Vec::new(), is_answer: false };
     match (params, named.model.input(named.operation)) {
         (Value::Object(members), Some(shape)) => check.members("", shape, members, 0),
         (Value::Object(members), None) => {
@@ -28,9 +28,25 @@ pub(crate) fn mistakes(named: Named, params: &Value) -> Vec<String> {
     check.found
 }
 
+/// Mistakes in what is to be an answer of the shape `target`: names and types. AWS may leave out
+/// of an answer what it likes, and has values that no model knows.
+pub(crate) fn mistakes_in_answer(
+    model: &'static Model,
+    target: &str,
+    answer: &Value,
+) -> Vec<String> {
+    let mut check = Check { model, found: Vec::new(), is_answer: true };
+    match (answer, model.shape(target)) {
+        (Value::Object(members), Some(shape)) => check.members("", shape, members, 0),
+        _ => check.say("the answer is not an object".to_owned()),
+    }
+    check.found
+}
+
 struct Check {
     model: &'static Model,
     found: Vec<String>,
+    is_answer: bool,
 }
 
 impl Check {
@@ -42,7 +58,7 @@ impl Check {
 
     fn members(&mut self, path: &str, shape: &Shape, given: &Map<String, Value>, depth: usize) {
         for name in &shape.required {
-            if given.get(&**name).is_none_or(Value::is_null) {
+            if !self.is_answer && given.get(&**name).is_none_or(Value::is_null) {
                 self.say(format!("`{}` is missing", within(path, name)));
             }
         }
@@ -87,6 +103,7 @@ impl Check {
                     self.value(&within(path, name), member.unwrap_or(""), value, depth + 1);
                 }
             }
+            (Kind::String, Value::String(_)) if self.is_answer => {}
             (Kind::String, Value::String(text)) => self.string(path, shape, text),
             (kind, value) => match wanted(kind, value) {
                 Some(wanted) => self.say(format!("`{path}` is {}, not {wanted}", what(value))),
@@ -109,7 +126,7 @@ impl Check {
 
     #[expect(clippy::cast_precision_loss, reason = "no length comes near 2^53")]
     fn bound(&mut self, path: &str, of: &str, shape: &Shape, length: usize) {
-        if shape.min.is_some_and(|min| (length as f64) < min) {
+        if !self.is_answer && shape.min.is_some_and(|min| (length as f64) < min) {
             let min = shape.min.unwrap_or_default();
             self.say(format!("`{path}` has {length} {of}, and takes at least {min}"));
         }
@@ -117,7 +134,7 @@ impl Check {
 
     fn range(&mut self, path: &str, shape: &Shape, value: &Value) {
         let Some(number) = value.as_f64().filter(|_| shape.kind != Kind::Timestamp) else { return };
-        if shape.min.is_some_and(|min| number < min) {
+        if !self.is_answer && shape.min.is_some_and(|min| number < min) {
             self.say(format!("`{path}` takes at least {}", shape.min.unwrap_or_default()));
         }
     }

@@ -25,6 +25,13 @@ pub(crate) fn answer(named: Named, value: &mut Value) {
     }
 }
 
+/// Takes the secrets out of an operation's parameters.
+pub(crate) fn params(named: Named, value: &mut Value) {
+    if let Some(shape) = named.model.input(named.operation) {
+        inside(named.model, shape, value);
+    }
+}
+
 fn inside(model: &Model, shape: &Shape, value: &mut Value) {
     if value.is_null() {
         return;

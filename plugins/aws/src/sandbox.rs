@@ -1,36 +1,61 @@
-//! A stand-in for AWS: for `stanch demo`, and for tests that need an AWS that does as it is told.
+//! A stand-in for AWS: for `stanch aws sandbox`, `stanch demo`, and for tests that need an AWS that
+//! does as it is told.
 //!
-//! Owns: reading requests as AWS would, checking them against AWS's models, the state of a small
-//! account, faults on order, and answers in each protocol's form.
+//! Owns: reading requests as AWS would, checking their signatures and holding them against AWS's
+//! models, the state of a small account, faults and answers on order, idempotency tokens, and
+//! answers in each protocol's form.
 //!
 //! Must never: open a socket, read a clock or draw randomness. Whoever listens hands requests in,
 //! with the time.
 //!
 //! Start reading at [`Sandbox::answer`].
 
+mod cbor;
+mod command;
+mod compliance;
+mod control;
 mod demo;
+mod detective;
 mod ec2;
+mod element;
 mod fault;
+mod fill;
 mod finding;
 mod form;
+mod group;
+mod guardduty;
+mod hub;
 mod iam;
 mod json;
+mod keys;
+mod machine;
+mod page;
 mod reply;
 mod request;
+mod rest;
 #[cfg(test)]
 mod round_trip;
+mod route;
+mod scope;
+mod script;
+mod settle;
+mod signature;
 mod ssm;
+mod state;
+mod tokens;
 mod topic;
 mod trail;
 mod trust;
+mod users;
 mod world;
 mod xml;
 
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use http::Request;
 use serde_json::Value;
-use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::time::Timestamp;
 
 pub use fault::{Fault, FaultKind};
@@ -38,28 +63,32 @@ pub use reply::Answer;
 pub use trust::TrustedRole;
 pub use world::Published;
 
-use crate::client::blank;
 use crate::model::{ModelError, ModelStore};
 use crate::settings::StaticCredentials;
-use crate::{effect, params};
-use reply::{Refusal, Reply};
-use request::Asked;
+use reply::Reply;
+use script::Rule;
 use world::World;
 
 /// A stand-in for AWS.
 pub struct Sandbox {
     models: ModelStore,
+    checks_signatures: bool,
+    answers_everything: bool,
     inside: Mutex<Inside>,
 }
 
 struct Inside {
     world: World,
     faults: Vec<Fault>,
+    rules: Vec<Rule>,
     calls: Vec<SandboxCall>,
+    /// Calls that [`Sandbox::fresh_log`] has given out.
+    logged: usize,
+    ahead_ms: i64,
 }
 
 /// A call that reached the sandbox.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SandboxCall {
     /// The operation, such as `iam:UpdateAccessKey`.
     pub operation: String,
@@ -71,6 +100,12 @@ pub struct SandboxCall {
     pub region: String,
     /// The idempotency token, if it carried one.
     pub token: Option<String>,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// The id that it was given.
+    pub request_id: String,
+    /// What came of it: `ok`, AWS's code of a no, or the fault that happened to it.
+    pub outcome: String,
 }
 
 impl Sandbox {
@@ -111,9 +146,61 @@ impl Sandbox {
         finding::event(finding::of_instance(now), now)
     }
 
-    fn of(world: World) -> Result<Self, ModelError> {
-        let inside = Inside { world, faults: Vec::new(), calls: Vec::new() };
-        Ok(Self { models: ModelStore::open(None)?, inside: Mutex::new(inside) })
+    fn of(mut world: World) -> Result<Self, ModelError> {
+        world.keys.add_credentials(Self::runner());
+        let inside = Inside {
+            world,
+            faults: Vec::new(),
+            rules: Vec::new(),
+            calls: Vec::new(),
+            logged: 0,
+            ahead_ms: 0,
+        };
+        Ok(Self {
+            models: ModelStore::open(None)?,
+            checks_signatures: false,
+            answers_everything: false,
+            inside: Mutex::new(inside),
+        })
+    }
+
+    /// Refuses, from now on, what is not signed as AWS demands it: with a key that is known, and
+    /// within a quarter of an hour.
+    #[must_use]
+    pub fn checking_signatures(mut self) -> Self {
+        self.checks_signatures = true;
+        self
+    }
+
+    /// Answers, from now on, whatever is called in the right way: what it does not play with every
+    /// member filled. Otherwise a look at it finds nothing, and a change is refused.
+    #[must_use]
+    pub fn answering_everything(mut self) -> Self {
+        self.answers_everything = true;
+        self
+    }
+
+    /// Takes models from a folder too, as `--models` does.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub fn with_models(mut self, folder: &Path) -> Result<Self, ModelError> {
+        self.models = ModelStore::open(Some(folder))?;
+        Ok(self)
+    }
+
+    /// Knows credentials from now on.
+    pub fn know(&self, credentials: StaticCredentials) {
+        self.inside().world.keys.add_credentials(credentials);
+    }
+
+    /// Takes a script: `{"answers": […], "faults": […], "state": {…}}`
+    /// (`docs/sandbox.md`).
+    ///
+    /// # Errors
+    /// In words, when it can't be one. Nothing of it is taken then.
+    pub fn load(&self, script: Value, now: Timestamp) -> Result<(), String> {
+        state::load(&self.models, &mut self.inside(), script, now)
     }
 
     /// Orders a fault. Of several for one operation, the first ordered comes first.
@@ -126,6 +213,22 @@ impl Sandbox {
         self.inside().calls.clone()
     }
 
+    /// Every call so far as lines of a log, what AWS calls a secret redacted.
+    pub fn log(&self) -> Vec<Value> {
+        self.calls().into_iter().map(|call| control::logged(&self.models, call)).collect()
+    }
+
+    /// The lines of the log that this has not given out before.
+    pub fn fresh_log(&self) -> Vec<Value> {
+        let fresh: Vec<SandboxCall> = {
+            let mut inside = self.inside();
+            let fresh = inside.calls.iter().skip(inside.logged).cloned().collect();
+            inside.logged = inside.calls.len();
+            fresh
+        };
+        fresh.into_iter().map(|call| control::logged(&self.models, call)).collect()
+    }
+
     /// Everything that was published to topics so far.
     pub fn published(&self) -> Vec<Published> {
         self.inside().world.published.clone()
@@ -134,7 +237,21 @@ impl Sandbox {
     /// Adds events to the trail, in the form in which `cloudtrail:LookupEvents` answers them, with
     /// `awsRegion` in the text of each.
     pub fn add_events(&self, events: impl IntoIterator<Item = Value>) {
-        self.inside().world.trail.extend(events);
+        self.inside().world.trail_mut().extend(events);
+    }
+
+    /// Adds a file of CloudTrail to the trail, packed or not, and says how many events it had.
+    ///
+    /// # Errors
+    /// In words, when it is no file of CloudTrail.
+    pub fn add_trail(&self, file: &[u8]) -> Result<usize, String> {
+        let events = trail::of_file(file)?;
+        let count = events.len();
+        let mut inside = self.inside();
+        let trail = inside.world.trail_mut();
+        trail.extend(events);
+        trail::newest_first(trail);
+        Ok(count)
     }
 
     /// Adds a role that can be taken.
@@ -148,56 +265,33 @@ impl Sandbox {
     }
 
     /// Answers a request that arrived at that time.
-    pub fn answer(&self, request: &http::Request<Bytes>, now: Timestamp) -> Answer {
+    pub fn answer(&self, request: &Request<Bytes>, now: Timestamp) -> Answer {
+        if let Some(answer) = control::answer(self, request, now) {
+            return answer;
+        }
         let mut inside = self.inside();
+        let at = now.plus_ms(inside.ahead_ms);
+        inside.world.go_on(at);
         let id = inside.world.next_request_id();
-        let asked = match request::read(&self.models, request) {
-            Ok(asked) => asked,
-            Err((dialect, refusal)) => return Reply { dialect, id, now }.refuse(&refusal),
+        let read = request::read(&self.models, request);
+        let dialect = match &read {
+            Ok(asked) => asked.dialect(),
+            Err((dialect, _)) => *dialect,
         };
-        let reply = Reply { dialect: asked.dialect(), id, now };
-        inside.calls.push(asked.call());
-        let fault = fault::take(&mut inside.faults, &asked.operation());
-        match fault {
-            Some(FaultKind::CutBefore) => Answer::Cut,
-            Some(FaultKind::CutAfterApply) => {
-                let _lost = self.apply(&mut inside.world, &asked, now);
-                Answer::Cut
-            }
-            Some(FaultKind::AcceptWithoutEffect) => {
-                let mut elsewhere = inside.world.clone();
-                let answered = self.apply(&mut elsewhere, &asked, now);
-                inside.world.accept_without_effect(elsewhere);
-                reply.give(&asked, answered)
-            }
-            Some(kind) => reply.refuse(&kind.refusal(asked.dialect())),
-            None => {
-                let answered = self.apply(&mut inside.world, &asked, now);
-                reply.give(&asked, answered)
-            }
-        }
-    }
-
-    fn apply(&self, world: &mut World, asked: &Asked, now: Timestamp) -> Result<Value, Refusal> {
-        trust::admit(world, asked, now)?;
-        let mistakes = params::mistakes(asked.named, &asked.params);
-        if !mistakes.is_empty() {
-            return Err(Refusal::invalid(asked.dialect(), &mistakes.join("; ")));
-        }
-        let before = world.clone();
-        let answered = world.answer(asked, now).unwrap_or_else(|| {
-            // What is not played: a look finds nothing, and a change is refused.
-            if effect::of(asked.named) == Effect::Read {
-                let output = asked.named.operation.output.as_ref();
-                return Ok(blank(asked.named.model, output.map(|output| &*output.shape)));
-            }
-            let why = format!("the sandbox does not play {}", asked.named);
-            Err(Refusal::new(400, "NotImplemented", why))
-        });
-        if answered.is_err() {
-            *world = before;
-        }
-        answered
+        let reply = Reply { dialect, id: id.clone(), now: at };
+        let mut call = match &read {
+            Ok(asked) => asked.call(),
+            Err(_) => SandboxCall { operation: "-".to_owned(), ..SandboxCall::default() },
+        };
+        let (answer, outcome) = match read {
+            Ok(asked) => self.settle(&mut inside, request, &asked, &reply, now),
+            Err((_, refusal)) => (reply.refuse(&refusal), refusal.code().to_owned()),
+        };
+        call.at = at;
+        call.request_id = id;
+        call.outcome = outcome;
+        inside.calls.push(call);
+        answer
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use std::net::SocketAddr;
+
+use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Aws {
@@ -51,4 +53,35 @@ pub(crate) enum Aws {
         #[arg(long, value_name = "DIR")]
         models: Option<PathBuf>,
     },
+    /// Plays AWS on this machine: every service, by AWS's own models.
+    Sandbox(Sandbox),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sandbox {
+    /// The address to listen at.
+    #[arg(long, default_value = "127.0.0.1:4599", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// The account that is played.
+    #[arg(long, default_value = "111122223333", value_name = "N")]
+    pub(crate) account: String,
+    /// Answers, faults and state, in TOML or JSON (docs/sandbox.md).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// A folder with more models, in botocore's layout.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) models: Option<PathBuf>,
+    /// A file that gets a line of JSON for each call.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// Files of CloudTrail, or folders of them, for cloudtrail:LookupEvents.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) trail: Vec<PathBuf>,
+    /// Begins with the account of `stanch demo`.
+    #[arg(long, conflicts_with = "account")]
+    pub(crate) demo: bool,
+    /// Of what is not played, a look finds nothing and a change is refused. Without it, any
+    /// operation is answered in the right shape.
+    #[arg(long)]
+    pub(crate) only_played: bool,
 }

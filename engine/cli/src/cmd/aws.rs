@@ -33,6 +33,10 @@ pub(super) async fn run(common: &Common, what: args::Aws) -> anyhow::Result<Exit
             show(&found, common.json);
             Ok(ExitCode::SUCCESS)
         }
+        args::Aws::Sandbox(args) => {
+            super::sandbox::run(args, common.json).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         args::Aws::Endpoint { service, region, fips, dualstack, models } => {
             let settings = AwsSettings { models_dir: models, ..AwsSettings::default() };
             let aws = Aws::open(&settings)?;

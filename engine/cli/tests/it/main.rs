@@ -14,4 +14,5 @@ mod commands;
 mod demo;
 mod faults;
 mod readme;
+mod sandbox;
 mod serve;

@@ -249,6 +249,10 @@ fn once(
         return Err(ModelError::Broken(format!("the model of `{name}` lacks the shape `{shape}`")));
     }
     read.model.name = name.into();
+    for (name, operation) in &mut read.model.operations {
+        // CloudFront's have a version behind their names, which nobody writes and no request holds.
+        operation.name = name.clone();
+    }
     let loaded: Loaded = Box::leak(Box::new(read));
     kept.insert(name.into(), loaded);
     Ok(loaded)

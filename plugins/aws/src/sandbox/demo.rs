@@ -1,6 +1,7 @@
 //! The demo's story: who is who, and what happened before the finding.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stanch_plugins_sdk::core::time::Timestamp;
@@ -34,7 +35,7 @@ pub(super) fn world(now: Timestamp) -> World {
     let mut world = World::new(ACCOUNT);
     world.users.insert(USER.to_owned(), user(now));
     instance(&mut world, now);
-    world.trail = events(now);
+    world.trail = Arc::new(events(now));
     world.findings = [finding::of_key(now), finding::of_instance(now)]
         .iter()
         .map(finding::as_answered)

@@ -6,6 +6,7 @@ use stanch_plugins_sdk::core::time::Timestamp;
 use super::reply::Refusal;
 use super::request::Asked;
 use super::world::{Placed, World};
+use super::{group, machine};
 use crate::client::value;
 
 type Answered = Result<Value, Refusal>;
@@ -36,7 +37,10 @@ pub(super) fn answer(
         "DeleteSnapshot" => delete_snapshot(world, asked),
         "GetConsoleOutput" => console(world, asked, now),
         "CreateTags" => create_tags(world, asked),
-        _ => return None,
+        _ => {
+            let of_group = group::answer(world, operation, asked);
+            return of_group.or_else(|| machine::answer(world, operation, asked, now));
+        }
     })
 }
 
@@ -129,7 +133,7 @@ fn look<'f>(filter: &'f str, finding: &'f Finding) -> Option<Look<'f>> {
     Some(Box::new(move |thing| texts(thing, path)))
 }
 
-fn texts(value: &Value, path: &str) -> Vec<String> {
+pub(super) fn texts(value: &Value, path: &str) -> Vec<String> {
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
     match (first, value) {
         ("", Value::String(text)) => vec![text.clone()],
@@ -151,6 +155,21 @@ fn reservations(instances: Vec<Value>) -> Value {
     json!({"Reservations": instances.into_iter().map(reservation).collect::<Vec<_>>()})
 }
 
+/// How long a snapshot takes when nobody looks.
+const TAKES_MS: i64 = 60_000;
+
+/// Lets snapshots go on until then.
+pub(super) fn go_on(world: &mut World, now: Timestamp) {
+    for snapshot in &mut world.snapshots {
+        let since = snapshot.value.get("StartTime").and_then(value::timestamp);
+        let since = since.and_then(|since| since.to_millis().ok()).unwrap_or(now.millis());
+        if now.millis() - since >= TAKES_MS {
+            set(&mut snapshot.value, "State", "completed".into());
+            set(&mut snapshot.value, "Progress", "100%".into());
+        }
+    }
+}
+
 /// Takes a snapshot one look further on its way.
 fn progress(snapshot: &mut Placed) {
     let done = snapshot.value.get("Progress").and_then(Value::as_str) != Some("0%");
@@ -159,6 +178,7 @@ fn progress(snapshot: &mut Placed) {
     set(&mut snapshot.value, "Progress", progress.into());
 }
 
+/// Sets a member of an object.
 pub(super) fn set(value: &mut Value, name: &str, to: Value) {
     if let Some(members) = value.as_object_mut() {
         members.insert(name.to_owned(), to);
@@ -200,7 +220,7 @@ fn create_snapshots(world: &mut World, asked: &Asked, now: Timestamp) -> Answere
 }
 
 /// The tags that are asked for of what is created.
-fn tags_for(asked: &Asked, kind: &str) -> Vec<Value> {
+pub(super) fn tags_for(asked: &Asked, kind: &str) -> Vec<Value> {
     let specifications = asked.params.get("TagSpecifications").and_then(Value::as_array);
     let of_kind = specifications.into_iter().flatten();
     let of_kind = of_kind.filter(|s| s.get("ResourceType").is_some_and(|own| own == kind));
@@ -242,7 +262,7 @@ fn create_tags(world: &mut World, asked: &Asked) -> Answered {
 }
 
 /// The thing with an id, whatever it is.
-fn thing_mut<'w>(world: &'w mut World, id: &str) -> Option<&'w mut Value> {
+pub(super) fn thing_mut<'w>(world: &'w mut World, id: &str) -> Option<&'w mut Value> {
     let things = world
         .instances
         .iter_mut()
@@ -255,4 +275,55 @@ fn thing_mut<'w>(world: &'w mut World, id: &str) -> Option<&'w mut Value> {
         |thing: &&mut Placed| names.iter().any(|n| thing.value.get(n).is_some_and(|own| own == id));
     let mut things = things;
     things.find(is_it).map(|thing| &mut thing.value)
+}
+
+/// A kind of thing that has ids.
+#[derive(Clone, Copy)]
+pub(super) enum Kept {
+    Instances,
+    Interfaces,
+    Snapshots,
+    Volumes,
+}
+
+impl Kept {
+    /// The thing with an id, in the region of the call.
+    pub(super) fn find<'w>(
+        self,
+        world: &'w mut World,
+        asked: &Asked,
+        id: &str,
+    ) -> Result<&'w mut Value, Refusal> {
+        let (things, finding) = match self {
+            Self::Instances => (&mut world.instances, &INSTANCES),
+            Self::Interfaces => (&mut world.interfaces, &INTERFACES),
+            Self::Snapshots => (&mut world.snapshots, &SNAPSHOTS),
+            Self::Volumes => (&mut world.volumes, &VOLUMES),
+        };
+        let (_, name, code) = finding.ids;
+        let is_it = |own: &&mut Placed| {
+            own.region == asked.region && own.value.get(name).is_some_and(|own| own == id)
+        };
+        let found = things.iter_mut().find(is_it).map(|own| &mut own.value);
+        found.ok_or_else(|| Refusal::new(400, code, format!("The ID '{id}' does not exist")))
+    }
+}
+
+/// Puts an instance, and the interface that is its first, into security groups.
+pub(super) fn set_groups(world: &mut World, instance: &str, groups: &Value) {
+    let of = |value: &Value, path: &str| value.pointer(path).is_some_and(|own| own == instance);
+    for placed in &mut world.instances {
+        if of(&placed.value, "/InstanceId") {
+            set(&mut placed.value, "SecurityGroups", groups.clone());
+            let interfaces = placed.value.get_mut("NetworkInterfaces");
+            for interface in interfaces.and_then(Value::as_array_mut).into_iter().flatten() {
+                set(interface, "Groups", groups.clone());
+            }
+        }
+    }
+    for placed in &mut world.interfaces {
+        if of(&placed.value, "/Attachment/InstanceId") {
+            set(&mut placed.value, "Groups", groups.clone());
+        }
+    }
 }

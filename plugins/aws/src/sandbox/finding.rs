@@ -1,4 +1,4 @@
-//! GuardDuty: the demo's findings, and whoever asks for them again.
+//! The demo's findings, as GuardDuty tells of them.
 
 use serde_json::{Value, json};
 use stanch_plugins_sdk::core::time::Timestamp;
@@ -7,26 +7,7 @@ use super::demo::{
     ACCOUNT, ATTACKER, DETECTOR, GROUP, INSTANCE, INTERFACE, KEY, REGION, SUBNET, USER, VPC,
 };
 use super::ec2::set;
-use super::reply::Refusal;
-use super::request::Asked;
 use super::trail;
-use super::world::World;
-
-/// Answers for GuardDuty.
-pub(super) fn answer(
-    world: &World,
-    operation: &str,
-    asked: &Asked,
-) -> Option<Result<Value, Refusal>> {
-    (operation == "GetFindings").then(|| {
-        let wanted = asked.texts("FindingIds");
-        let is_wanted = |finding: &&Value| {
-            finding.get("Id").and_then(Value::as_str).is_some_and(|id| wanted.contains(&id))
-        };
-        let found: Vec<&Value> = world.findings.iter().filter(is_wanted).collect();
-        Ok(json!({"Findings": found}))
-    })
-}
 
 /// The event that EventBridge makes of a finding.
 pub(super) fn event(finding: Value, now: Timestamp) -> Value {

@@ -50,9 +50,7 @@ impl<'m> Form<'m> {
     fn wire(&self, name: &str, member: &Member) -> String {
         match self.dialect {
             Dialect::Ec2 => ec2_name(name, member),
-            Dialect::Query | Dialect::Json => {
-                member.location_name.as_deref().unwrap_or(name).to_owned()
-            }
+            _ => member.location_name.as_deref().unwrap_or(name).to_owned(),
         }
     }
 
@@ -132,8 +130,13 @@ pub(super) fn scalar(kind: Kind, text: &str) -> Value {
     }
 }
 
-/// Text with its percent-encoding undone; what is none stays.
+/// Text of a form with its encoding undone; what is none stays.
 pub(super) fn decoded(text: &str) -> String {
+    percent_decoded(&text.replace('+', " "))
+}
+
+/// Text with its percent-encoding undone; what is none stays.
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -146,7 +149,7 @@ pub(super) fn decoded(text: &str) -> String {
                 rest = after;
             }
             _ => {
-                bytes.push(if first == b'+' { b' ' } else { first });
+                bytes.push(first);
                 rest = after;
             }
         }

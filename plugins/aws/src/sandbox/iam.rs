@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use stanch_plugins_sdk::core::time::Timestamp;
 
-use super::reply::Refusal;
+use super::reply::{Dialect, Refusal};
 use super::request::Asked;
+use super::users;
 use super::world::World;
 
 /// A user, its parts in the form in which IAM describes them.
@@ -30,7 +32,12 @@ pub(super) struct User {
 type Answered = Result<Value, Refusal>;
 
 /// Answers for IAM.
-pub(super) fn answer(world: &mut World, operation: &str, asked: &Asked) -> Option<Answered> {
+pub(super) fn answer(
+    world: &mut World,
+    operation: &str,
+    asked: &Asked,
+    now: Timestamp,
+) -> Option<Answered> {
     Some(match operation {
         "GetUser" => user(world, asked).map(|user| json!({"User": user.user})),
         "GetAccessKeyLastUsed" => last_used(world, asked),
@@ -50,7 +57,7 @@ pub(super) fn answer(world: &mut World, operation: &str, asked: &Asked) -> Optio
         "ListUserTags" => list(world, asked, "Tags", |user| {
             user.user.get("Tags").and_then(Value::as_array).cloned().unwrap_or_default()
         }),
-        _ => return None,
+        _ => return users::answer(world, operation, asked, now),
     })
 }
 
@@ -76,7 +83,25 @@ fn key<'u>(user: &'u User, id: &str) -> Option<&'u Value> {
     user.keys.iter().find(|key| key.get("AccessKeyId").is_some_and(|own| own == id))
 }
 
-fn no_such(what: &str, name: &str) -> Refusal {
+/// Refuses a call with a key that was made inactive.
+pub(super) fn key_is_active(world: &World, asked: &Asked) -> Result<(), Refusal> {
+    let own = world.users.values().find_map(|user| key(user, &asked.access_key_id));
+    match own.and_then(|key| key.get("Status")?.as_str()) {
+        Some("Inactive") => {
+            let why = "The security token included in the request is invalid.";
+            let code = match asked.dialect() {
+                Dialect::Ec2 => "AuthFailure",
+                Dialect::RestXml => "InvalidAccessKeyId",
+                Dialect::Query => "InvalidClientTokenId",
+                _ => "UnrecognizedClientException",
+            };
+            Err(Refusal::new(403, code, why))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn no_such(what: &str, name: &str) -> Refusal {
     Refusal::new(404, "NoSuchEntity", format!("The {what} with name {name} cannot be found."))
 }
 
@@ -100,7 +125,7 @@ fn user<'w>(world: &'w World, asked: &Asked) -> Result<&'w User, Refusal> {
     world.users.get(&name).ok_or_else(|| no_such("user", &name))
 }
 
-fn user_mut<'w>(world: &'w mut World, asked: &Asked) -> Result<&'w mut User, Refusal> {
+pub(super) fn user_mut<'w>(world: &'w mut World, asked: &Asked) -> Result<&'w mut User, Refusal> {
     let name = name_of(world, asked)?;
     world.users.get_mut(&name).ok_or_else(|| no_such("user", &name))
 }

@@ -2,8 +2,39 @@
 
 use serde_json::{Map, Value};
 
+use super::reply::Refusal;
 use crate::client::value;
 use crate::model::{Kind, Member, Model, Named, Shape};
+
+/// Reads the body of a request.
+///
+/// # Errors
+/// When it is not an object in JSON.
+pub(super) fn body(named: Named, body: &[u8]) -> Result<Value, Refusal> {
+    let value = parsed(body)?;
+    if !value.is_object() {
+        return Err(no_object());
+    }
+    Ok(match named.model.input(named.operation) {
+        Some(shape) => params(named.model, shape, value),
+        None => value,
+    })
+}
+
+/// Any JSON; nothing at all is an empty object.
+///
+/// # Errors
+/// When it is not JSON.
+pub(super) fn parsed(body: &[u8]) -> Result<Value, Refusal> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body)
+        .map_err(|_| Refusal::new(400, "SerializationException", "the body is not JSON"))
+}
+
+/// A no to a body that is no object.
+pub(super) fn no_object() -> Refusal {
+    Refusal::new(400, "SerializationException", "the body is not an object")
+}
 
 /// Parameters by the names of the model, times as text. What the model does not know keeps its
 /// name, so that it is told when the parameters are checked.
@@ -53,7 +84,18 @@ pub(super) fn answer(named: Named, value: &Value) -> Value {
     }
 }
 
-fn written(model: &Model, shape: &Shape, value: &Value) -> Value {
+/// The part of an answer that stands in its body.
+pub(super) fn body_of_answer(model: &Model, shape: &Shape, value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Some(members) = value.as_object_mut() {
+        let in_body = |name: &str| shape.members.get(name).is_some_and(|m| m.location.is_none());
+        members.retain(|name, _| in_body(name));
+    }
+    written(model, shape, &value)
+}
+
+/// A value by the names on the wire.
+pub(super) fn written(model: &Model, shape: &Shape, value: &Value) -> Value {
     let of = |member: &Member, value| match model.shape(&member.shape) {
         Some(shape) => written(model, shape, value),
         None => Value::Null,

@@ -1,17 +1,23 @@
-//! Requests as AWS reads them: by the scope of the signature, and then by the protocol.
+//! Requests as AWS reads them: which operation they are for, and with which parameters.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use http::Request;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::SandboxCall;
 use super::form::{self, Form};
-use super::json;
 use super::reply::{Dialect, Refusal};
-use crate::model::{Kind, Member, Model, ModelStore, Named};
+use super::route;
+use super::scope::Scope;
+use super::{SandboxCall, cbor, json, rest};
+use crate::model::{Model, ModelStore, Named};
 use crate::safety;
+
+/// Bytes of a body once it is unpacked, at most: as many as are taken unpacked.
+const BODY_BYTES: u64 = 64 << 20;
 
 /// What is asked.
 pub(super) struct Asked {
@@ -19,6 +25,8 @@ pub(super) struct Asked {
     pub(super) named: Named,
     /// Its parameters.
     pub(super) params: Value,
+    /// How it is asked, and is answered.
+    pub(super) dialect: Dialect,
     /// The access key of the signature.
     pub(super) access_key_id: String,
     /// The region of the signature.
@@ -33,7 +41,7 @@ impl Asked {
 
     /// How it is answered.
     pub(super) fn dialect(&self) -> Dialect {
-        dialect(self.named.model)
+        self.dialect
     }
 
     /// A text among the parameters.
@@ -47,24 +55,71 @@ impl Asked {
         items.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
+    /// The idempotency token, if it carries one.
+    pub(super) fn token(&self) -> Option<&str> {
+        safety::token_member(self.named).and_then(|member| self.text(member))
+    }
+
     /// The entry of the log of calls.
     pub(super) fn call(&self) -> SandboxCall {
-        let token = safety::token_member(self.named).and_then(|member| self.text(member));
         SandboxCall {
             operation: self.operation(),
             params: self.params.clone(),
             access_key_id: self.access_key_id.clone(),
             region: self.region.clone(),
-            token: token.map(str::to_owned),
+            token: self.token().map(str::to_owned),
+            ..SandboxCall::default()
         }
     }
 }
 
-fn dialect(model: &Model) -> Dialect {
-    match model.protocol() {
-        "query" => Dialect::Query,
-        "ec2" => Dialect::Ec2,
-        _ => Dialect::Json,
+/// A request, taken apart as far as that is possible without a model.
+pub(super) struct Arrived<'r> {
+    /// The request itself.
+    pub(super) request: &'r Request<Bytes>,
+    /// What the signature says of itself.
+    pub(super) scope: Option<Scope>,
+    /// The path, its bucket in front of it where that stood in the host.
+    pub(super) path: String,
+    /// The query, decoded, without a signature that stands in it.
+    pub(super) query: Vec<(String, String)>,
+    /// The pairs of a form.
+    pub(super) form: BTreeMap<String, String>,
+    /// The body, unpacked.
+    pub(super) body: Bytes,
+}
+
+impl<'r> Arrived<'r> {
+    /// Takes a request apart.
+    ///
+    /// # Errors
+    /// When its body can't be unpacked.
+    pub(super) fn new(request: &'r Request<Bytes>) -> Result<Self, Refusal> {
+        let header = |name: &str| request.headers().get(name)?.to_str().ok();
+        let mut body = request.body().clone();
+        if header("x-amz-content-sha256").is_some_and(|sum| sum.starts_with("STREAMING-")) {
+            body = unchunked(&body).ok_or_else(|| {
+                Refusal::new(400, "IncompleteBody", "the chunks of the body can't be read")
+            })?;
+        }
+        if header("content-encoding").is_some_and(|encodings| encodings.contains("gzip")) {
+            body = unzipped(&body)?;
+        }
+        let query = form::pairs(request.uri().query().unwrap_or_default());
+        let query = query.filter(|(name, _)| !name.starts_with("X-Amz-")).collect();
+        let kind = header("content-type").unwrap_or_default();
+        let form = if kind.starts_with("application/x-www-form-urlencoded") {
+            form::pairs(std::str::from_utf8(&body).unwrap_or_default()).collect()
+        } else {
+            BTreeMap::new()
+        };
+        let path = route::path(request);
+        Ok(Self { request, scope: Scope::of(request), path, query, form, body })
+    }
+
+    /// A header.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.request.headers().get(name)?.as_bytes()).ok()
     }
 }
 
@@ -76,131 +131,79 @@ pub(super) fn read(
     models: &ModelStore,
     request: &Request<Bytes>,
 ) -> Result<Asked, (Dialect, Refusal)> {
-    let unsigned = || Refusal::new(403, "MissingAuthenticationToken", "the request is not signed");
-    let scope = scope(request).ok_or_else(|| (Dialect::Json, unsigned()))?;
-    let body = std::str::from_utf8(request.body()).unwrap_or_default();
-    let pairs: BTreeMap<String, String> = form::pairs(body).collect();
-    let candidates = models.named_like(scope.service);
-    let header = |name: &str| request.headers().get(name)?.to_str().ok();
-    let target = header("x-amz-target").and_then(|target| target.rsplit('.').next());
-    let action = target.or_else(|| pairs.get("Action").map(String::as_str));
-    let found = candidates.iter().find_map(|service| match action {
-        Some(action) => models.operation(&format!("{service}:{action}")).ok(),
-        None => by_path(models, service, request),
-    });
-    let first = candidates.first().and_then(|service| models.service(service).ok());
-    let named = found.ok_or_else(|| {
-        let what = action.unwrap_or(request.uri().path());
-        let refusal = Refusal::new(400, "InvalidAction", format!("there is no operation {what}"));
-        (first.map_or(Dialect::Json, dialect), refusal)
-    })?;
-    let params = match (dialect(named.model), target) {
-        (Dialect::Json, Some(_)) => of_json(named, body),
-        (Dialect::Json, None) => of_path(named, request, body),
-        (dialect, _) => Form::new(named.model, dialect, pairs.clone())
-            .params(named.model.input(named.operation)),
+    let arrived = Arrived::new(request).map_err(|refusal| (Dialect::Json, refusal))?;
+    let (named, dialect) = route::find(models, &arrived)?;
+    let params = params(named, dialect, &arrived).map_err(|refusal| (dialect, refusal))?;
+    let (access_key_id, region) = match arrived.scope {
+        Some(scope) => (scope.key, scope.region),
+        None => (String::new(), "us-east-1".to_owned()),
     };
-    let params = params.map_err(|refusal| (dialect(named.model), refusal))?;
-    let (access_key_id, region) = (scope.key.to_owned(), scope.region.to_owned());
-    Ok(Asked { named, params, access_key_id, region })
+    Ok(Asked { named, params, dialect, access_key_id, region })
 }
 
-struct Scope<'r> {
-    key: &'r str,
-    region: &'r str,
-    service: &'r str,
-}
-
-/// The scope of a signature
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>).
-fn scope(request: &Request<Bytes>) -> Option<Scope<'_>> {
-    let header = request.headers().get(http::header::AUTHORIZATION)?.to_str().ok()?;
-    let (_, credential) = header.strip_prefix("AWS4-HMAC-SHA256")?.split_once("Credential=")?;
-    let mut parts = credential.split(',').next()?.split('/');
-    let (key, _day) = (parts.next()?, parts.next()?);
-    Some(Scope { key, region: parts.next()?, service: parts.next()? })
-}
-
-fn of_json(named: Named, body: &str) -> Result<Value, Refusal> {
-    let body = if body.is_empty() { "{}" } else { body };
-    let value = serde_json::from_str(body)
-        .map_err(|_| Refusal::new(400, "SerializationException", "the body is not JSON"))?;
-    Ok(match named.model.input(named.operation) {
-        Some(shape) => json::params(named.model, shape, value),
-        None => value,
-    })
-}
-
-/// The operation of a service that a method and a path stand for: of several, the one with the
-/// fewest labels, since it says the most.
-fn by_path(models: &ModelStore, service: &str, request: &Request<Bytes>) -> Option<Named> {
-    let model = models.service(service).ok()?;
-    let found = model.operations.values().filter_map(|operation| {
-        let same_method = *operation.http.method == *request.method().as_str();
-        let labels = labels(&operation.http.request_uri, request.uri().path());
-        labels.filter(|_| same_method).map(|labels| (labels.len(), operation))
-    });
-    let (_, operation) = found.min_by_key(|(labels, _)| *labels)?;
-    models.operation(&format!("{service}:{}", operation.name)).ok()
-}
-
-/// The labels of a path that a template fits.
-fn labels(template: &str, path: &str) -> Option<Vec<(String, String)>> {
-    let template = template.split('?').next()?;
-    let (template, path) = (template.trim_matches('/'), path.trim_matches('/'));
-    let (mut found, mut parts) = (Vec::new(), path.split('/'));
-    for segment in template.split('/') {
-        let label = segment.strip_prefix('{').and_then(|label| label.strip_suffix('}'));
-        match label {
-            Some(label) if label.ends_with('+') => {
-                let rest = parts.by_ref().collect::<Vec<_>>().join("/");
-                found.push((label.trim_end_matches('+').to_owned(), form::decoded(&rest)));
-            }
-            Some(label) => found.push((label.to_owned(), form::decoded(parts.next()?))),
-            None => parts.next().filter(|part| *part == segment).map(drop)?,
+fn params(named: Named, dialect: Dialect, arrived: &Arrived<'_>) -> Result<Value, Refusal> {
+    let Named { model, operation, .. } = named;
+    match dialect {
+        Dialect::Query | Dialect::Ec2 => {
+            let mut pairs = arrived.form.clone();
+            pairs.extend(arrived.query.iter().cloned());
+            Form::new(model, dialect, pairs).params(model.input(operation))
         }
+        Dialect::Json => json::body(named, &arrived.body),
+        Dialect::Cbor => cbor::params(&arrived.body),
+        Dialect::RestJson | Dialect::RestXml => rest::params(named, dialect, arrived),
     }
-    parts.next().is_none().then_some(found)
 }
 
-/// The parameters of a request whose path, query and headers hold some of them.
-fn of_path(named: Named, request: &Request<Bytes>, body: &str) -> Result<Value, Refusal> {
-    let Value::Object(mut params) = of_json(named, body)? else { return Ok(Value::Null) };
-    let shape = named.model.input(named.operation);
-    let query: Vec<_> = form::pairs(request.uri().query().unwrap_or_default()).collect();
-    let labels: Map<String, Value> =
-        labels(&named.operation.http.request_uri, request.uri().path())
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(name, value)| (name, value.into()))
-            .collect();
-    for (name, member) in shape.into_iter().flat_map(|shape| &shape.members) {
-        let wire = json::wire_name(name, member);
-        let value = match member.location.as_deref() {
-            Some("uri") => labels.get(wire).cloned(),
-            Some("querystring") => of_query(named.model, member, wire, &query),
-            _ => None,
-        };
-        if let Some(value) = value {
-            params.insert(name.to_string(), value);
-        }
+/// How a model is spoken with, where a request does not say.
+pub(super) fn dialect(model: &Model) -> Dialect {
+    match model.protocol() {
+        "query" => Dialect::Query,
+        "ec2" => Dialect::Ec2,
+        "rest-json" => Dialect::RestJson,
+        "rest-xml" => Dialect::RestXml,
+        "smithy-rpc-v2-cbor" => Dialect::Cbor,
+        _ => Dialect::Json,
     }
-    Ok(Value::Object(params))
 }
 
-fn of_query(
-    model: &Model,
-    member: &Member,
-    wire: &str,
-    query: &[(String, String)],
-) -> Option<Value> {
-    let kind = model.shape(&member.shape)?.kind;
-    let mut values = query.iter().filter(|(name, _)| name == wire).map(|(_, value)| value);
-    match kind {
-        Kind::List => {
-            let items: Vec<Value> = values.map(|value| value.as_str().into()).collect();
-            (!items.is_empty()).then_some(Value::Array(items))
+fn unzipped(body: &Bytes) -> Result<Bytes, Refusal> {
+    let mut unpacked = Vec::new();
+    let mut from = GzDecoder::new(&**body).take(BODY_BYTES + 1);
+    let read = from.read_to_end(&mut unpacked).map(|_| unpacked.len() as u64);
+    match read {
+        Ok(length) if length <= BODY_BYTES => Ok(unpacked.into()),
+        _ => Err(Refusal::new(400, "InvalidRequest", "the body can't be unpacked")),
+    }
+}
+
+/// The content of a body that comes in signed or unsigned chunks
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>).
+fn unchunked(body: &[u8]) -> Option<Bytes> {
+    let (mut content, mut rest) = (Vec::new(), body);
+    loop {
+        let end = rest.windows(2).position(|two| two == b"\r\n")?;
+        let (line, after) = rest.split_at_checked(end)?;
+        let line = std::str::from_utf8(line).ok()?;
+        let size = usize::from_str_radix(line.split(';').next()?.trim(), 16).ok()?;
+        if size == 0 {
+            return Some(content.into());
         }
-        kind => values.next().map(|value| form::scalar(kind, value)),
+        let (chunk, after) = after.get(2..)?.split_at_checked(size)?;
+        content.extend_from_slice(chunk);
+        rest = after.strip_prefix(b"\r\n")?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_put_together() {
+        let body = b"5;chunk-signature=ab\r\nhello\r\n6\r\n world\r\n0\r\nx-amz-checksum:1\r\n\r\n";
+        assert_eq!(unchunked(body).as_deref(), Some(&b"hello world"[..]));
+        assert_eq!(unchunked(b"5\r\nhel"), None);
+        assert_eq!(unchunked(b"ffffffffffffffff\r\nhel"), None);
     }
 }

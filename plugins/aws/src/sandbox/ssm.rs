@@ -5,7 +5,8 @@
 use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::time::Timestamp;
 
-use super::ec2::set;
+use super::command;
+use super::ec2::set_groups;
 use super::reply::Refusal;
 use super::request::Asked;
 use super::world::{Placed, World};
@@ -45,10 +46,10 @@ pub(super) struct Execution {
     id: String,
     region: String,
     parameters: Value,
-    token: Option<String>,
     started: Timestamp,
     done: usize,
     failure: Option<String>,
+    stopped: bool,
 }
 
 type Answered = Result<Value, Refusal>;
@@ -63,7 +64,10 @@ pub(super) fn answer(
     match operation {
         "StartAutomationExecution" => Some(start(world, asked, now)),
         "GetAutomationExecution" => Some(look(world, asked)),
-        _ => None,
+        "StopAutomationExecution" => Some(stop(world, asked)),
+        "DescribeAutomationExecutions" => Some(list(world, asked)),
+        "DescribeAutomationStepExecutions" => Some(list_steps(world, asked)),
+        _ => command::answer(world, operation, asked, now),
     }
 }
 
@@ -75,25 +79,16 @@ fn start(world: &mut World, asked: &Asked, now: Timestamp) -> Answered {
     }
     let parameters = asked.params.get("Parameters").cloned().unwrap_or_default();
     check(&parameters)?;
-    let token = asked.text("ClientToken").map(str::to_owned);
-    let earlier = world.executions.iter().find(|e| token.is_some() && e.token == token);
-    if let Some(earlier) = earlier {
-        if earlier.parameters == parameters {
-            return Ok(json!({"AutomationExecutionId": earlier.id}));
-        }
-        let why = "the token was used with other parameters";
-        return Err(Refusal::new(400, "IdempotentParameterMismatch", why));
-    }
     let id = world.next_uuid();
     world.executions.push(Execution {
         hollow: false,
         id: id.clone(),
         region: asked.region.clone(),
         parameters,
-        token,
         started: now,
         done: 0,
         failure: None,
+        stopped: false,
     });
     Ok(json!({"AutomationExecutionId": id}))
 }
@@ -118,21 +113,106 @@ fn first<'p>(parameters: &'p Value, name: &str) -> Option<&'p str> {
     parameters.get(name)?.get(0)?.as_str()
 }
 
-fn look(world: &mut World, asked: &Asked) -> Answered {
-    let id = asked.text("AutomationExecutionId").unwrap_or_default();
-    let is_it = |e: &Execution| e.id == id && e.region == asked.region;
-    let mut execution = world.executions.iter().find(|e| is_it(e)).cloned().ok_or_else(|| {
-        let why = format!("There is no automation execution {id}");
-        Refusal::new(400, "AutomationExecutionNotFoundException", why)
-    })?;
-    let steps = steps_of(&execution);
-    if execution.failure.is_none()
-        && let Some(step) = steps.get(execution.done)
-    {
-        match take_step(world, &execution, step) {
+/// How long a step takes when nobody looks.
+const STEP_MS: i64 = 30_000;
+
+/// Lets automations go on until then.
+pub(super) fn go_on(world: &mut World, now: Timestamp) {
+    for at in 0..world.executions.len() {
+        let Some(execution) = world.executions.get(at).cloned() else { continue };
+        let due = now.ms_since(execution.started).div_euclid(STEP_MS);
+        let due = usize::try_from(due).unwrap_or(0);
+        let mut execution = execution;
+        while execution.done < due && execution.is_going_on() {
+            advance(world, &mut execution);
+        }
+        if let Some(kept) = world.executions.get_mut(at) {
+            *kept = execution;
+        }
+    }
+}
+
+fn advance(world: &mut World, execution: &mut Execution) {
+    if let Some(step) = steps_of(execution).get(execution.done) {
+        match take_step(world, execution, step) {
             Ok(()) => execution.done += 1,
             Err(why) => execution.failure = Some(why),
         }
+    }
+}
+
+impl Execution {
+    fn is_going_on(&self) -> bool {
+        self.failure.is_none() && !self.stopped && self.done < steps_of(self).len()
+    }
+}
+
+fn find(world: &World, asked: &Asked) -> Result<Execution, Refusal> {
+    let id = asked.text("AutomationExecutionId").unwrap_or_default();
+    let is_it = |e: &&Execution| e.id == id && e.region == asked.region;
+    world.executions.iter().find(is_it).cloned().ok_or_else(|| {
+        let why = format!("There is no automation execution {id}");
+        Refusal::new(400, "AutomationExecutionNotFoundException", why)
+    })
+}
+
+/// Ends it where it stands, whatever the type of the wish is.
+fn stop(world: &mut World, asked: &Asked) -> Answered {
+    let id = find(world, asked)?.id;
+    for execution in world.executions.iter_mut().filter(|e| e.id == id && e.is_going_on()) {
+        execution.stopped = true;
+    }
+    Ok(Value::Null)
+}
+
+fn list(world: &World, asked: &Asked) -> Answered {
+    let filters = asked.params.get("Filters").and_then(Value::as_array);
+    let here = world.executions.iter().filter(|e| e.region == asked.region);
+    let all = here.map(|e| described(e, steps_of(e))).filter(|execution| {
+        filters.into_iter().flatten().all(|filter| {
+            let member = match filter.get("Key").and_then(Value::as_str).unwrap_or_default() {
+                "ExecutionId" => "AutomationExecutionId",
+                "ExecutionStatus" => "AutomationExecutionStatus",
+                "DocumentNamePrefix" => "DocumentName",
+                _ => return true,
+            };
+            let own = execution.get(member).and_then(Value::as_str).unwrap_or_default();
+            let wanted = filter.get("Values").and_then(Value::as_array).into_iter().flatten();
+            wanted.filter_map(Value::as_str).any(|wanted| own.starts_with(wanted))
+        })
+    });
+    let names = [
+        "AutomationExecutionId",
+        "DocumentName",
+        "DocumentVersion",
+        "AutomationExecutionStatus",
+        "ExecutionStartTime",
+        "Outputs",
+        "FailureMessage",
+        "Mode",
+    ];
+    let short = all.map(|whole| {
+        let members = names
+            .iter()
+            .map(|name| ((*name).to_owned(), whole.get(name).cloned().unwrap_or_default()));
+        Value::Object(members.collect())
+    });
+    Ok(json!({"AutomationExecutionMetadataList": short.collect::<Vec<_>>()}))
+}
+
+fn list_steps(world: &World, asked: &Asked) -> Answered {
+    let execution = find(world, asked)?;
+    let whole = described(&execution, steps_of(&execution));
+    Ok(json!({"StepExecutions": whole.get("StepExecutions")}))
+}
+
+fn look(world: &mut World, asked: &Asked) -> Answered {
+    let id = asked.text("AutomationExecutionId").unwrap_or_default();
+    let is_it = |e: &Execution| e.id == id && e.region == asked.region;
+    let mut execution = find(world, asked)?;
+    let steps = steps_of(&execution);
+    if execution.is_going_on() {
+        advance(world, &mut execution);
     }
     if let Some(kept) = world.executions.iter_mut().find(|e| is_it(e)) {
         *kept = execution.clone();
@@ -151,6 +231,7 @@ fn described(execution: &Execution, steps: &[&str]) -> Value {
     let status = |at: usize| match (&execution.failure, at) {
         (_, at) if at < execution.done => "Success",
         (Some(_), at) if at == execution.done => "Failed",
+        (None, _) if execution.stopped => "Cancelled",
         (None, at) if at == execution.done => "InProgress",
         _ => "Pending",
     };
@@ -161,6 +242,7 @@ fn described(execution: &Execution, steps: &[&str]) -> Value {
     let whole = match &execution.failure {
         Some(_) => "Failed",
         None if over => "Success",
+        None if execution.stopped => "Cancelled",
         None => "InProgress",
     };
     let report = steps.last().map(|name| format!("{name}.Output")).unwrap_or_default();
@@ -199,13 +281,13 @@ fn take_step(world: &mut World, execution: &Execution, step: &str) -> Result<(),
         }
         "AttachAllAccessSecurityGroup" | "AttachContainmentSecurityGroup" => {
             let group = group(world, execution, &found, step);
-            move_to(world, instance, &json!([group]));
+            set_groups(world, instance, &json!([group]));
         }
         "RestoreSecurityGroups" => {
             let groups = world.backups.remove(instance).ok_or_else(|| {
                 format!("There is no backup of the security groups of {instance}")
             })?;
-            move_to(world, instance, &groups);
+            set_groups(world, instance, &groups);
         }
         _ => {}
     }
@@ -239,22 +321,4 @@ fn group(world: &mut World, execution: &Execution, instance: &Value, step: &str)
         group_id
     });
     json!({"GroupId": group_id, "GroupName": name})
-}
-
-fn move_to(world: &mut World, instance: &str, groups: &Value) {
-    let of = |value: &Value, path: &str| value.pointer(path).is_some_and(|own| own == instance);
-    for placed in &mut world.instances {
-        if of(&placed.value, "/InstanceId") {
-            set(&mut placed.value, "SecurityGroups", groups.clone());
-            let interfaces = placed.value.get_mut("NetworkInterfaces");
-            for interface in interfaces.and_then(Value::as_array_mut).into_iter().flatten() {
-                set(interface, "Groups", groups.clone());
-            }
-        }
-    }
-    for placed in &mut world.interfaces {
-        if of(&placed.value, "/Attachment/InstanceId") {
-            set(&mut placed.value, "Groups", groups.clone());
-        }
-    }
 }

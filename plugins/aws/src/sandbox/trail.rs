@@ -1,5 +1,8 @@
 //! CloudTrail: what happened, looked up by one attribute.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use stanch_plugins_sdk::core::time::Timestamp;
 
@@ -83,6 +86,84 @@ pub(super) fn event(record: &Value, resources: &Value) -> Value {
         "Resources": resources,
         "CloudTrailEvent": record.to_string(),
     })
+}
+
+/// Bytes of a file once it is unpacked, at most. CloudTrail's own have some hundred kilobytes.
+const FILE_BYTES: u64 = 256 << 20;
+
+/// Events from a file of CloudTrail.
+///
+/// # Errors
+/// In words, when it is none.
+pub(super) fn of_file(file: &[u8]) -> Result<Vec<Value>, String> {
+    let mut text = Vec::new();
+    if file.starts_with(&[0x1f, 0x8b]) {
+        let mut from = GzDecoder::new(file).take(FILE_BYTES);
+        from.read_to_end(&mut text).map_err(|error| format!("it can't be unpacked: {error}"))?;
+    } else {
+        text.extend_from_slice(file);
+    }
+    let read: Value = serde_json::from_slice(&text).map_err(|error| format!("no JSON: {error}"))?;
+    of_records(match read {
+        Value::Array(records) => records,
+        one => vec![one],
+    })
+}
+
+/// Events as `LookupEvents` answers them, from what CloudTrail's files hold: records, or objects
+/// with `Records` in them.
+///
+/// # Errors
+/// In words, when something is no event.
+pub(super) fn of_records(given: Vec<Value>) -> Result<Vec<Value>, String> {
+    let mut events = Vec::new();
+    for one in given {
+        let records = match one.get("Records") {
+            Some(Value::Array(records)) => records.clone(),
+            _ => vec![one],
+        };
+        for record in records {
+            if record.get("eventName").is_none() || record.get("eventTime").is_none() {
+                let keys = record.as_object().map(|members| members.keys().cloned().collect());
+                let keys: Vec<String> = keys.unwrap_or_default();
+                return Err(format!(
+                    "an event of CloudTrail has `eventName` and `eventTime`; one has only {}",
+                    keys.join(", ")
+                ));
+            }
+            events.push(event(&record, &resources_of(&record)));
+        }
+    }
+    Ok(events)
+}
+
+/// The resources that a record names, in the form of an answer.
+fn resources_of(record: &Value) -> Value {
+    let named = record.get("resources").and_then(Value::as_array).into_iter().flatten();
+    let of_list = named.map(|resource| {
+        let part = |name: &str| resource.get(name).cloned().unwrap_or_default();
+        json!({"ResourceType": part("type"), "ResourceName": part("ARN")})
+    });
+    let parameters = record.get("requestParameters");
+    let of_parameters = PARAMETERS.iter().filter_map(|(parameter, kind)| {
+        let name = parameters?.get(parameter)?.as_str()?;
+        Some(json!({"ResourceType": kind, "ResourceName": name}))
+    });
+    of_list.chain(of_parameters).collect()
+}
+
+/// Parameters that name a resource, and of which type.
+const PARAMETERS: [(&str, &str); 5] = [
+    ("userName", "AWS::IAM::User"),
+    ("roleName", "AWS::IAM::Role"),
+    ("bucketName", "AWS::S3::Bucket"),
+    ("instanceId", "AWS::EC2::Instance"),
+    ("groupId", "AWS::EC2::SecurityGroup"),
+];
+
+/// Puts events in the order in which they are answered.
+pub(super) fn newest_first(events: &mut [Value]) {
+    events.sort_by_key(|event| std::cmp::Reverse(event.get("EventTime").and_then(millis)));
 }
 
 /// A time as CloudTrail writes it: whole seconds.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stanch_plugins_sdk::core::time::Timestamp;
 
 use super::iam;
+use super::keys::Key;
 use super::reply::Refusal;
 use super::request::Asked;
 use super::trail;
@@ -149,6 +150,9 @@ fn assume(world: &mut World, asked: &Asked, now: Timestamp) -> Answered {
         "SourceIdentity": asked.text("SourceIdentity"),
     });
     world.sessions.push(session);
+    let secret = format!("secret-of-{key}");
+    let token = Some(format!("token-of-{key}"));
+    world.keys.add(key, Key { secret, session_token: token, expires_at: Some(until) });
     Ok(answer)
 }
 

@@ -1,16 +1,23 @@
 //! What there is in the sandbox's account, and who answers for it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use stanch_plugins_sdk::core::time::Timestamp;
 
+use super::command::Command;
+use super::compliance::Verdict;
 use super::iam::User;
+use super::keys::Keys;
 use super::reply::Refusal;
 use super::request::Asked;
 use super::ssm::Execution;
+use super::tokens::Tokens;
 use super::trust::{Session, TrustedRole};
-use super::{ec2, finding, iam, ssm, topic, trail, trust};
+use super::{
+    command, compliance, detective, ec2, guardduty, hub, iam, ssm, topic, trail, trust,
+};
 
 /// A message that was published to a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,11 +69,23 @@ pub(super) struct World {
     /// What the groups of contained instances were, by instance.
     pub(super) backups: BTreeMap<String, Value>,
     /// What happened in it, the newest first.
-    pub(super) trail: Vec<Value>,
+    pub(super) trail: Arc<Vec<Value>>,
     /// GuardDuty's findings.
     pub(super) findings: Vec<Value>,
+    /// Security Hub's findings.
+    pub(super) hub: Vec<Value>,
+    /// Detective's investigations.
+    pub(super) investigations: Vec<Value>,
+    /// Commands on instances.
+    pub(super) commands: Vec<Command>,
+    /// What Config says of resources.
+    pub(super) verdicts: Vec<Verdict>,
     /// What was published to its topics.
     pub(super) published: Vec<Published>,
+    /// The keys that requests are signed with.
+    pub(super) keys: Keys,
+    /// The idempotency tokens that were used.
+    pub(super) tokens: Tokens,
     requests: u64,
     ids: u64,
 }
@@ -88,9 +107,15 @@ impl World {
             snapshots: Vec::new(),
             executions: Vec::new(),
             backups: BTreeMap::new(),
-            trail: Vec::new(),
+            trail: Arc::default(),
             findings: Vec::new(),
+            hub: Vec::new(),
+            investigations: Vec::new(),
+            commands: Vec::new(),
+            verdicts: Vec::new(),
             published: Vec::new(),
+            keys: Keys::default(),
+            tokens: Tokens::default(),
             requests: 0,
             ids: 0,
         }
@@ -114,6 +139,24 @@ impl World {
         uuid(0x1d00_0000, self.ids)
     }
 
+    /// The trail, to be added to.
+    pub(super) fn trail_mut(&mut self) -> &mut Vec<Value> {
+        Arc::make_mut(&mut self.trail)
+    }
+
+    /// Lets what goes on by itself go on until then.
+    pub(super) fn go_on(&mut self, now: Timestamp) {
+        ssm::go_on(self, now);
+        command::go_on(self, now);
+        detective::go_on(self, now);
+        ec2::go_on(self, now);
+    }
+
+    /// Refuses a call with a key that was made inactive.
+    pub(super) fn key_is_active(&self, asked: &Asked) -> Result<(), Refusal> {
+        iam::key_is_active(self, asked)
+    }
+
     /// Keeps of what would have come of a call only what makes it look accepted: the automations
     /// that it started, which then do nothing.
     pub(super) fn accept_without_effect(&mut self, would_be: Self) {
@@ -122,6 +165,7 @@ impl World {
             execution.hollow = true;
             execution
         }));
+        self.tokens = would_be.tokens;
         self.ids = would_be.ids;
     }
 
@@ -133,13 +177,16 @@ impl World {
     ) -> Option<Result<Value, Refusal>> {
         let operation = &*asked.named.operation.name;
         match &*asked.named.model.name {
-            "iam" => iam::answer(self, operation, asked),
+            "iam" => iam::answer(self, operation, asked, now),
             "sts" => trust::answer(self, operation, asked, now),
             "ec2" => ec2::answer(self, operation, asked, now),
             "ssm" => ssm::answer(self, operation, asked, now),
             "cloudtrail" => trail::answer(self, operation, asked),
             "sns" => topic::answer(self, operation, asked),
-            "guardduty" => finding::answer(self, operation, asked),
+            "guardduty" => guardduty::answer(self, operation, asked, now),
+            "securityhub" => hub::answer(self, operation, asked, now),
+            "detective" => detective::answer(self, operation, asked, now),
+            "config" => compliance::answer(self, operation, asked, now),
             _ => None,
         }
     }

@@ -135,6 +135,7 @@ async fn a_runbook_that_fails_says_why() {
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Permanent, "automation_failed"));
     assert!(error.message.contains("i-0"), "{error}");
     let wrong = runbook("Destroy", INSTANCE);
+    let context = ActionContext { token: uuid::Uuid::from_u128(9), ..context };
     let wrong = call(&aws).run(&context, &wrong).await.unwrap_err();
     assert_eq!(wrong.code, "InvalidAutomationExecutionParametersException");
 }

@@ -321,7 +321,7 @@ async fn an_operation_that_is_not_played_finds_nothing_and_changes_nothing() {
     let account = json!({"AccountId": ACCOUNT});
     let read = done(&aws, &context, "organizations:DescribeAccount", account).await;
     assert_eq!(read.value, json!({"Account": null}));
-    let user = json!({"UserName": "ci-deploy", "GroupName": "g"});
-    let refused = attempt(&aws, &context, "iam:RemoveUserFromGroup", user).await.unwrap_err();
+    let key = json!({"KeyId": "k"});
+    let refused = attempt(&aws, &context, "kms:DisableKey", key).await.unwrap_err();
     assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Permanent, "NotImplemented"));
 }

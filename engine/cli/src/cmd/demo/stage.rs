@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stanch_engine_runtime::{playbooks, system};
-use stanch_engine_server::Reply;
-use stanch_plugins_aws::sandbox::{Answer, Sandbox};
+use stanch_plugins_aws::sandbox::Sandbox;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
+use crate::cmd::sandbox;
 use crate::config::{Account, Config, Notify};
 use crate::shipped;
 use crate::wiring::{self, Seams};
@@ -42,7 +42,7 @@ impl Stage {
     /// Sets it up in a fresh folder.
     pub(super) async fn set(dir: &Path) -> anyhow::Result<Self> {
         let world = system::world();
-        let aws = Arc::new(Sandbox::demo(world.now())?);
+        let aws = Arc::new(Sandbox::demo(world.now())?.checking_signatures());
         let aws_url = play_aws(aws.clone()).await?;
         let config = config(dir, aws_url);
         let seams = Seams { credentials: Some(Sandbox::runner()), ..Seams::default() };
@@ -94,11 +94,7 @@ fn config(dir: &Path, aws_url: String) -> Config {
 async fn play_aws(sandbox: Arc<Sandbox>) -> anyhow::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let clock = system::world().clock;
-    let answer = move |request| match sandbox.answer(&request, clock.now()) {
-        Answer::Response(response) => Reply::Response(response),
-        Answer::Cut => Reply::Cut,
-    };
+    let answer = sandbox::answerer(sandbox, system::world().clock);
     tokio::task::spawn(stanch_engine_server::serve_with(listener, answer, std::future::pending()));
     Ok(url)
 }
