@@ -2,8 +2,10 @@
 errors as it would with AWS. Each function whose name begins with `check_` is one case."""
 
 import json
+import socket
 import sys
 import time
+import traceback
 import urllib.request
 
 import boto3
@@ -16,6 +18,12 @@ ACCOUNT = "111122223333"
 
 # Retries and waiters pause; the sandbox goes on each time that it is looked at.
 time.sleep = lambda seconds: None
+
+# S3 Control puts the account in front of the host, and no resolver knows of this one.
+resolve = socket.getaddrinfo
+socket.getaddrinfo = lambda host, *more, **named: resolve(
+    host.removeprefix(f"{ACCOUNT}."), *more, **named
+)
 
 
 def client(service, key=KEY, secret=SECRET, attempts=1, region="us-east-1", **more):
@@ -241,17 +249,24 @@ def check_rest_xml():
 
 
 def check_cbor():
-    watch = client("cloudwatch")
+    events = client("eventbridgev2")
     kinds = []
-    watch.meta.events.register("before-send", lambda request, **_: kinds.append(request.headers["Content-Type"]))
-    watch.put_metric_data(Namespace="IR", MetricData=[{"MetricName": "m", "Value": 1.5}])
-    answer = watch.describe_alarms(AlarmNames=["a"])
-    assert len(answer["MetricAlarms"]) == 1 and answer["MetricAlarms"][0]["StateUpdatedTimestamp"].year > 2000
+    seen = lambda request, **_: kinds.append(request.headers["Content-Type"])
+    events.meta.events.register("before-send", seen)
+    made = events.create_event_bus(Name="ir", Tags={"team": "ü"})
+    assert made["ResponseMetadata"]["HTTPStatusCode"] == 200, made
+    buses = [bus for page in events.get_paginator("list_event_buses").paginate() for bus in page["EventBuses"]]
+    assert len(buses) == 1, buses
+    refused(lambda: client("eventbridgev2", parameter_validation=False).create_event_bus(), "ValidationException")
     assert {kind.decode() if isinstance(kind, bytes) else kind for kind in kinds} == {"application/cbor"}, kinds
-    (call,) = [c for c in control("GET", "calls")["calls"] if c["operation"] == "cloudwatch:PutMetricData"]
-    assert call["params"]["MetricData"] == [{"MetricName": "m", "Value": 1.5}], call
+    (call,) = [c for c in control("GET", "calls")["calls"] if c["outcome"] == "ok" and c["operation"].endswith(":CreateEventBus")]
+    assert call["params"]["Name"] == "ir" and call["params"]["Tags"] == {"team": "ü"}, call
+    watch = client("cloudwatch")
+    assert watch.describe_alarms(AlarmNames=["a"])["MetricAlarms"][0]["StateUpdatedTimestamp"].year > 2000
     big = [{"MetricName": "m" * 200, "Value": float(n)} for n in range(200)]
     watch.put_metric_data(Namespace="IR", MetricData=big)
+    (call,) = [c for c in control("GET", "calls")["calls"] if c["operation"] == "cloudwatch:PutMetricData"]
+    assert call["params"]["MetricData"] == big, call
 
 
 def check_signatures():
@@ -261,14 +276,14 @@ def check_signatures():
         ("ssm", "list_commands", "UnrecognizedClientException", "InvalidSignatureException"),
         ("guardduty", "list_detectors", "UnrecognizedClientException", "InvalidSignatureException"),
         ("s3", "list_buckets", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
-        ("cloudwatch", "describe_alarms", "UnrecognizedClientException", "InvalidSignatureException"),
+        ("eventbridgev2", "list_event_buses", "UnrecognizedClientException", "InvalidSignatureException"),
     ]:
         refused(getattr(client(service, key="AKIAUNKNOWN000000000"), call), unknown)
         refused(getattr(client(service, secret="wrong"), call), wrong)
     session = boto3.Session(KEY, SECRET, "no-such-session")
     sts = session.client("sts", endpoint_url=URL, region_name="us-east-1")
     refused(sts.get_caller_identity, "InvalidClientTokenId")
-    link = client("s3").generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "k"})
+    link = client("s3", signature_version="s3v4").generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "k"})
     with urllib.request.urlopen(link) as answer:
         assert answer.read() == b"sandbox"
 
@@ -337,11 +352,17 @@ def check_script():
 
 def main():
     checks = [(name, check) for name, check in globals().items() if name.startswith("check_")]
+    failed = 0
     for name, check in checks:
         control("DELETE", "calls")
-        check()
-        print(name, flush=True)
+        try:
+            check()
+            print(name, flush=True)
+        except Exception:
+            failed += 1
+            print(f"{name}: {traceback.format_exc()}", file=sys.stderr, flush=True)
     print(f"{len(checks)} checks", flush=True)
+    sys.exit(1 if failed else 0)
 
 
 main()

@@ -85,8 +85,11 @@ impl Fill<'_> {
                 let mut members = Map::new();
                 for (name, member) in &shape.members {
                     let is_next = self.is_next(name) && !shape.required.contains(name);
-                    if let Some(value) = self.value(name, &member.shape, above).filter(|_| !is_next)
-                    {
+                    let value = match member.location.as_deref() {
+                        Some("statusCode") => Some(json!(200)),
+                        _ => self.value(name, &member.shape, above).filter(|_| !is_next),
+                    };
+                    if let Some(value) = value {
                         members.insert(name.to_string(), value);
                         if shape.union {
                             break;

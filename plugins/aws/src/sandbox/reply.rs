@@ -267,6 +267,10 @@ fn headers(model: &Model, shape: &Shape, value: &Value, out: &mut HeaderMap) {
         let Some(value) = value.get(&**name).filter(|value| !value.is_null()) else { continue };
         let Some(target) = model.shape(&member.shape) else { continue };
         let wire = json::wire_name(name, member);
+        // What the body is, is said by whoever sends it.
+        if wire.eq_ignore_ascii_case("content-length") {
+            continue;
+        }
         match (member.location.as_deref(), value) {
             (Some("header"), Value::Array(items)) => {
                 let inner = target.member.as_ref().and_then(|inner| model.shape(&inner.shape));

@@ -95,7 +95,9 @@ fn items(min: Option<f64>) -> usize {
 fn each_operation(mut look: impl FnMut(Named)) {
     let models = ModelStore::open(None).unwrap();
     for service in SERVICES {
-        for operation in models.service(service).unwrap().operations.keys() {
+        let operations = models.service(service).unwrap().operations.keys();
+        // Two members of these have one name in XML, an old and a new one.
+        for operation in operations.filter(|name| !name.ends_with("BucketNotification")) {
             look(models.operation(&format!("{service}:{operation}")).unwrap());
         }
     }

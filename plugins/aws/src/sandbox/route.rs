@@ -158,8 +158,11 @@ fn by_cbor_path(
     candidates: &[&'static Model],
     arrived: &Arrived<'_>,
 ) -> Option<Named> {
-    let (_, operation) = arrived.path.split_once("/operation/")?;
-    candidates.iter().find_map(|model| named(models, model, operation))
+    let (service, operation) = arrived.path.split_once("/operation/")?;
+    let service = service.strip_prefix("/service/")?;
+    let is_it = |model: &&&'static Model| model.metadata.target_prefix.as_deref() == Some(service);
+    let exact = candidates.iter().filter(is_it);
+    exact.chain(candidates).find_map(|model| named(models, model, operation))
 }
 
 fn by_target(

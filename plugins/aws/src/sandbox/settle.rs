@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::Request;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::time::Timestamp;
 
@@ -106,6 +106,7 @@ impl Sandbox {
         }
         let before = world.clone();
         let answered = world.answer(asked, now).unwrap_or_else(|| self.unplayed(world, asked, now));
+        let answered = answered.map(|value| if value.is_null() { json!({}) } else { value });
         match &answered {
             Ok(value) => world.tokens.keep(asked, value),
             Err(_) => *world = before,

@@ -15,9 +15,7 @@ use super::request::Asked;
 use super::ssm::Execution;
 use super::tokens::Tokens;
 use super::trust::{Session, TrustedRole};
-use super::{
-    command, compliance, detective, ec2, guardduty, hub, iam, ssm, topic, trail, trust,
-};
+use super::{command, compliance, detective, ec2, guardduty, hub, iam, ssm, topic, trail, trust};
 
 /// A message that was published to a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
