@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use serde_json::{Map, Value};
 
 use super::reply::{Dialect, Refusal};
-use crate::client::ec2_name;
+use crate::client::{ec2_name, value};
 use crate::model::{Kind, Member, Model, Shape};
 
 /// A form, and what of it was understood so far.
@@ -126,8 +128,16 @@ pub(super) fn scalar(kind: Kind, text: &str) -> Value {
         Kind::Boolean => number(text.parse::<bool>().ok().map(Value::from)),
         Kind::Integer | Kind::Long => number(text.parse::<i64>().ok().map(Value::from)),
         Kind::Float | Kind::Double => number(text.parse::<f64>().ok().map(Value::from)),
+        Kind::Timestamp => moment(text),
         _ => text.into(),
     }
+}
+
+/// A time, of whichever form, as ISO 8601.
+fn moment(text: &str) -> Value {
+    let of_header = DateTime::from_str(text, Format::HttpDate).ok();
+    let at = of_header.or_else(|| text.parse().ok().map(DateTime::from_secs_f64));
+    at.map_or_else(|| text.into(), |at| value::of_timestamp(&at))
 }
 
 /// Text of a form with its encoding undone; what is none stays.

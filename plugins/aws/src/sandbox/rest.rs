@@ -1,8 +1,7 @@
 //! Parameters of the two REST protocols: some in the path, some in the query, some in headers, the
 //! rest in the body.
 
-use aws_smithy_types::date_time::Format;
-use aws_smithy_types::{DateTime, base64};
+use aws_smithy_types::base64;
 use serde_json::{Map, Value};
 
 use super::form;
@@ -152,11 +151,10 @@ fn of_header(model: &Model, member: &Member, shape: &Shape, text: &str) -> Value
             let kind = inner.map_or(Kind::String, |inner| inner.kind);
             // A date has a comma of its own.
             if kind == Kind::Timestamp {
-                return Value::Array(vec![date(text)]);
+                return Value::Array(vec![form::scalar(kind, text)]);
             }
             text.split(',').map(|item| form::scalar(kind, item.trim().trim_matches('"'))).collect()
         }
-        Kind::Timestamp => date(text),
         _ if member.jsonvalue => {
             let decoded = base64::decode(text).ok();
             let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -175,10 +173,4 @@ fn prefixed(arrived: &Arrived<'_>, prefix: &str) -> Option<Value> {
     });
     let found: Map<String, Value> = headers.collect();
     (!found.is_empty()).then_some(Value::Object(found))
-}
-
-/// A time of a header, as ISO 8601; what is none stays as it is, so that it is told.
-fn date(text: &str) -> Value {
-    let at = DateTime::from_str(text, Format::HttpDate);
-    at.map_or_else(|_| text.into(), |at| value::of_timestamp(&at))
 }

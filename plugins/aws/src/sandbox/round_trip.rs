@@ -8,6 +8,7 @@ use stanch_plugins_sdk::core::time::Timestamp;
 
 use super::reply::{Answer, Reply};
 use super::request;
+use super::route::TWINS;
 use crate::client::{read_answer, write_request};
 use crate::model::{Kind, Model, ModelStore, Named};
 
@@ -72,7 +73,7 @@ fn sample(model: &Model, name: &str, above: &[&str]) -> Option<Value> {
         Kind::Map => {
             let value = inner(&shape.value.as_ref()?.shape)?;
             let keys = &model.shape(&shape.key.as_ref()?.shape)?.values;
-            let key = |at: usize| keys.get(at).map_or(format!("key {at}"), |key| key.to_string());
+            let key = |at: usize| keys.get(at).map_or(format!("key-{at}"), |key| key.to_string());
             (0..items(shape.min)).map(|at| (key(at), value.clone())).collect::<Map<_, _>>().into()
         }
         Kind::String => match shape.values.first() {
@@ -96,8 +97,7 @@ fn each_operation(mut look: impl FnMut(Named)) {
     let models = ModelStore::open(None).unwrap();
     for service in SERVICES {
         let operations = models.service(service).unwrap().operations.keys();
-        // Two members of these have one name in XML, an old and a new one.
-        for operation in operations.filter(|name| !name.ends_with("BucketNotification")) {
+        for operation in operations.filter(|name| !TWINS.contains(&&***name)) {
             look(models.operation(&format!("{service}:{operation}")).unwrap());
         }
     }
@@ -145,6 +145,8 @@ fn every_answer_of_the_sandbox_is_read_as_it_was_meant() {
         for (name, _) in members.filter(|(_, m)| m.location.as_deref() == Some("statusCode")) {
             value[&**name] = json!(202);
         }
+        // The length is the body's own.
+        value.as_object_mut().unwrap().remove("ContentLength");
         let asked = request::Asked {
             named,
             params: Value::Null,
@@ -155,7 +157,11 @@ fn every_answer_of_the_sandbox_is_read_as_it_was_meant() {
         let now = Timestamp::default();
         let reply = Reply { dialect: asked.dialect(), id: "r1".to_owned(), now };
         let Answer::Response(response) = reply.give(&asked, Ok(value.clone())) else { panic!() };
-        let got = read_answer(named, response).unwrap_or_else(|error| panic!("{named}: {error}"));
+        let mut got =
+            read_answer(named, response).unwrap_or_else(|error| panic!("{named}: {error}"));
+        if let Some(members) = got.as_object_mut() {
+            members.remove("ContentLength");
+        }
         assert_eq!(without_nulls(&got), value, "{named}");
         read += 1;
     });

@@ -1,7 +1,7 @@
 //! Which operation a request is for: the service from the scope of its signature, and then as its
 //! protocol says it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -11,6 +11,15 @@ use super::form;
 use super::reply::{Dialect, Refusal};
 use super::request::{Arrived, dialect};
 use crate::model::{Metadata, Model, ModelStore, Named, Operation};
+
+/// Operations of S3 whose requests look like those of a newer one, or of one that is called more.
+pub(super) const TWINS: [&str; 5] = [
+    "GetBucketLifecycle",
+    "GetBucketNotification",
+    "ListDirectoryBuckets",
+    "PutBucketLifecycle",
+    "PutBucketNotification",
+];
 
 type No = (Dialect, Refusal);
 
@@ -213,7 +222,8 @@ fn rank(
     operation: &Operation,
     arrived: &Arrived<'_>,
 ) -> Option<(usize, usize, usize)> {
-    if *operation.http.method != *arrived.request.method().as_str() {
+    let is_twin = &*model.name == "s3" && TWINS.contains(&&*operation.name);
+    if is_twin || *operation.http.method != *arrived.request.method().as_str() {
         return None;
     }
     let (path, query) =
@@ -253,25 +263,30 @@ pub(super) fn labels(template: &str, path: &str) -> Option<Vec<(String, String)>
     let path = path.strip_prefix('/').unwrap_or(path);
     // The key of an object may end with a slash; no other path does so on purpose.
     let path = if template.ends_with("+}") { path } else { path.trim_end_matches('/') };
-    let (mut found, mut parts) = (Vec::new(), path.split('/'));
-    for segment in template.split('/') {
+    let (mut found, mut parts) = (Vec::new(), path.split('/').collect::<VecDeque<_>>());
+    let segments: Vec<&str> = template.split('/').collect();
+    for (at, segment) in segments.iter().enumerate() {
         let label = segment.strip_prefix('{').and_then(|label| label.strip_suffix('}'));
         match label {
             Some(label) if label.ends_with('+') => {
-                let rest = parts.by_ref().collect::<Vec<_>>().join("/");
+                let after = segments.len() - at - 1;
+                let taken = parts.len().checked_sub(after)?;
+                let rest = parts.drain(..taken).collect::<Vec<_>>().join("/");
                 if rest.is_empty() {
                     return None;
                 }
                 found.push((label.trim_end_matches('+').to_owned(), form::percent_decoded(&rest)));
             }
             Some(label) => {
-                let part = parts.next().filter(|part| !part.is_empty())?;
+                let part = parts.pop_front().filter(|part| !part.is_empty())?;
                 found.push((label.to_owned(), form::percent_decoded(part)));
             }
-            None => parts.next().filter(|part| form::percent_decoded(part) == segment).map(drop)?,
+            None => {
+                parts.pop_front().filter(|part| form::percent_decoded(part) == **segment)?;
+            }
         }
     }
-    parts.next().is_none().then_some(found)
+    parts.is_empty().then_some(found)
 }
 
 /// The path of a request. Where S3's bucket stands in the host, it is put in front.
