@@ -9,7 +9,8 @@ use crate::server::Folder;
 
 /// A stand-in for AWS at work.
 pub(crate) struct Played {
-    pub(crate) process: Process,
+    /// It ends when this is dropped.
+    _process: Process,
     pub(crate) url: String,
     key: String,
     secret: String,
@@ -25,7 +26,7 @@ impl Played {
         let said: Value = serde_json::from_str(&line).unwrap();
         let text = |name: &str| said[name].as_str().unwrap().to_owned();
         let (url, key, secret) = (text("url"), text("access_key_id"), text("secret_access_key"));
-        Self { process, url, key, secret }
+        Self { _process: process, url, key, secret }
     }
 
     /// A command of the program that calls it.
