@@ -16,6 +16,7 @@ mod bundle;
 mod crash;
 mod cut_off;
 mod decisions;
+mod documents;
 mod doubts;
 mod effectiveness;
 mod guard;

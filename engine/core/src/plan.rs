@@ -23,12 +23,30 @@ pub struct Change {
     /// The region that it acts in.
     #[serde(default)]
     pub region: Option<String>,
+    /// The document that it runs, where it runs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentPin>,
     /// How its effect is seen. Without one it is UNVERIFIED.
     #[serde(default)]
     pub probe: Option<Probe>,
     /// The change that undoes it. Without one it is FINAL.
     #[serde(default)]
     pub inverse: Option<Box<Change>>,
+}
+
+/// A document as it stood when the plan was made: approving its name is not approving what it
+/// does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentPin {
+    /// Its name or ARN.
+    pub name: String,
+    /// Its version, never a word such as `$DEFAULT`.
+    pub version: String,
+    /// The hash of its text, by its owner's reckoning.
+    pub hash: String,
+    /// How that is made.
+    pub hash_type: String,
 }
 
 /// One look at whether a change is effective.

@@ -10,6 +10,7 @@
 
 mod automation;
 mod call;
+mod document;
 mod input;
 mod lookup;
 mod organization;

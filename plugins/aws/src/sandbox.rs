@@ -16,6 +16,7 @@ mod compliance;
 mod control;
 mod demo;
 mod detective;
+mod document;
 mod ec2;
 mod element;
 mod fault;
@@ -252,6 +253,11 @@ impl Sandbox {
         trail.extend(events);
         trail::newest_first(trail);
         Ok(count)
+    }
+
+    /// Changes the text of the runbook `AWSSupport-ContainEC2Instance`, and with it its hash.
+    pub fn change_document(&self, hash: &str) {
+        hash.clone_into(&mut self.inside().world.document_hash);
     }
 
     /// Adds a role that can be taken.

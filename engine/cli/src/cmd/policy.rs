@@ -9,7 +9,12 @@ use stanch_engine_core::operation::Operations;
 /// The policies for operations, and for those that are asked whether they took place. Whose actions were not looked up is named as assumed.
 pub(super) fn of(operations: &dyn Operations, named: &BTreeSet<String>) -> Value {
     let (mut read, mut contain, mut assumed) = <[BTreeSet<String>; 3]>::default().into();
-    let asked = named.iter().filter_map(|operation| operations.looked_up_by(operation));
+    // Documents are read when they are pinned, and again before they are run.
+    let runs = ["ssm:SendCommand", "ssm:StartAutomationExecution"];
+    let pinned = runs.iter().any(|run| named.contains(*run));
+    let asked = pinned.then(|| "ssm:DescribeDocument".to_owned()).into_iter();
+    let asked =
+        asked.chain(named.iter().filter_map(|operation| operations.looked_up_by(operation)));
     for operation in named.iter().cloned().chain(asked) {
         let operation = &operation;
         let Ok(effect) = operations.effect(operation) else { continue };

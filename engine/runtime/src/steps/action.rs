@@ -8,7 +8,7 @@ use stanch_engine_core::effect::{Effect, Mode};
 use stanch_engine_core::guard::{Circumstances, Permit, WhyNot, permit};
 use stanch_engine_core::journal::{Event, StepGated};
 use stanch_engine_core::json::{Json, plain};
-use stanch_engine_core::plan::{Change, Plan, Purpose};
+use stanch_engine_core::plan::{Change, DocumentPin, Plan, Purpose};
 use stanch_engine_core::run_state::OpenStep;
 use stanch_engine_core::step::{StepError, StepKey};
 
@@ -140,6 +140,7 @@ fn gate(live: &mut Live, shared: &Shared, key: &StepKey, call: &Call) {
             params: call.input.get("params").unwrap_or(&call.input).clone(),
             account: call.options.account.clone(),
             region: call.options.region.clone(),
+            document: call.input.get("document").and_then(|pin| DocumentPin::deserialize(pin).ok()),
             probe: None,
             inverse: None,
         }],

@@ -97,7 +97,7 @@ fn describe(shared: &Shared, item: &Change) -> Value {
     let effect = shared.catalogue.operations().effect(&item.operation).ok();
     json!({
         "operation": item.operation, "params": item.params, "account": item.account,
-        "region": item.region, "effect": effect, "marks": item.marks(),
+        "region": item.region, "document": item.document, "effect": effect, "marks": item.marks(),
         "undone_by": item.inverse.as_ref().map(|inverse| &inverse.operation),
         "probed_by": item.probe.as_ref().map(|probe| &probe.operation),
     })

@@ -74,7 +74,10 @@ fn call_for(shared: &Shared, change: &Change) -> Result<Call, StepError> {
         region: change.region.clone(),
         ..StepOptions::default()
     };
-    let input = json!({"operation": change.operation, "params": plain(change.params.clone())});
+    let mut input = json!({"operation": change.operation, "params": plain(change.params.clone())});
+    if let (Some(document), Some(members)) = (&change.document, input.as_object_mut()) {
+        members.insert("document".to_owned(), json!(document));
+    }
     action::call(shared, AWS, input, options)
 }
 

@@ -136,7 +136,7 @@ mod tests {
         is_all_of::<StepOptions>("action", &[]);
         is_all_of::<CollectOptions>("collect", &[]);
         is_all_of::<ApprovalOptions>("approval", &[]);
-        is_all_of::<Change>("change", &["operation", "params"]);
+        is_all_of::<Change>("change", &["document", "operation", "params"]);
         is_all_of::<Probe>("probe", &["operation", "params", "expression"]);
         is_all_of::<Plan>("plan", &["items"]);
         is_all_of::<EachOptions>("each", &[]);

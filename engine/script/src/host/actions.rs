@@ -7,6 +7,7 @@ use stanch_engine_core::command::{CollectOptions, OnError, StepOptions, Verb};
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::span::Span;
 
+use super::documents::{pin, runs_one};
 use super::step::{decode, perform, step};
 use super::{Fallible, encode, object, quoted, read, take};
 use crate::error::{error_map, mistake, thrown};
@@ -104,16 +105,25 @@ fn action(name: &str, input: &Dynamic, options: Map, at: At) -> Fallible<Dynamic
     }
 }
 
-fn aws(operation: &str, params: Map, mut options: Map, at: At) -> Fallible<Dynamic> {
-    let mut input = Map::from([
-        ("operation".into(), operation.into()),
-        ("params".into(), Dynamic::from_map(params)),
-    ]);
+fn aws(operation: &str, mut params: Map, mut options: Map, at: At) -> Fallible<Dynamic> {
     let paginate = take(&mut options, "paginate");
+    let mut input = Map::from([("operation".into(), operation.into())]);
+    if runs_one(operation) {
+        let (pinned, document) = pin(operation, params, place_of(&options), at)?;
+        params = pinned;
+        input.insert("document".into(), document);
+    }
+    input.insert("params".into(), params.into());
     if !paginate.is_unit() {
         input.insert("paginate".into(), paginate);
     }
     action("aws.call", &input.into(), options, at)
+}
+
+/// Where a call goes, of its options.
+fn place_of(options: &Map) -> Map {
+    let is_place = |name: &str| matches!(name, "account" | "region");
+    options.iter().filter(|(name, _)| is_place(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
 }
 
 /// SSM's parameters are lists of strings; a playbook may write one value as itself.

@@ -5,6 +5,7 @@
 mod actions;
 mod approvals;
 mod beside;
+mod documents;
 mod facts;
 mod flow;
 mod plans;

@@ -13,6 +13,7 @@ use stanch_engine_core::span::Span;
 use stanch_engine_core::step::{StepError, StepKey};
 use stanch_engine_core::time::Timestamp;
 
+use super::documents::pin_change;
 use super::step::{decode, perform, place, step};
 use super::{Fallible, object, quoted, read};
 use crate::error::{mistake, thrown};
@@ -79,7 +80,11 @@ fn plan(items: Array, mut options: Map, at: At) -> Fallible<Map> {
     if items.len() > limits::PLAN_ITEMS {
         return Err(mistake(format!("a plan may have {} changes", limits::PLAN_ITEMS), at));
     }
-    options.insert("items".into(), items.into());
+    let pinned = items.into_iter().map(|item| match item.try_cast_result::<Map>() {
+        Ok(change) => pin_change(change, at).map(Dynamic::from_map),
+        Err(other) => Ok(other),
+    });
+    options.insert("items".into(), pinned.collect::<Fallible<Array>>()?.into());
     read_plan(&options.clone().into(), at)?;
     Ok(options)
 }

@@ -14,6 +14,7 @@ use stanch_plugins_sdk::{
 };
 
 use super::automation;
+use super::document;
 use super::input::Input;
 use super::lookup;
 use super::standing::Standing;
@@ -72,6 +73,9 @@ impl Call {
         // An automation that is under way is only looked at.
         let is_look = automation::is_one(input.named) && context.state.is_some();
         let reach = if is_look { Effect::Read } else { effect };
+        if !is_look {
+            Box::pin(document::require(&self.0, context, &input)).await?;
+        }
         let standing = Box::pin(Standing::find(&self.0, context, input.named, reach)).await?;
         fill_token(&mut input, context);
         if automation::is_one(input.named) {

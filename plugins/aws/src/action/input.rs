@@ -15,6 +15,8 @@ struct Written {
     params: Value,
     #[serde(default)]
     paginate: Paginate,
+    #[serde(default)]
+    document: Option<Value>,
 }
 
 /// Whether all pages are wanted: `true`, `false`, or `"auto"` for those of any operation that has
@@ -50,6 +52,8 @@ pub(super) struct Input {
     pub(super) params: Value,
     /// Whether all pages are wanted.
     pub(super) paginate: bool,
+    /// The document that it runs, as it was pinned.
+    pub(super) document: Option<Value>,
 }
 
 impl Input {
@@ -60,7 +64,7 @@ impl Input {
     pub(super) fn read(models: &ModelStore, input: &Value) -> Result<Self, ActionError> {
         let written = Written::deserialize(input)
             .map_err(|error| ActionError::permanent("bad_input", format!("aws.call: {error}")))?;
-        let Written { operation, params, paginate } = written;
+        let Written { operation, params, paginate, document } = written;
         let named = models
             .operation(&operation)
             .map_err(|error| ActionError::permanent("unknown_operation", error.to_string()))?;
@@ -78,7 +82,7 @@ impl Input {
         }
         let mistakes = params::mistakes(named, &params);
         if mistakes.is_empty() {
-            return Ok(Self { named, params, paginate });
+            return Ok(Self { named, params, paginate, document });
         }
         Err(ActionError::permanent("bad_parameters", format!("{named}: {}", mistakes.join("; "))))
     }

@@ -6,12 +6,14 @@ use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::time::Timestamp;
 
 use super::command;
+use super::document;
 use super::ec2::set_groups;
 use super::reply::Refusal;
 use super::request::Asked;
 use super::world::{Placed, World};
 
-const DOCUMENT: &str = "AWSSupport-ContainEC2Instance";
+/// The runbook.
+pub(super) const DOCUMENT: &str = "AWSSupport-ContainEC2Instance";
 
 /// What the runbook takes.
 const PARAMETERS: [&str; 11] = [
@@ -67,6 +69,7 @@ pub(super) fn answer(
         "StopAutomationExecution" => Some(stop(world, asked)),
         "DescribeAutomationExecutions" => Some(list(world, asked)),
         "DescribeAutomationStepExecutions" => Some(list_steps(world, asked)),
+        "DescribeDocument" => Some(document::describe(world, asked)),
         _ => command::answer(world, operation, asked, now),
     }
 }

@@ -15,7 +15,9 @@ use super::request::Asked;
 use super::ssm::Execution;
 use super::tokens::Tokens;
 use super::trust::{Session, TrustedRole};
-use super::{command, compliance, detective, ec2, guardduty, hub, iam, ssm, topic, trail, trust};
+use super::{
+    command, compliance, detective, document, ec2, guardduty, hub, iam, ssm, topic, trail, trust,
+};
 
 /// A message that was published to a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub(super) struct World {
     pub(super) interfaces: Vec<Placed>,
     /// Its snapshots.
     pub(super) snapshots: Vec<Placed>,
+    /// The hash of the text of its runbook.
+    pub(super) document_hash: String,
     /// Its automations.
     pub(super) executions: Vec<Execution>,
     /// What the groups of contained instances were, by instance.
@@ -103,6 +107,7 @@ impl World {
             groups: Vec::new(),
             interfaces: Vec::new(),
             snapshots: Vec::new(),
+            document_hash: document::HASH.to_owned(),
             executions: Vec::new(),
             backups: BTreeMap::new(),
             trail: Arc::default(),

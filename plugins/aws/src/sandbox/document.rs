@@ -1,0 +1,26 @@
+//! SSM documents: which version there is, and the hash of its text.
+
+use serde_json::{Value, json};
+
+use super::reply::Refusal;
+use super::request::Asked;
+use super::ssm::DOCUMENT;
+use super::world::World;
+
+/// The hash of the runbook until somebody changes it.
+pub(super) const HASH: &str = "7b1a5c0d3f2e4a69881d0c5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f50";
+
+/// Answers `DescribeDocument`.
+pub(super) fn describe(world: &World, asked: &Asked) -> Result<Value, Refusal> {
+    let name = asked.text("Name").unwrap_or_default();
+    let version = asked.text("DocumentVersion").unwrap_or("$DEFAULT");
+    if name != DOCUMENT || !["1", "$DEFAULT", "$LATEST"].contains(&version) {
+        let why = format!("Document with name {name} does not exist.");
+        return Err(Refusal::new(400, "InvalidDocument", why));
+    }
+    Ok(json!({"Document": {
+        "Name": name, "Owner": "Amazon", "DocumentType": "Automation", "DocumentVersion": "1",
+        "DefaultVersion": "1", "LatestVersion": "1", "Status": "Active", "HashType": "Sha256",
+        "Hash": world.document_hash,
+    }}))
+}
