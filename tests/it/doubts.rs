@@ -140,6 +140,65 @@ async fn what_does_no_harm_twice_is_just_done_again() {
     assert_eq!(count(&stage, "iam:UpdateAccessKey"), 2);
 }
 
+/// A change of that operation, whose answer is lost after it was made, before an AWS of those
+/// manners; and how it ended.
+async fn lost(name: &str, operation: &str, params: &str, manners: Value) -> (Stage, Value) {
+    let text = format!(
+        "const PLAYBOOK = #{{ name: \"{name}\", title: \"Changes\", mode: \"auto\" }};\n\
+         aws(\"{operation}\", #{{ {params} }})"
+    );
+    let mut plan = Plan::new().mode(Mode::Auto).manual();
+    plan.ships = false;
+    let stage = plan.set().await;
+    stage.publish(&text).await;
+    stage.aws.play_by(manners).unwrap();
+    stage.fault(operation, FaultKind::CutAfterApply);
+    let run = stage.start_for_finding(name).await;
+    let ended = stage.over_in_time(&run, 1_000).await;
+    (stage, ended)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_a_token_is_repeated_with_the_same() {
+    let manners = json!({"ec2:RunInstances": {"does": "each", "token": "ClientToken",
+        "answer": "{Instances: [{InstanceId: id}]}"}});
+    let params = "ImageId: \"ami-1\", MinCount: 1, MaxCount: 1";
+    let (stage, ended) = lost("runs", "ec2:RunInstances", params, manners).await;
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(ended["result"]["Instances"][0]["InstanceId"], "made-1");
+    assert_eq!(stage.aws.made("ec2:RunInstances").len(), 1);
+    let calls = stage.aws.calls();
+    let tokens = calls.iter().filter(|call| call.operation == "ec2:RunInstances");
+    let tokens: Vec<_> = tokens.map(|call| call.token.as_ref().unwrap()).collect();
+    assert!(tokens.len() == 2 && tokens[0] == tokens[1], "{tokens:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_that_is_told_it_is_done_is_done() {
+    let manners = json!({"iam:DetachUserPolicy": {"does": "once", "code": "NoSuchEntity"}});
+    let params = "UserName: \"ci-deploy\", PolicyArn: \"arn:aws:iam::aws:policy/ReadOnlyAccess\"";
+    let (stage, ended) = lost("detaches", "iam:DetachUserPolicy", params, manners).await;
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(count(&stage, "iam:DetachUserPolicy"), 2);
+    assert_eq!(stage.aws.made("iam:DetachUserPolicy").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_late_is_not_done_again() {
+    let manners = json!({
+        "rds:CreateDBSnapshot": {"does": "each"},
+        "rds:DescribeDBSnapshots": {"does": "shows", "of": "rds:CreateDBSnapshot", "late": 1,
+            "answer": "{DBSnapshots: things[].\
+                {DBSnapshotIdentifier: params.DBSnapshotIdentifier, TagList: params.Tags}}"},
+    });
+    let params = "DBSnapshotIdentifier: \"evidence\", DBInstanceIdentifier: \"shop\"";
+    let (stage, ended) = lost("keeps", "rds:CreateDBSnapshot", params, manners).await;
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(ended["result"]["DBSnapshot"]["DBSnapshotIdentifier"], "evidence");
+    assert_eq!(count(&stage, "rds:DescribeDBSnapshots"), 2);
+    assert_eq!(stage.aws.made("rds:CreateDBSnapshot").len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn throttling_and_faults_that_pass_are_waited_out() {
     for kind in [FaultKind::Throttle, FaultKind::ServerError] {

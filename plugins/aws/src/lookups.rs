@@ -130,7 +130,7 @@ impl Lookup {
 }
 
 /// An expression with literals for what stands in `${…}`.
-fn filled(expression: &str, asked: Asked) -> String {
+pub(crate) fn filled(expression: &str, asked: Asked) -> String {
     let mut parts = expression.split("${");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {

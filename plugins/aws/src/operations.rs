@@ -22,7 +22,7 @@ impl Operations for AwsOperations {
     fn check(&self, operation: &str, params: &Value) -> Result<(), Vec<String>> {
         let named = self.0.models.operation(operation);
         let named = named.map_err(|error| vec![error.to_string()])?;
-        let mistakes = params::mistakes(named, params);
+        let mistakes = params::mistakes_of_call(named, params);
         if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
     }
 

@@ -3,9 +3,11 @@
 
 use serde_json::{Map, Value};
 use stanch_plugins_sdk::core::suggest;
+use uuid::Uuid;
 
 use crate::client::value;
 use crate::model::{Kind, Model, Named, Shape};
+use crate::safety;
 
 /// Mistakes that are told at once. Whoever makes more has another operation in mind.
 const MISTAKES: usize = 20;
@@ -41,6 +43,18 @@ pub(crate) fn mistakes_in_answer(
         _ => check.say("the answer is not an object".to_owned()),
     }
     check.found
+}
+
+/// The same of a call that is yet to be given the step's idempotency token.
+pub(crate) fn mistakes_of_call(named: Named, params: &Value) -> Vec<String> {
+    let mut params = params.clone();
+    if let (Some(token), Value::Object(members)) = (safety::token_member(named), &mut params) {
+        let given = members.entry(token).or_insert(Value::Null);
+        if given.is_null() {
+            *given = Uuid::nil().to_string().into();
+        }
+    }
+    mistakes(named, &params)
 }
 
 struct Check {
@@ -196,6 +210,18 @@ mod tests {
         assert!(of("sts:GetCallerIdentity", json!({})).is_empty());
         let times = json!({"StartTime": "2026-11-24T03:00:00Z", "EndTime": 1_795_489_200});
         assert!(of("cloudtrail:LookupEvents", times).is_empty());
+    }
+
+    #[test]
+    fn a_token_that_must_be_there_is_the_engines_to_give() {
+        let named = ModelStore::open(None).unwrap().operation("eks:CreateAccessEntry").unwrap();
+        let call = json!({"clusterName": "c", "principalArn": "arn:aws:iam::111122223333:role/r"});
+        assert!(mistakes_of_call(named, &call).is_empty());
+        let list = "route53resolver:CreateFirewallDomainList";
+        let named = ModelStore::open(None).unwrap().operation(list).unwrap();
+        assert!(mistakes_of_call(named, &json!({"Name": "n"})).is_empty());
+        assert_eq!(mistakes_of_call(named, &json!({})), ["`Name` is missing"]);
+        assert_eq!(mistakes(named, &json!({"Name": "n"})), ["`CreatorRequestId` is missing"]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod hub;
 mod iam;
 mod json;
 mod keys;
+mod ledger;
 mod machine;
 mod page;
 mod reply;
@@ -268,6 +269,23 @@ impl Sandbox {
     /// Adds findings, in the form in which `guardduty:GetFindings` answers them.
     pub fn add_findings(&self, findings: impl IntoIterator<Item = Value>) {
         self.inside().world.findings.extend(findings);
+    }
+
+    /// Plays operations by manners from now on, which say what AWS does when it is asked for the
+    /// same twice: `{"ec2:CopySnapshot": {"does": "each"}}`. What took place by earlier ones is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// In words, when they can't be read.
+    pub fn play_by(&self, manners: Value) -> Result<(), String> {
+        self.inside().world.ledger = ledger::Ledger::of(manners)?;
+        Ok(())
+    }
+
+    /// What took place by an operation that is played by a manner, each with its `id` and its
+    /// `params`.
+    pub fn made(&self, operation: &str) -> Vec<Value> {
+        self.inside().world.ledger.things(operation).to_vec()
     }
 
     /// Answers a request that arrived at that time.

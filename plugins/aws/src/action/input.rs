@@ -80,7 +80,7 @@ impl Input {
             let why = format!("{named} answers with a stream of events, which is not read yet");
             return Err(ActionError::permanent("not_supported", why));
         }
-        let mistakes = params::mistakes(named, &params);
+        let mistakes = params::mistakes_of_call(named, &params);
         if mistakes.is_empty() {
             return Ok(Self { named, params, paginate, document });
         }

@@ -110,13 +110,18 @@ pub(crate) fn by_rules(
 }
 
 /// What the rules are told of this operation and its parameters. S3's rules are not told of the
-/// bucket, since it stands in the path.
+/// bucket, since it stands in the path; of what is done to a bucket, the rules without one would
+/// think that it is a directory, and ask S3 Express.
 fn context<'a>(
     named: Named,
     params: &'a Value,
 ) -> impl Iterator<Item = (&'static str, Value)> + 'a {
+    let bucket = params.get("Bucket").and_then(Value::as_str).unwrap_or_default();
+    let is_directory = bucket.ends_with("--x-s3");
     let fixed = named.operation.static_context_params.iter();
     let fixed = fixed.map(|(name, value)| (&**name, value.value.clone()));
+    let fixed =
+        fixed.filter(move |(name, _)| *name != "UseS3ExpressControlEndpoint" || is_directory);
     let members = named.model.input(named.operation).into_iter().flat_map(|s| &s.members);
     let of_call = members.filter_map(|(name, member)| {
         let known = member.context_param.as_ref()?;
@@ -184,6 +189,9 @@ mod tests {
                 "us-east-2",
             ),
             ("s3:GetObject", "eu-west-1", "s3.eu-west-1.amazonaws.com", "eu-west-1"),
+            ("s3:PutPublicAccessBlock", "eu-west-1", "s3.eu-west-1.amazonaws.com", "eu-west-1"),
+            ("s3:DeleteBucketPolicy", "eu-west-1", "s3.eu-west-1.amazonaws.com", "eu-west-1"),
+            ("s3:CreateBucket", "eu-west-1", "s3.eu-west-1.amazonaws.com", "eu-west-1"),
             (
                 "s3control:GetPublicAccessBlock",
                 "us-east-2",
@@ -194,6 +202,9 @@ mod tests {
             let endpoint = of(operation, region, Variant::default()).unwrap();
             assert_eq!(endpoint.url, format!("https://{host}"), "{operation} {region}");
             assert_eq!(endpoint.signing_region, signed, "{operation} {region}");
+            if operation.starts_with("s3:") {
+                assert_eq!(endpoint.signing_name, "s3", "{operation}");
+            }
         }
     }
 

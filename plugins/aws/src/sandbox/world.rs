@@ -10,6 +10,7 @@ use super::command::Command;
 use super::compliance::Verdict;
 use super::iam::User;
 use super::keys::Keys;
+use super::ledger::Ledger;
 use super::reply::Refusal;
 use super::request::Asked;
 use super::ssm::Execution;
@@ -88,6 +89,8 @@ pub(super) struct World {
     pub(super) keys: Keys,
     /// The idempotency tokens that were used.
     pub(super) tokens: Tokens,
+    /// What took place by manners.
+    pub(super) ledger: Ledger,
     requests: u64,
     ids: u64,
 }
@@ -119,6 +122,7 @@ impl World {
             published: Vec::new(),
             keys: Keys::default(),
             tokens: Tokens::default(),
+            ledger: Ledger::default(),
             requests: 0,
             ids: 0,
         }
@@ -178,6 +182,9 @@ impl World {
         asked: &Asked,
         now: Timestamp,
     ) -> Option<Result<Value, Refusal>> {
+        if let Some(answered) = self.ledger.answer(asked) {
+            return Some(answered);
+        }
         let operation = &*asked.named.operation.name;
         match &*asked.named.model.name {
             "iam" => iam::answer(self, operation, asked, now),

@@ -15,5 +15,6 @@ mod guardduty;
 mod listener;
 mod moto;
 mod page;
+mod repeat;
 mod roles;
 mod sandbox;
