@@ -1,19 +1,20 @@
 //! JSON as text: the form in which values are journaled, compared and hashed.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// A JSON document as text. Equal text is an equal value when both are canonical.
+/// A JSON document as text. Equal text is an equal value when both are canonical. Clones share it.
 #[derive(Clone)]
-pub struct Json(Box<RawValue>);
+pub struct Json(Arc<RawValue>);
 
 impl Json {
     /// The document `null`.
     pub fn null() -> Self {
-        Self(RawValue::NULL.to_owned())
+        Self(RawValue::NULL.to_owned().into())
     }
 
     /// Takes text that is already JSON.
@@ -21,7 +22,7 @@ impl Json {
     /// # Errors
     /// When it is not.
     pub fn parse(text: String) -> Result<Self, serde_json::Error> {
-        RawValue::from_string(text).map(Self)
+        RawValue::from_string(text).map(|raw| Self(raw.into()))
     }
 
     /// The canonical text of a value: members in byte order of their names, no white space.
@@ -59,12 +60,18 @@ impl Json {
 /// no form for by members that begin with `$` (`{"$blob": "…"}`), so that a foreign `$` gets one
 /// more.
 pub fn kept(value: Value) -> Value {
+    if !has_marks(&value) {
+        return value;
+    }
     map_names(value, &|name| name.starts_with('$').then(|| format!("${name}")))
 }
 
 /// The form in which a kept value leaves for the outside: marked values become what JSON has for
 /// them, a blob its base64 and a character its text.
 pub fn plain(value: Value) -> Value {
+    if !has_marks(&value) {
+        return value;
+    }
     let tagged = |members: &serde_json::Map<String, Value>| match members.iter().next() {
         Some((tag, text @ Value::String(_)))
             if members.len() == 1 && (tag == "$blob" || tag == "$char") =>
@@ -92,6 +99,18 @@ pub fn plain(value: Value) -> Value {
     }
 }
 
+/// Whether a member's name begins with `$`. Hardly any does, and a value without one stays as it
+/// is, which saves making it anew at every step.
+fn has_marks(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.iter().any(|(name, member)| name.starts_with('$') || has_marks(member))
+        }
+        Value::Array(items) => items.iter().any(has_marks),
+        _ => false,
+    }
+}
+
 fn map_names(value: Value, rename: &impl Fn(&str) -> Option<String>) -> Value {
     match value {
         Value::Object(members) => {
@@ -110,19 +129,11 @@ fn map_names(value: Value, rename: &impl Fn(&str) -> Option<String>) -> Value {
 
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
+        Value::Object(members) if members.keys().is_sorted() => write_members(members, out),
         Value::Object(members) => {
             let mut sorted: Vec<_> = members.iter().collect();
             sorted.sort_unstable_by_key(|(name, _)| name.as_str());
-            out.push('{');
-            for (at, (name, member)) in sorted.into_iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write_string(name, out);
-                out.push(':');
-                write_canonical(member, out);
-            }
-            out.push('}');
+            write_members(sorted, out);
         }
         Value::Array(items) => {
             out.push('[');
@@ -135,8 +146,24 @@ fn write_canonical(value: &Value, out: &mut String) {
             out.push(']');
         }
         Value::String(text) => write_string(text, out),
-        Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
+        Value::Null => out.push_str("null"),
+        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        // Writing to a string does not fail.
+        Value::Number(number) => drop(write!(out, "{number}")),
     }
+}
+
+fn write_members<'a>(members: impl IntoIterator<Item = (&'a String, &'a Value)>, out: &mut String) {
+    out.push('{');
+    for (at, (name, member)) in members.into_iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        write_string(name, out);
+        out.push(':');
+        write_canonical(member, out);
+    }
+    out.push('}');
 }
 
 /// Appends `text` to `out` as a JSON string, quotes included.
@@ -157,7 +184,7 @@ pub fn write_string(text: &str, out: &mut String) {
         };
         out.push_str(text.get(clean_from..at).unwrap_or_default());
         if escape.is_empty() {
-            out.push_str(&format!("\\u{byte:04x}"));
+            let _ = write!(out, "\\u{byte:04x}");
         } else {
             out.push_str(escape);
         }
@@ -195,7 +222,7 @@ impl Serialize for Json {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(deserializer).map(Self)
+        Box::<RawValue>::deserialize(deserializer).map(|raw| Self(raw.into()))
     }
 }
 

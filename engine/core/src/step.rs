@@ -1,13 +1,15 @@
 //! A step: one thing that a run asked for, under a key that a replay finds again.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// A step's place in the run: its number among the calls of its branch, after the number of the
-/// call and the branch that it lies in. `5.1.2` is the second call in branch 1 of call 5.
+/// call and the branch that it lies in. `5.1.2` is the second call in branch 1 of call 5. Clones
+/// share it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct StepKey(pub Box<str>);
+pub struct StepKey(pub Arc<str>);
 
 impl fmt::Display for StepKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

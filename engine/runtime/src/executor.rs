@@ -6,57 +6,66 @@ mod evidence;
 mod look;
 mod undo;
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
-use serde_json::{Value, json};
 use stanch_engine_core::alert::Alert;
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::json::{Json, kept};
 use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::{ErrorKind, StepError};
-use stanch_plugins_sdk::{ActionContext, ActionError, BoxFuture, Outcome, Urgency};
+use stanch_plugins_sdk::{ActionContext, ActionError, BoxFuture, CallRecord, Outcome, Urgency};
 
 use crate::intake;
 use crate::job::{Call, Job, JobOutcome, Work};
 use crate::rails;
 use crate::shared::Shared;
 
-/// The future of a job.
+/// The future of a job. That of a call, which nearly every job is, holds no room for what others
+/// need.
 pub(crate) fn work(shared: Arc<Shared>, job: Job) -> BoxFuture<'static, JobOutcome> {
     Box::pin(async move {
         match &job.work {
             Work::Action(call) => act(&shared, &job, call).await,
-            Work::LookUp(call, probe) => look::look_up(&shared, &job, call, probe.as_ref()).await,
-            Work::Probe(probe) => look::look(&shared, &job, probe).await,
-            Work::Collect(args) => collect::collect(&shared, &job, args).await,
-            Work::Evidence { label, value } => evidence::keep(&shared, &job, label, value).await,
-            Work::RaiseAlert(alert) => raise(&shared, alert).await,
-            Work::Notify { to, message } => notify(&shared, &job, to, message).await,
-            Work::UndoPlan(run) => undo::plan(&shared, &job, *run).await,
+            _ => Box::pin(other_work(&shared, &job)).await,
         }
     })
+}
+
+async fn other_work(shared: &Arc<Shared>, job: &Job) -> JobOutcome {
+    match &job.work {
+        Work::Action(call) => act(shared, job, call).await,
+        Work::LookUp(call, probe) => look::look_up(shared, job, call, probe.as_ref()).await,
+        Work::Probe(probe) => look::look(shared, job, probe).await,
+        Work::Collect(args) => collect::collect(shared, job, args).await,
+        Work::Evidence { label, value } => evidence::keep(shared, job, label, value).await,
+        Work::RaiseAlert(alert) => raise(shared, alert).await,
+        Work::Notify { to, message } => notify(shared, job, to, message).await,
+        Work::UndoPlan(run) => undo::plan(shared, job, *run).await,
+    }
 }
 
 /// Calls an action. Before a change the kill switch is looked at where it lies, so that it works
 /// at once on every node, and AWS is asked what the change would touch.
 async fn act(shared: &Shared, job: &Job, call: &Call) -> JobOutcome {
     if call.effect.is_guarded()
-        && let Err(error) = guard(shared, job, call).await
+        && let Err(error) = Box::pin(guard(shared, job, call)).await
     {
         return JobOutcome::failed(error);
     }
     match invoke(shared, job, call).await {
         Ok(Outcome::Done(done)) => JobOutcome::Done {
             result: Json::canonical(&kept(done.value)),
-            call: call_record(&json!(done.call)),
+            call: call_record(&done.call),
             projections: Vec::new(),
         },
         Ok(Outcome::Again { state, after }) => {
             JobOutcome::Again { state: Json::canonical(&state), after }
         }
         Err(error) => JobOutcome::Failed {
-            call: call_record(&json!(error.call)),
+            call: call_record(&error.call),
             error: error.into(),
             projections: Vec::new(),
         },
@@ -85,8 +94,8 @@ async fn guard(shared: &Shared, job: &Job, call: &Call) -> Result<(), StepError>
 }
 
 /// Nothing is kept of a call that says nothing of itself.
-fn call_record(call: &Value) -> Option<Json> {
-    call.as_object().is_some_and(|members| !members.is_empty()).then(|| Json::canonical(call))
+fn call_record(call: &CallRecord) -> Option<Json> {
+    (*call != CallRecord::default()).then(|| Json::of(call))
 }
 
 /// Calls an action within its deadline. What runs out after it may have been sent is in doubt,
@@ -99,7 +108,12 @@ async fn invoke(shared: &Shared, job: &Job, call: &Call) -> Result<Outcome, Acti
         .clone();
     let context = context(shared, job, call);
     let deadline = context.timeout.duration();
-    match tokio::time::timeout(deadline, action.run(&context, &call.input)).await {
+    let mut answer = action.run(&context, &call.input);
+    // What answers at once needs no timer.
+    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await {
+        return result;
+    }
+    match tokio::time::timeout(deadline, answer).await {
         Ok(result) => result,
         Err(_) => {
             let kind = match call.effect {

@@ -1,7 +1,6 @@
 //! Beginning jobs. Each is looked at once where it is: one that ends at once, as many do, needs no
 //! task.
 
-use std::future::Future as _;
 use std::panic::AssertUnwindSafe;
 use std::task::{Context, Poll, Waker};
 
@@ -18,18 +17,19 @@ impl Shard {
     pub(super) fn begin_jobs(&mut self, run: RunId) {
         let Some(resident) = self.residents.get_mut(&run) else { return };
         for job in std::mem::take(&mut resident.jobs) {
-            let (key, crashed) = (job.key.clone(), crashed(&job));
-            let work = AssertUnwindSafe(executor::work(self.shared.clone(), job)).catch_unwind();
-            let mut work = Box::pin(work);
-            match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            let (key, changes) = (job.key.clone(), changes(&job));
+            let crashed = move |_| JobOutcome::failed(crashed(changes));
+            let work = executor::work(self.shared.clone(), job);
+            let mut work = AssertUnwindSafe(work).catch_unwind();
+            match work.poll_unpin(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(outcome) => {
-                    let outcome = outcome.unwrap_or_else(|_| JobOutcome::failed(crashed));
+                    let outcome = outcome.unwrap_or_else(crashed);
                     self.ready.push_back((run, JobDone { key, outcome }));
                 }
                 Poll::Pending => {
                     let messages = self.handle.messages.clone();
                     self.runtime.spawn(async move {
-                        let outcome = work.await.unwrap_or_else(|_| JobOutcome::failed(crashed));
+                        let outcome = work.await.unwrap_or_else(crashed);
                         drop(messages.send(Message::Done(run, JobDone { key, outcome })));
                     });
                 }
@@ -38,12 +38,13 @@ impl Shard {
     }
 }
 
+/// Whether a job may change something outside.
+fn changes(job: &Job) -> bool {
+    matches!(&job.work, Work::Action(call) if call.effect >= Effect::Change)
+}
+
 /// The error of a job that panics: a fault in an action, which must not bring the node down.
-fn crashed(job: &Job) -> StepError {
-    let changes = match &job.work {
-        Work::Action(call) => call.effect >= Effect::Change,
-        _ => false,
-    };
+fn crashed(changes: bool) -> StepError {
     let kind = if changes { ErrorKind::InDoubt } else { ErrorKind::Permanent };
     let message = "the action crashed: this is a fault in Stanch or in a plugin".to_owned();
     StepError { kind, code: "crashed".to_owned(), message }

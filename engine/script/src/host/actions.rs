@@ -88,13 +88,13 @@ fn register_calls(engine: &mut Engine) {
 /// Runs an action of the catalogue.
 fn action(name: &str, input: &Dynamic, options: Map, at: At) -> Fallible<Dynamic> {
     let input = encode(name, input, at)?;
-    let options = Dynamic::from_map(options);
-    let parsed: StepOptions = read("options", &options, at)?;
-    let args = object(&[
-        ("action", &quoted(name)),
-        ("input", &input),
-        ("options", &encode("options", &options, at)?),
-    ]);
+    let (options, parsed) = if options.is_empty() {
+        ("{}".to_owned(), StepOptions::default())
+    } else {
+        let options = Dynamic::from_map(options);
+        (encode("options", &options, at)?, read("options", &options, at)?)
+    };
+    let args = object(&[("action", &quoted(name)), ("input", &input), ("options", &options)]);
     let (key, answer) = perform(Verb::Action, args, at)?;
     match answer {
         Answer::Result(result) => decode(&result, at),

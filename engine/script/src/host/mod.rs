@@ -62,7 +62,7 @@ pub(crate) fn register(engine: &mut Engine) {
 
 /// The canonical JSON of an argument.
 fn encode(what: &str, value: &Dynamic, at: At) -> Fallible<String> {
-    let mut out = String::new();
+    let mut out = String::with_capacity(128);
     codec::encode(value, &mut out).map_err(|error| mistake(format!("{what}: {error}"), at))?;
     Ok(out)
 }
@@ -79,7 +79,9 @@ fn read<T: DeserializeOwned>(what: &str, value: &Dynamic, at: At) -> Fallible<T>
 
 /// A JSON object of parts that are JSON already; their names come in canonical order.
 fn object(parts: &[(&str, &str)]) -> String {
-    let mut out = String::from("{");
+    let bytes: usize = parts.iter().map(|(name, json)| name.len() + json.len() + 4).sum();
+    let mut out = String::with_capacity(bytes + 2);
+    out.push('{');
     for (at, (name, json)) in parts.iter().enumerate() {
         if at > 0 {
             out.push(',');
@@ -95,7 +97,7 @@ fn object(parts: &[(&str, &str)]) -> String {
 
 /// A string as JSON.
 fn quoted(text: &str) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(text.len() + 2);
     stanch_engine_core::json::write_string(text, &mut out);
     out
 }
