@@ -108,7 +108,7 @@ impl Live {
     ) -> Self {
         let about = About::of(&started);
         let mut live = Self::blank(shared, program, who, about, RunState::default());
-        live.outbox.create = Some(new);
+        live.outbox.create = Some(Box::new(new));
         live.record(Event::Started(started));
         let journal = live.outbox.entries.clone();
         live.begin(shared, &journal);

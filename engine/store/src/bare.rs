@@ -25,6 +25,12 @@ statements! {
              SELECT v->>0, CAST(v->>1 AS BIGINT), CAST(v->>2 AS BIGINT), v->>3, v->>4 \
              FROM json_array_elements(CAST(CAST($1 AS TEXT) AS json)) AS v",
     };
+    PUT_TO_SLEEP =
+        "INSERT INTO runs (id, playbook, digest, status, depth, requester, epoch, recoveries, \
+         wake_at, created_at, updated_at) \
+         WITH RECURSIVE n (i) AS (SELECT CAST($1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < $2) \
+         SELECT 'run_000000000' || CAST(10000000000000000 + i AS TEXT), 'bench', $3, 'waiting', 0, \
+         'bench', 0, 0, $4 + i, 0, 0 FROM n";
     INSERT_ONE = "INSERT INTO journal (run_id, seq, at, kind, body) VALUES ($1, $2, $3, $4, $5)";
 }
 
@@ -58,6 +64,9 @@ struct Row {
 pub async fn run(url: &str, rows: u64, producers: u64) -> Result<Measured, OpenError> {
     let opened = open::open(&Options::new(url)).await?;
     let (dialect, mut connection) = (opened.dialect, opened.writer);
+    if producers <= 1 {
+        return Ok(one_at_a_time(&mut connection, dialect, rows).await);
+    }
     let (sender, mut waiting) = mpsc::unbounded_channel::<Row>();
     let body: Arc<str> = "x".repeat(BODY_BYTES).into();
     let writer = tokio::task::spawn(async move {
@@ -89,15 +98,62 @@ pub async fn run(url: &str, rows: u64, producers: u64) -> Result<Measured, OpenE
     Ok(Measured { rows: waits.len() as u64, elapsed, waits, commits })
 }
 
+/// BEGIN, INSERT, COMMIT and the next, with nobody in between.
+async fn one_at_a_time(
+    connection: &mut sqlx::AnyConnection,
+    dialect: Dialect,
+    rows: u64,
+) -> Measured {
+    let (body, begun, mut waits) = ("x".repeat(BODY_BYTES), Instant::now(), Vec::new());
+    for at in 0..rows {
+        let (run, seq) = place(at, 0);
+        let row = Row { run, seq, done: oneshot::channel().0 };
+        let begun = Instant::now();
+        if commit(connection, dialect, &[row], &body).await.is_err() {
+            break;
+        }
+        waits.push(begun.elapsed());
+    }
+    let (elapsed, rows) = (begun.elapsed(), waits.len() as u64);
+    waits.sort_unstable();
+    Measured { rows, elapsed, waits, commits: rows }
+}
+
+/// Where a row goes. Runs begin one after the other, as those of the engine do: their rows lie
+/// together.
+fn place(at: u64, number: u64) -> (RunId, u32) {
+    let began_at = i64::try_from(at / 10).unwrap_or_default();
+    let run = RunId::new(Timestamp::from_micros(began_at * 1_000), u128::from(number));
+    (run, u32::try_from(at % 10).unwrap_or_default())
+}
+
+/// Inserts `runs` runs that wait, one due every microsecond after `from`.
+///
+/// # Errors
+/// [`OpenError`] when the database can't be opened or written.
+pub async fn put_to_sleep(url: &str, runs: i64, from: Timestamp) -> Result<(), OpenError> {
+    let opened = open::open(&Options::new(url)).await?;
+    let (dialect, mut connection) = (opened.dialect, opened.writer);
+    let digest = stanch_engine_core::digest::Sha256::of("bench").to_string();
+    for first in (1..=runs).step_by(50_000) {
+        let mut tx = Tx(Conn { connection: &mut connection, dialect });
+        let query = tx
+            .query(&PUT_TO_SLEEP)
+            .bind(first)
+            .bind(runs.min(first + 49_999))
+            .bind(digest.clone())
+            .bind(from.micros());
+        tx.run(query).await.map_err(|error| OpenError::Unreachable(error.to_string()))?;
+    }
+    Ok(())
+}
+
 async fn produce(sender: mpsc::UnboundedSender<Row>, number: u64, rows: u64) -> Vec<Duration> {
     let mut waits = Vec::new();
     for at in 0..rows {
         let (done, committed) = oneshot::channel();
-        // Runs begin one after the other, as those of the engine do: their rows lie together.
-        let began_at = i64::try_from(at / 10).unwrap_or_default();
-        let run = RunId::new(Timestamp::from_micros(began_at * 1_000), u128::from(number));
+        let (run, seq) = place(at, number);
         let begun = Instant::now();
-        let seq = u32::try_from(at % 10).unwrap_or_default();
         if sender.send(Row { run, seq, done }).is_err() || committed.await.is_err() {
             break;
         }

@@ -1,35 +1,18 @@
 //! The journals: append-only, `(run, seq)` once and for all, and only under the run's lease.
 
+use std::sync::LazyLock;
+
 use serde_json::json;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::journal::{Entry, Event};
-use stanch_engine_core::json::write_string;
 
 use crate::error::StoreError;
 use crate::row::Row;
-use crate::sql::statements;
-use crate::tx::{Conn, Tx};
+use crate::sql::{Sql, statements};
+use crate::tx::{Bound, Conn, Tx};
 use crate::writer::RunCommit;
 
 statements! {
-    APPEND_ONE =
-        "INSERT INTO journal (run_id, seq, at, kind, body) \
-         SELECT $1, $2, $3, $4, $5 WHERE (SELECT epoch FROM runs WHERE id = $1) = $6";
-    APPEND_MANY = {
-        sqlite:
-            "INSERT INTO journal (run_id, seq, at, kind, body) \
-             SELECT x.run_id, x.seq, x.at, x.kind, x.body FROM \
-             (SELECT value->>0 AS run_id, value->>1 AS seq, value->>2 AS at, value->>3 AS kind, \
-              value->>4 AS body, value->>5 AS epoch FROM json_each($1)) AS x \
-             WHERE (SELECT epoch FROM runs WHERE id = x.run_id) = x.epoch",
-        postgres:
-            "INSERT INTO journal (run_id, seq, at, kind, body) \
-             SELECT x.run_id, x.seq, x.at, x.kind, x.body FROM \
-             (SELECT v->>0 AS run_id, CAST(v->>1 AS BIGINT) AS seq, CAST(v->>2 AS BIGINT) AS at, \
-              v->>3 AS kind, v->>4 AS body, CAST(v->>5 AS BIGINT) AS epoch \
-              FROM json_array_elements(CAST(CAST($1 AS TEXT) AS json)) AS v) AS x \
-             WHERE (SELECT epoch FROM runs WHERE id = x.run_id) = x.epoch",
-    };
     LOAD = "SELECT seq, at, kind, body FROM journal WHERE run_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3";
     OF_KINDS = {
         sqlite:
@@ -44,56 +27,84 @@ statements! {
     MARK = "SELECT COUNT(*) AS n FROM journal WHERE run_id = $1";
 }
 
+/// How many rows one statement appends at most: enough for the usual batch, and a text that is
+/// small beside what it writes.
+pub(crate) const ROWS_AT_ONCE: usize = 256;
+
+/// The statements that append, by how many rows they take: 1, 2, 4, … [`ROWS_AT_ONCE`].
+///
+/// Values are bound and never become text that the database has to parse. That is why there is a
+/// statement for every size, made once, of constants alone.
+static APPENDS: LazyLock<Vec<Sql>> = LazyLock::new(|| {
+    let sizes = std::iter::successors(Some(1), |rows| Some(rows * 2));
+    sizes.take_while(|rows| *rows <= ROWS_AT_ONCE).map(append_of).collect()
+});
+
+/// A row is written while its run's lease is as it is believed to be. Rows without a run fill the
+/// statement up.
+///
+/// SQLite's values have no numbers: it looks a numbered one up by going through all of them.
+fn append_of(rows: usize) -> Sql {
+    let numbered = |row: usize| {
+        let [run, seq, at, kind, body, epoch] = [1, 2, 3, 4, 5, 6].map(|n| row * 6 + n);
+        format!(
+            "(${run}, CAST(${seq} AS BIGINT), CAST(${at} AS BIGINT), ${kind}, ${body}, \
+             CAST(${epoch} AS BIGINT))"
+        )
+    };
+    Sql {
+        sqlite: append_text(vec!["(?, ?, ?, ?, ?, ?)".to_owned(); rows]),
+        postgres: append_text((0..rows).map(numbered).collect()),
+    }
+}
+
+fn append_text(values: Vec<String>) -> &'static str {
+    format!(
+        "WITH x (run_id, seq, at, kind, body, epoch) AS (VALUES {}) \
+         INSERT INTO journal (run_id, seq, at, kind, body) \
+         SELECT x.run_id, x.seq, x.at, x.kind, x.body FROM x \
+         WHERE (SELECT epoch FROM runs WHERE id = x.run_id) = x.epoch",
+        values.join(", ")
+    )
+    .leak()
+}
+
 /// Appends entries of many runs at once.
 ///
 /// # Errors
 /// [`StoreError::Fenced`] when a lease was lost, [`StoreError::Conflict`] when an entry is there
 /// already. Nothing may be committed then.
 pub(crate) async fn append(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(), StoreError> {
-    let rows: u64 = commits.iter().map(|commit| commit.entries.len() as u64).sum();
-    let written = match commits {
-        [commit] if rows == 1 => match commit.entries.as_slice() {
-            [entry] => append_one(tx, commit, entry).await?,
-            _ => 0,
-        },
-        _ if rows == 0 => 0,
-        _ => {
-            let text = rows_as_json(commits);
-            let query = tx.query(&APPEND_MANY).bind(text);
-            tx.run(query).await?
-        }
-    };
-    if written == rows { Ok(()) } else { Err(StoreError::Fenced) }
-}
-
-async fn append_one(tx: &mut Tx<'_>, commit: &RunCommit, entry: &Entry) -> Result<u64, StoreError> {
-    let query = tx
-        .query(&APPEND_ONE)
-        .bind(commit.run.to_string())
-        .bind(i64::from(entry.seq))
-        .bind(entry.at.micros())
-        .bind(entry.event.kind())
-        .bind(entry.event.body())
-        .bind(commit.epoch);
-    tx.run(query).await
-}
-
-fn rows_as_json(commits: &[&RunCommit]) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::from("[");
-    for commit in commits {
-        for entry in &commit.entries {
-            if out.len() > 1 {
-                out.push(',');
-            }
-            let _ = write!(out, "[\"{}\",{},{},\"", commit.run, entry.seq, entry.at.micros());
-            let _ = write!(out, "{}\",", entry.event.kind());
-            write_string(&entry.event.body(), &mut out);
-            let _ = write!(out, ",{}]", commit.epoch);
+    for rows in rows_of(commits).chunks(ROWS_AT_ONCE) {
+        if tx.run(append_rows(tx, rows)).await? != rows.len() as u64 {
+            return Err(StoreError::Fenced);
         }
     }
-    out.push(']');
-    out
+    Ok(())
+}
+
+fn rows_of<'a>(commits: &[&'a RunCommit]) -> Vec<(&'a RunCommit, &'a Entry)> {
+    commits.iter().flat_map(|c| c.entries.iter().map(|entry| (*c, entry))).collect()
+}
+
+fn append_rows(conn: &Conn<'_>, rows: &[(&RunCommit, &Entry)]) -> Bound {
+    let size = rows.len().next_power_of_two();
+    let place = usize::try_from(size.trailing_zeros()).unwrap_or_default();
+    let sql = APPENDS.get(place).copied().unwrap_or_else(|| append_of(size));
+    let mut query = conn.query(&sql);
+    for (commit, entry) in rows {
+        query = query
+            .bind(commit.run.to_string())
+            .bind(i64::from(entry.seq))
+            .bind(entry.at.micros())
+            .bind(entry.event.kind())
+            .bind(entry.event.body())
+            .bind(commit.epoch);
+    }
+    for _ in rows.len()..size {
+        query = query.bind("").bind(0_i64).bind(0_i64).bind("").bind("").bind(0_i64);
+    }
+    query
 }
 
 /// A run's entries from `from` on, at most `limit` of them.
@@ -146,4 +157,10 @@ pub async fn of_incident(
 pub async fn length(conn: &mut Conn<'_>, run: RunId) -> Result<u32, StoreError> {
     let row = conn.one(conn.query(&MARK).bind(run.to_string())).await?;
     Row::of("journal", &row).count("n")
+}
+
+/// The statements that are made of others, for the test that prepares every one.
+#[cfg(test)]
+pub(crate) fn sized() -> Vec<Sql> {
+    APPENDS.clone()
 }

@@ -34,7 +34,7 @@ pub type CommitHook = Arc<dyn Fn(CommitPoint) + Send + Sync>;
 /// Where in a commit the hook is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitPoint {
-    /// Everything is written and nothing is durable.
+    /// Everything is decided and nothing is durable.
     Before,
     /// Everything is durable and nobody knows.
     After,

@@ -118,7 +118,7 @@ pub(crate) async fn stand(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(),
     let consumed: Vec<_> = commits.iter().flat_map(|c| c.consumed.iter().copied()).collect();
     inbox::take(tx, &consumed).await?;
     let standing: Vec<_> =
-        commits.iter().filter_map(|c| Some((*c, c.standing.as_ref()?))).collect();
+        commits.iter().filter_map(|c| Some((*c, c.standing.as_deref()?))).collect();
     if standing.is_empty() {
         return Ok(());
     }

@@ -80,6 +80,10 @@ mod tests {
                 prepared.unwrap_or_else(|error| panic!("{module}::{name}: {error}"));
             }
         }
+        for sql in crate::journal::sized() {
+            let text = sqlx::SqlSafeStr::into_sql_str(sql.text(dialect));
+            opened.writer.prepare(text).await.unwrap();
+        }
     }
 
     #[tokio::test]

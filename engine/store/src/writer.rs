@@ -38,15 +38,23 @@ pub struct RunCommit {
     /// The lease under which it is written; the commit fails if it was lost.
     pub epoch: i64,
     /// The run's row, when this is its first commit.
-    pub create: Option<NewRun>,
+    pub create: Option<Box<NewRun>>,
     /// The entries, in order.
     pub entries: Vec<Entry>,
     /// Where the run stands then; nothing when it goes on running.
-    pub standing: Option<Standing>,
+    pub standing: Option<Box<Standing>>,
     /// The facts of its inbox that the entries take in.
     pub consumed: Vec<InboxId>,
     /// Given back with the outcome.
     pub ticket: u64,
+}
+
+impl RunCommit {
+    /// Whether one statement writes all of it.
+    fn is_one_statement(&self) -> bool {
+        let more = self.create.is_some() || self.standing.is_some() || !self.consumed.is_empty();
+        !more && (1..=journal::ROWS_AT_ONCE).contains(&self.entries.len())
+    }
 }
 
 /// The outcome of an append.
@@ -100,6 +108,13 @@ struct Shared {
     failing: Mutex<Option<String>>,
 }
 
+impl Shared {
+    fn committed(&self) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 impl Writer {
     pub(crate) fn start(
         dialect: Dialect,
@@ -112,7 +127,12 @@ impl Writer {
         let connection = Some(connection);
         let mut lane =
             Lane { dialect, connect, connection, is_suspect: false, hook, shared: shared.clone() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        // SQLite's driver has a thread of its own: without sockets to watch, waking up is cheaper.
+        let runtime = match dialect {
+            Dialect::Sqlite => runtime.enable_time().build()?,
+            Dialect::Postgres => runtime.enable_all().build()?,
+        };
         std::thread::Builder::new()
             .name("stanch-writer".to_owned())
             .spawn(move || runtime.block_on(lane.work(waiting)))?;
@@ -195,6 +215,14 @@ impl Batch {
     fn is_single(&self) -> bool {
         self.appends.len() + self.units.len() == 1
     }
+
+    /// The one append of the batch, when it is all there is and one statement writes it.
+    fn lone_append(&self) -> Option<&RunCommit> {
+        match self.appends.as_slice() {
+            [(_, commit)] if self.units.is_empty() && commit.is_one_statement() => Some(commit),
+            _ => None,
+        }
+    }
 }
 
 /// The writer's own side: its connection, and the work on it.
@@ -242,6 +270,9 @@ impl Lane {
     }
 
     async fn try_together(&mut self, batch: &mut Batch) -> Result<Outcomes, StoreError> {
+        if let Some(commit) = batch.lone_append() {
+            return self.alone(commit).await;
+        }
         let (dialect, hook) = (self.dialect, self.hook.clone());
         let connection = self.connected().await?;
         let mut transaction = connection.begin_with(dialect.begin()).await?;
@@ -261,9 +292,24 @@ impl Lane {
         if let Some(hook) = &hook {
             hook(CommitPoint::After);
         }
-        self.shared.commits.fetch_add(1, Ordering::Relaxed);
-        *self.shared.failing.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.shared.committed();
         Ok(outcomes)
+    }
+
+    /// One statement is a transaction by itself, and spares the ways to the database and back
+    /// that begin and end one. Its rows share one fence: all of them are written, or none is.
+    async fn alone(&mut self, commit: &RunCommit) -> Result<Outcomes, StoreError> {
+        let (dialect, hook) = (self.dialect, self.hook.clone());
+        let mut tx = Tx(Conn { connection: self.connected().await?, dialect });
+        if let Some(hook) = &hook {
+            hook(CommitPoint::Before);
+        }
+        journal::append(&mut tx, &[commit]).await?;
+        if let Some(hook) = &hook {
+            hook(CommitPoint::After);
+        }
+        self.shared.committed();
+        Ok(Vec::new())
     }
 
     /// Each part in a transaction of its own; a closure that came second is tried again.
@@ -348,7 +394,7 @@ pub async fn append_one(tx: &mut Tx<'_>, commit: &RunCommit) -> Result<(), Store
 }
 
 async fn append(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(), StoreError> {
-    let created: Vec<&NewRun> = commits.iter().filter_map(|c| c.create.as_ref()).collect();
+    let created: Vec<&NewRun> = commits.iter().filter_map(|c| c.create.as_deref()).collect();
     runs::insert_many(tx, &created).await?;
     journal::append(tx, commits).await?;
     runs::stand(tx, commits).await

@@ -177,7 +177,8 @@ impl Live {
         outcome: Option<Json>,
     ) {
         self.hot = None;
-        self.outbox.standing = Some(Standing { status, parked, wake_at, outcome, at: self.now });
+        let standing = Standing { status, parked, wake_at, outcome, at: self.now };
+        self.outbox.standing = Some(Box::new(standing));
     }
 
     /// Pages the people who respond.

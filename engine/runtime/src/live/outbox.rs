@@ -23,11 +23,11 @@ pub(crate) enum Happening {
 /// What a run wants written and then done.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pub(crate) create: Option<NewRun>,
+    pub(crate) create: Option<Box<NewRun>>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) projections: Vec<Projection>,
     pub(crate) consumed: Vec<InboxId>,
-    pub(crate) standing: Option<Standing>,
+    pub(crate) standing: Option<Box<Standing>>,
     /// Begun after the commit.
     pub(crate) jobs: Vec<Job>,
 }

@@ -35,8 +35,9 @@ async fn facts(store: &Store) -> Vec<Fact> {
     store.read(|c| Box::pin(async move { inbox::of_run(c, run_id(1)).await })).await.unwrap()
 }
 
-fn standing(status: RunStatus) -> Option<Standing> {
-    Some(Standing { status, parked: None, wake_at: None, outcome: None, at: at(9) })
+fn standing(status: RunStatus) -> Option<Box<Standing>> {
+    let standing = Standing { status, parked: None, wake_at: None, outcome: None, at: at(9) };
+    Some(Box::new(standing))
 }
 
 both! {

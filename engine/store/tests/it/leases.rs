@@ -8,9 +8,10 @@ use crate::both::{
     Appender, at, both, claim, commit, entry, insert, new_run, node, run_id, status,
 };
 
-fn waiting(wake_at: Option<i64>) -> Option<Standing> {
+fn waiting(wake_at: Option<i64>) -> Option<Box<Standing>> {
     let wake_at = wake_at.map(at);
-    Some(Standing { status: RunStatus::Waiting, parked: None, wake_at, outcome: None, at: at(5) })
+    let (status, at) = (RunStatus::Waiting, at(5));
+    Some(Box::new(Standing { status, parked: None, wake_at, outcome: None, at }))
 }
 
 async fn take_over(store: &Store, before: i64) -> u64 {
@@ -127,9 +128,9 @@ both! {
         claim(&fresh.store, node(1), at(10), 10).await;
         let mut appender = Appender::of(&fresh.store);
         let mut end = commit(1, 1, vec![entry(1)]);
-        end.standing = Some(Standing {
+        end.standing = Some(Box::new(Standing {
             status: RunStatus::Failed, parked: None, wake_at: None, outcome: None, at: at(5),
-        });
+        }));
         appender.append_one(end).await.unwrap();
         insert(&fresh.store, about(4, "key")).await.unwrap();
     }
@@ -138,10 +139,10 @@ both! {
         insert(&fresh.store, new_run(1)).await.unwrap();
         claim(&fresh.store, node(1), at(10), 1).await;
         let mut park = commit(1, 1, vec![entry(1)]);
-        park.standing = Some(Standing {
+        park.standing = Some(Box::new(Standing {
             status: RunStatus::Parked, parked: Some(ParkReason::Diverged), wake_at: None,
             outcome: Some(stanch_engine_core::json::Json::null()), at: at(5),
-        });
+        }));
         Appender::of(&fresh.store).append_one(park).await.unwrap();
         let run = fresh.store.read(|c| Box::pin(async move { runs::get(c, run_id(1)).await })).await;
         let run = run.unwrap().unwrap();

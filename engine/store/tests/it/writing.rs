@@ -38,6 +38,26 @@ both! {
         assert_eq!(entries(&fresh.store, 1).await.len(), 1);
     }
 
+    a_batch_of_any_size_is_written_whole(fresh) {
+        let sizes = [1, 2, 3, 31, 64, 65, 255, 256, 257, 700];
+        for number in 1..=sizes.len() as u128 {
+            insert(&fresh.store, new_run(number)).await.unwrap();
+        }
+        claim(&fresh.store, node(1), at(100), 100).await;
+        let rows = |size: u32| (1..=size).map(entry).collect::<Vec<_>>();
+        let commits = sizes.iter().zip(1..).map(|(size, number)| commit(number, 1, rows(*size)));
+        let mut commits: Vec<_> = commits.collect();
+        let together = commits.split_off(5);
+        let mut appender = Appender::of(&fresh.store);
+        for alone in commits {
+            appender.append_one(alone).await.unwrap();
+        }
+        assert!(appender.append(together).await.iter().all(Result::is_ok));
+        for (size, number) in sizes.iter().zip(1..) {
+            assert_eq!(entries(&fresh.store, number).await[1..], rows(*size));
+        }
+    }
+
     the_same_place_twice_is_a_conflict(fresh) {
         insert(&fresh.store, new_run(1)).await.unwrap();
         claim(&fresh.store, node(1), at(10), 10).await;
@@ -113,14 +133,14 @@ both! {
         let mut new = new_run(1);
         new.claim = Some((node(1), at(100)));
         let mut first = commit(1, 1, vec![entry(0), entry(1)]);
-        first.create = Some(new);
+        first.create = Some(Box::new(new));
         let mut appender = Appender::of(&fresh.store);
         appender.append_one(first).await.unwrap();
         assert_eq!(status(&fresh.store, 1).await, RunStatus::Running);
         let mut last = commit(1, 1, vec![entry(2)]);
-        last.standing = Some(Standing {
+        last.standing = Some(Box::new(Standing {
             status: RunStatus::Succeeded, parked: None, wake_at: None, outcome: None, at: at(5),
-        });
+        }));
         appender.append_one(last).await.unwrap();
         assert_eq!(status(&fresh.store, 1).await, RunStatus::Succeeded);
         let after = appender.append_one(commit(1, 1, vec![entry(3)])).await;
@@ -131,9 +151,9 @@ both! {
         insert(&fresh.store, new_run(1)).await.unwrap();
         let mut appender = Appender::of(&fresh.store);
         let mut queued = commit(1, 0, vec![entry(1)]);
-        queued.standing = Some(Standing {
+        queued.standing = Some(Box::new(Standing {
             status: RunStatus::Waiting, parked: None, wake_at: None, outcome: None, at: at(5),
-        });
+        }));
         let result = appender.append_one(queued).await;
         assert!(matches!(result, Err(StoreError::Fenced)), "a run that is not running can't stand elsewhere");
         assert_eq!(entries(&fresh.store, 1).await.len(), 1);
