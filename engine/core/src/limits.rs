@@ -99,3 +99,7 @@ pub const PAGE_ROWS: u32 = 200;
 
 /// How often one page is sent out before it is left to the heartbeat's watcher.
 pub const PAGE_DELIVERIES: u32 = 100;
+
+/// Playbooks that a node keeps read and each of its shards keeps compiled. Another one that is
+/// wanted is read from the database and compiled again, in a millisecond or two.
+pub const PLAYBOOKS_KEPT: usize = 64;

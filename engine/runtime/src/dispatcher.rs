@@ -22,6 +22,7 @@ use stanch_engine_store::runs::{self, Claimed};
 use stanch_engine_store::{StoreError, journal, nodes, playbooks};
 use tokio::sync::watch;
 
+use crate::recent::Recent;
 use crate::shard::{Begin, Message, ShardHandle};
 use crate::shared::Shared;
 use crate::unreadable::{self, Stuck};
@@ -48,9 +49,15 @@ pub(crate) struct Dispatcher {
     pub(crate) looked_at: Timestamp,
 }
 
-/// The texts of playbooks, by digest.
-#[derive(Clone, Default)]
-pub(crate) struct Bundles(Arc<Mutex<HashMap<Sha256, Arc<Bundle>>>>);
+/// The texts of the playbooks that were used last, by digest.
+#[derive(Clone)]
+pub(crate) struct Bundles(Arc<Mutex<Recent<Sha256, Arc<Bundle>>>>);
+
+impl Default for Bundles {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Recent::of(limits::PLAYBOOKS_KEPT))))
+    }
+}
 
 impl Bundles {
     /// The text with this digest.
@@ -62,7 +69,7 @@ impl Bundles {
         shared: &Shared,
         digest: Sha256,
     ) -> Result<Arc<Bundle>, StoreError> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&digest);
         if let Some(bundle) = known {
             return Ok(bundle);
         }
@@ -74,7 +81,7 @@ impl Bundles {
         };
         let bundle = Arc::new(bundle.ok_or_else(missing)?);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(digest, bundle.clone());
+        known.put(digest, bundle.clone());
         Ok(bundle)
     }
 }

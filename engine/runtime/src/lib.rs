@@ -17,6 +17,7 @@ mod notify;
 mod pager;
 mod projection;
 mod rails;
+mod recent;
 mod runtime;
 mod shard;
 mod shared;

@@ -30,6 +30,7 @@ use tokio::sync::oneshot;
 use crate::job::{Job, JobDone};
 use crate::live::{Happening, Identity, Live};
 use crate::projection;
+use crate::recent::Recent;
 use crate::shared::Shared;
 use crate::unreadable::Stuck;
 
@@ -61,7 +62,7 @@ struct Shard {
     sink: SinkId,
     runtime: tokio::runtime::Handle,
     watch: Watch,
-    programs: HashMap<Sha256, Rc<Program>>,
+    programs: Recent<Sha256, Rc<Program>>,
     residents: HashMap<RunId, Resident>,
     /// Jobs that ended as soon as they began.
     ready: VecDeque<(RunId, JobDone)>,
@@ -89,7 +90,7 @@ pub(crate) fn start(shared: Arc<Shared>, number: usize) -> std::io::Result<(Shar
             sink,
             runtime: runtime.clone(),
             watch: its_watch,
-            programs: HashMap::new(),
+            programs: Recent::of(limits::PLAYBOOKS_KEPT),
             residents: HashMap::new(),
             ready: VecDeque::new(),
             appends: Vec::new(),
@@ -164,7 +165,7 @@ impl Shard {
             }
             Begin::New { new, started, bundle, created } => {
                 let run = new.id;
-                match self.program(&bundle) {
+                match self.program(new.digest, &bundle) {
                     Ok(program) => {
                         let who = Identity::of_new(&new);
                         let shared = self.shared.clone();
@@ -187,10 +188,11 @@ impl Shard {
 
     fn load(&mut self, claimed: Claimed, bundle: &Bundle, entries: &[Entry], facts: Vec<Fact>) {
         let stuck = Stuck::of(&claimed);
+        let digest = claimed.digest;
         let is_poison = claimed.recoveries > limits::RECOVERIES;
         let who = Identity::of_claimed(claimed);
         let shared = self.shared.clone();
-        let program = match self.program(bundle) {
+        let program = match self.program(digest, bundle) {
             Ok(program) => program,
             Err(why) => return self.give_up(stuck, format!("its playbook can't be read: {why}")),
         };
@@ -211,14 +213,13 @@ impl Shard {
         }
     }
 
-    fn program(&mut self, bundle: &Bundle) -> Result<Rc<Program>, String> {
-        let digest = bundle.digest();
+    fn program(&mut self, digest: Sha256, bundle: &Bundle) -> Result<Rc<Program>, String> {
         if let Some(program) = self.programs.get(&digest) {
-            return Ok(program.clone());
+            return Ok(program);
         }
         let program =
             Program::compile(bundle, self.watch.interrupt()).map_err(|e| e.to_string())?;
-        self.programs.insert(digest, program.clone());
+        self.programs.put(digest, program.clone());
         Ok(program)
     }
 
@@ -243,12 +244,12 @@ impl Shard {
     fn take_in(&mut self, run: RunId) {
         let Some(resident) = self.residents.get_mut(&run) else { return };
         let backlog = std::mem::take(&mut resident.backlog);
-        let (shared, stuck) = (self.shared.clone(), Stuck::from(&resident.live.who));
-        match self.watch.during(|| resident.live.handle(&shared, backlog)) {
+        match self.watch.during(|| resident.live.handle(&self.shared, backlog)) {
             Ok(()) => self.send_out(run),
             Err(why) => {
-                self.residents.remove(&run);
-                self.give_up(stuck, why);
+                if let Some(resident) = self.residents.remove(&run) {
+                    self.give_up(Stuck::from(&resident.live.who), why);
+                }
             }
         }
     }

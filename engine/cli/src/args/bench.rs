@@ -40,4 +40,41 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 10_000)]
         runs: u32,
     },
+    /// From a person's decision to the start of the step after it.
+    Decisions {
+        /// The database: sqlite://PATH or postgres://….
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many runs wait for one.
+        #[arg(long, default_value_t = 500)]
+        runs: u32,
+    },
+    /// What a node takes to go on after `kill -9` with so many runs in the middle of a step.
+    Restart {
+        /// The database: sqlite://PATH or postgres://….
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many runs.
+        #[arg(long, default_value_t = 10_000)]
+        runs: u32,
+    },
+    /// Holds runs in the middle of a step until it is killed; `bench restart` calls it.
+    #[command(hide = true)]
+    Hold {
+        /// The database: sqlite://PATH or postgres://….
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many runs.
+        #[arg(long, default_value_t = 10_000)]
+        runs: u32,
+    },
+    /// Finding the runs that are due among so many that sleep.
+    Sleeping {
+        /// The database: sqlite://PATH or postgres://….
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many sleep.
+        #[arg(long, default_value_t = 1_000_000)]
+        runs: u32,
+    },
 }

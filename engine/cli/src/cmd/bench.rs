@@ -1,6 +1,9 @@
 //! `stanch bench`: the whole engine, and the bare loop beside it.
 
+mod decisions;
 mod noop;
+mod restart;
+mod sleeping;
 mod steps;
 mod waiting;
 
@@ -16,6 +19,10 @@ pub(super) async fn run(what: Bench) -> anyhow::Result<()> {
         }
         Bench::Store { database, rows, producers } => store(&database, rows, producers).await?,
         Bench::Waiting { database, runs } => waiting::run(&database, runs).await?,
+        Bench::Decisions { database, runs } => decisions::run(&database, runs).await?,
+        Bench::Restart { database, runs } => restart::run(&database, runs).await?,
+        Bench::Hold { database, runs } => restart::hold(&database, runs).await?,
+        Bench::Sleeping { database, runs } => sleeping::run(&database, runs).await?,
     };
     println!("{line}");
     Ok(())

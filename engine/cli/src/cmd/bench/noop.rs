@@ -14,18 +14,48 @@ use stanch_plugins_sdk::{
 
 /// `bench.noop`: gives back what it was given.
 #[derive(Clone, Default)]
-pub(super) struct Noop(Arc<Mutex<Calls>>);
+pub(super) struct Noop {
+    calls: Arc<Mutex<Calls>>,
+    /// Whether a call that says `hold` never comes back.
+    holds: bool,
+}
 
 #[derive(Default)]
 struct Calls {
     last: HashMap<RunId, Instant>,
     pauses: Vec<Duration>,
+    held: u32,
 }
 
 impl Noop {
+    /// One whose calls that say `hold` never come back.
+    pub(super) fn holding() -> Self {
+        Self { holds: true, ..Self::default() }
+    }
+
+    /// Calls that it holds.
+    pub(super) fn held(&self) -> u32 {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).held
+    }
+
+    /// When a run called it last.
+    pub(super) fn last(&self, run: RunId) -> Option<Instant> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).last.get(&run).copied()
+    }
+
+    /// How many runs called it, and when the last of them did so last.
+    pub(super) fn callers(&self) -> (usize, Option<Instant>) {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        (calls.last.len(), calls.last.values().max().copied())
+    }
+
+    fn hold(&self) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).held += 1;
+    }
+
     /// The time from each step of a run to its next one, sorted.
     pub(super) fn pauses(&self) -> Vec<Duration> {
-        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pauses = std::mem::take(&mut calls.pauses);
         pauses.sort_unstable();
         pauses
@@ -33,7 +63,7 @@ impl Noop {
 
     fn note(&self, run: RunId) {
         let now = Instant::now();
-        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = calls.last.insert(run, now) {
             calls.pauses.push(now - before);
         }
@@ -56,6 +86,10 @@ impl Action for Noop {
     ) -> BoxFuture<'a, Result<Outcome, ActionError>> {
         if let Some(run) = context.run {
             self.note(run);
+        }
+        if self.holds && input.get("hold").is_some() {
+            self.hold();
+            return Box::pin(std::future::pending());
         }
         let done = Done { value: input.clone(), call: CallRecord::default() };
         Box::pin(std::future::ready(Ok(Outcome::Done(done))))

@@ -32,7 +32,10 @@ pub(super) async fn run(database: &str, runs: u32) -> anyhow::Result<Value> {
 }
 
 /// Starts so many runs, and returns when each of them waits.
-async fn wait_for(runtime: &stanch_engine_runtime::Runtime, runs: u32) -> anyhow::Result<()> {
+pub(super) async fn wait_for(
+    runtime: &stanch_engine_runtime::Runtime,
+    runs: u32,
+) -> anyhow::Result<()> {
     let mut rested = runtime.rested();
     for begun in 0..runs {
         let (playbook, requester) = ("waiting".to_owned(), "bench".to_owned());
