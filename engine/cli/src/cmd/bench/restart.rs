@@ -1,12 +1,12 @@
 //! What a node takes to go on after `kill -9` in the middle of its work.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use stanch_engine_core::playbook::Bundle;
-use stanch_engine_runtime::playbooks;
 use stanch_engine_runtime::runs::{StartRequest, start};
+use stanch_engine_runtime::{Runtime, playbooks};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::task::JoinSet;
 
@@ -22,8 +22,8 @@ action("bench.noop", #{ i: 2, hold: true });
 /// Runs that are begun at the same time.
 const TOGETHER: usize = 256;
 
-/// How often it is looked whether all are held.
-const LOOK: Duration = Duration::from_millis(10);
+/// The pause between two looks at how far they are.
+const LOOK_MS: i64 = 10;
 
 /// Has another process of this program hold runs in the middle of a step, kills it, and takes the
 /// time from the start of a new node until the last of its runs has called its action again.
@@ -41,7 +41,7 @@ pub(super) async fn run(database: &str, runs: u32) -> anyhow::Result<Value> {
     let (folder, noop, begun) = (Folder::new()?, Noop::default(), Instant::now());
     let runtime = node(database, &folder, noop.clone(), runs).await?;
     while noop.callers().0 < runs as usize {
-        tokio::time::sleep(LOOK).await;
+        pause(&runtime).await;
     }
     let last = noop.callers().1.map_or(0.0, |last| (last - begun).as_secs_f64());
     runtime.stop().await;
@@ -70,8 +70,13 @@ pub(super) async fn hold(database: &str, runs: u32) -> anyhow::Result<Value> {
         started??;
     }
     while noop.held() < runs {
-        tokio::time::sleep(LOOK).await;
+        pause(&runtime).await;
     }
     println!("{}", json!({"held": runs}));
     std::future::pending().await
+}
+
+async fn pause(runtime: &Runtime) {
+    let world = runtime.world();
+    world.clock.sleep_until(world.now().plus_ms(LOOK_MS)).await;
 }
