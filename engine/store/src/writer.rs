@@ -6,6 +6,8 @@
 //! of its parts is tried again in a transaction of its own, so that nobody suffers for a
 //! neighbour.
 
+mod batch;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +24,8 @@ use crate::open::{CommitHook, CommitPoint, Connect};
 use crate::runs::{self, NewRun, Standing};
 use crate::store::BoxFuture;
 use crate::tx::{Conn, Tx};
+
+use batch::Batch;
 
 /// How many waiting parts one transaction takes at most: enough for full speed, and few enough
 /// that nobody waits long.
@@ -47,14 +51,6 @@ pub struct RunCommit {
     pub consumed: Vec<InboxId>,
     /// Given back with the outcome.
     pub ticket: u64,
-}
-
-impl RunCommit {
-    /// Whether one statement writes all of it.
-    fn is_one_statement(&self) -> bool {
-        let more = self.create.is_some() || self.standing.is_some() || !self.consumed.is_empty();
-        !more && (1..=journal::ROWS_AT_ONCE).contains(&self.entries.len())
-    }
 }
 
 /// The outcome of an append.
@@ -185,42 +181,6 @@ impl Writer {
         let (done, drained) = oneshot::channel();
         if self.parts.send(Part::Drain(done)).is_ok() {
             let _ = drained.await;
-        }
-    }
-}
-
-/// What waits for one transaction.
-#[derive(Default)]
-struct Batch {
-    appends: Vec<(SinkId, RunCommit)>,
-    units: Vec<Unit>,
-    drains: Vec<oneshot::Sender<()>>,
-}
-
-impl Batch {
-    fn of(parts: impl IntoIterator<Item = Part>) -> Self {
-        let mut batch = Self::default();
-        for part in parts {
-            match part {
-                Part::Append(sink, commits) => {
-                    batch.appends.extend(commits.into_iter().map(|commit| (sink, commit)));
-                }
-                Part::Unit(unit) => batch.units.push(unit),
-                Part::Drain(done) => batch.drains.push(done),
-            }
-        }
-        batch
-    }
-
-    fn is_single(&self) -> bool {
-        self.appends.len() + self.units.len() == 1
-    }
-
-    /// The one append of the batch, when it is all there is and one statement writes it.
-    fn lone_append(&self) -> Option<&RunCommit> {
-        match self.appends.as_slice() {
-            [(_, commit)] if self.units.is_empty() && commit.is_one_statement() => Some(commit),
-            _ => None,
         }
     }
 }
