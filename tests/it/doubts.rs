@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stanch_engine_core::effect::Mode;
-use stanch_plugins_aws::sandbox::FaultKind;
+use stanch_plugins_aws::sandbox::{Fault, FaultKind};
 
 use crate::stage::{Plan, Stage, id};
 
@@ -217,4 +217,40 @@ async fn what_is_denied_is_not_tried_again() {
     assert_eq!(ended["status"], "failed");
     assert_eq!(ended["error"]["code"], "AccessDenied", "{ended}");
     assert_eq!(count(&stage, "iam:UpdateAccessKey"), 1);
+}
+
+/// Throttled attempts go 0.5 s, 1 s, 2 s, … apart: seven of them take more than a minute.
+const A_MINUTE: u32 = 7;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_minute_of_throttling_is_waited_out_and_the_change_is_made_once() {
+    let (stage, run) = throttled(A_MINUTE).await;
+    assert_eq!(stage.over_in_time(&run, 1_000).await["result"], "done");
+    let calls = stage.aws.calls();
+    let cuts: Vec<_> =
+        calls.iter().filter(|call| call.operation == "iam:UpdateAccessKey").collect();
+    assert_eq!(cuts.len(), usize::try_from(A_MINUTE).unwrap() + 1);
+    assert_eq!(cuts.iter().filter(|call| call.outcome == "ok").count(), 1);
+    let (first, last) = (cuts.first().unwrap(), cuts.last().unwrap());
+    assert!(last.at.ms_since(first.at) >= 60_000, "{} to {}", first.at, last.at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_without_an_end_ends_the_step_with_awss_own_code() {
+    let (stage, run) = throttled(u32::MAX).await;
+    let ended = stage.over_in_time(&run, 5_000).await;
+    assert_eq!(ended["status"], "failed", "{ended}");
+    assert_eq!(ended["error"]["code"], "Throttling", "{ended}");
+    assert_eq!(count(&stage, "iam:UpdateAccessKey"), 10, "no more than the limit of attempts");
+}
+
+async fn throttled(times: u32) -> (Stage, String) {
+    let mut plan = Plan::new().mode(Mode::Auto).manual();
+    plan.ships = false;
+    let stage = plan.set().await;
+    stage.publish(CUTS).await;
+    let operation = "iam:UpdateAccessKey".to_owned();
+    stage.aws.fault(Fault { operation, kind: FaultKind::Throttle, times });
+    let run = stage.start_for_finding("cuts").await;
+    (stage, run)
 }

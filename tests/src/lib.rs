@@ -15,7 +15,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 
-pub mod environment;
+mod environment;
 mod waiting;
 
 pub use environment::{python, variable, variable_if_set};

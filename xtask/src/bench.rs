@@ -1,7 +1,13 @@
-//! `cargo xtask bench`: steps through the whole engine beside a bare loop over the store.
+//! `cargo xtask bench`: the client for AWS beside AWS's typed one, and steps through the whole
+//! engine beside a bare loop over the store.
+//!
+//! `--aws` measures only the client, `--postgres` the engine on Postgres too, and `--check` fails
+//! where it is too slow.
 //!
 //! A machine's disk decides what either can do, so the figure that travels is their ratio in one
 //! run. Both commit with full durability on the disk that holds the target folder.
+
+mod aws;
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -64,12 +70,21 @@ struct Report {
 /// Measures and prints a table in Markdown.
 pub fn run(args: &[String]) -> Result<ExitCode> {
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    if let Some(other) = args.iter().find(|arg| !["--check", "--postgres"].contains(&arg.as_str()))
-    {
-        bail!("bench knows --check and --postgres, not {other}");
+    let known = ["--aws", "--check", "--postgres"];
+    if let Some(other) = args.iter().find(|arg| !known.contains(&arg.as_str())) {
+        bail!("bench knows {}, not {other}", known.join(", "));
     }
     let interrupt = Interrupt::install()?;
     let workspace = Workspace::load()?;
+    let calls = aws::measure(&workspace.root)?;
+    print!("{}", calls.table());
+    if has("--check") && !calls.is_fast() {
+        eprintln!("error: {}", aws::Calls::asked());
+        return Ok(ExitCode::FAILURE);
+    }
+    if has("--aws") {
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut build = Command::new("cargo");
     build.args(["build", "--release", "--package", "stanch-engine-cli"]);
     let built = interrupt.run(build.current_dir(&workspace.root))?;

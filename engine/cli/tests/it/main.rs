@@ -8,6 +8,7 @@
 
 mod server;
 
+mod bad_network;
 mod bench;
 mod check;
 mod commands;

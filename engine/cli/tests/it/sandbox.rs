@@ -1,8 +1,8 @@
 //! `stanch aws sandbox`, as a program, before clients that are not ours.
 
 use serde_json::{Value, json};
-use stanch_tests::environment::python;
 use stanch_tests::process::Process;
+use stanch_tests::python;
 use tokio::process::Command;
 
 use crate::server::Folder;
@@ -43,6 +43,13 @@ impl Played {
         let answer = http.get(format!("{}/_sandbox/calls", self.url)).send().await.unwrap();
         let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         answer["calls"].as_array().unwrap().clone()
+    }
+
+    /// Takes back what was ordered.
+    pub(crate) async fn forget(&self, path: &str) {
+        let http = stanch_plugins_http::client_builder().build().unwrap();
+        let answer = http.delete(format!("{}/_sandbox/{path}", self.url)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
     }
 
     /// Orders something by its own paths.

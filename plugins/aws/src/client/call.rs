@@ -30,7 +30,7 @@ use stanch_plugins_sdk::core::time::Timestamp;
 
 use super::assume::Sessions;
 use super::body::Bounded;
-use super::endpoint::{Endpoint, Variant, resolve};
+use super::endpoint::{Endpoint, Endpoints, Variant};
 use super::failure::Failure;
 use super::fault::{Fault, request_id};
 use super::identity::Callers;
@@ -59,6 +59,7 @@ pub(crate) struct Client {
     pub(crate) places: Places,
     /// The sessions of roles that it has taken.
     pub(super) sessions: Sessions,
+    endpoints: Endpoints,
     http: SharedHttpClient,
     endpoint_url: Option<String>,
     default_region: Option<String>,
@@ -116,6 +117,7 @@ impl Client {
             organization_account: settings.organization_account.clone(),
             places: Places::default(),
             sessions: Sessions::default(),
+            endpoints: Endpoints::default(),
             http,
             endpoint_url: settings.endpoint_url.clone(),
             default_region: settings.default_region.clone(),
@@ -187,7 +189,7 @@ impl Client {
             Some(_) => Variant::default(),
             None => self.keychain.variant().await,
         };
-        let resolved = resolve(&self.models, named, region, variant, params);
+        let resolved = self.endpoints.resolve(&self.models, named, region, variant, params);
         let Some(url) = url else { return resolved.map_err(Failure::Unsendable) };
         Ok(match resolved {
             Ok(endpoint) => Endpoint { url, ..endpoint },

@@ -1,6 +1,9 @@
 //! Which host serves a call, and how the call is signed: AWS's endpoint rules, asked with what a
 //! call knows.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use serde_json::{Map, Value};
 
 use crate::model::{Model, ModelStore, Named};
@@ -21,7 +24,7 @@ pub struct Endpoint {
 }
 
 /// Which of a service's hosts are wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Variant {
     /// Those with validated cryptography.
     pub fips: bool,
@@ -46,6 +49,44 @@ pub(crate) fn resolve(
         return Err(format!("{} takes signatures of a kind that is not known", endpoint.url));
     }
     Ok(Endpoint { url: with_label(&endpoint.url, &host_label(named, params)), ..endpoint })
+}
+
+/// Endpoints that the rules gave before, to calls of which they are told no more than the region.
+#[derive(Debug, Default)]
+pub(crate) struct Endpoints(Mutex<HashMap<(&'static str, String, Variant), Resolution>>);
+
+type Resolution = Result<Endpoint, String>;
+
+/// Endpoints that are kept: more than all services have in the regions that one node looks at.
+const KEPT: usize = 4_096;
+
+impl Endpoints {
+    /// Finds the endpoint of a call, as [`resolve`] does.
+    pub(crate) fn resolve(
+        &self,
+        models: &ModelStore,
+        named: Named,
+        region: &str,
+        variant: Variant,
+        params: &Value,
+    ) -> Resolution {
+        let asks_more =
+            named.operation.endpoint.is_some() || context(named, params).next().is_some();
+        if asks_more {
+            return resolve(models, named, region, variant, params);
+        }
+        let key = (&*named.model.name, region.to_owned(), variant);
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = kept().get(&key) {
+            return found.clone();
+        }
+        let found = resolve(models, named, region, variant, params);
+        let mut kept = kept();
+        if kept.len() < KEPT {
+            kept.insert(key, found.clone());
+        }
+        found
+    }
 }
 
 /// Finds the endpoint of a service, whatever is called there.

@@ -17,8 +17,10 @@ pub(crate) fn body(named: Named, params: &Value) -> Option<String> {
         let member = shape.members.get(payload)?;
         let inner = model.shape(&member.shape).filter(|inner| inner.kind == Kind::Structure)?;
         let value = params.get(&**payload).filter(|value| !value.is_null())?;
-        // A location that is the member's own name is no name of its own.
-        let own = member.location_name.as_deref().filter(|name| *name != &**payload);
+        // A location that is the member's own name is no name of its own, but where a namespace
+        // goes with it, as with S3's `LegalHold`.
+        let is_own = |name: &&str| *name != &**payload || member.xml_namespace.is_some();
+        let own = member.location_name.as_deref().filter(is_own);
         let name = own.or(inner.location_name.as_deref()).unwrap_or(&member.shape);
         xml.element(name, member.xml_namespace.as_deref(), &member.shape, value);
         return Some(xml.out);

@@ -1,6 +1,6 @@
 //! Where models come from: the pack, and a folder beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -69,6 +69,8 @@ type Loaded = &'static Read;
 pub struct ModelStore {
     extra: BTreeMap<Box<str>, PathBuf>,
     loaded: Mutex<BTreeMap<Box<str>, Loaded>>,
+    /// Operations that were asked for before. There are as many as are called, and no more.
+    found: Mutex<HashMap<Box<str>, Named>>,
 }
 
 /// The models of the pack, read once however many stores there are.
@@ -83,7 +85,7 @@ impl ModelStore {
     pub fn open(folder: Option<&Path>) -> Result<Self, ModelError> {
         let extra = folder.map(newest_of_each_service).transpose()?.unwrap_or_default();
         pack()?;
-        Ok(Self { extra, loaded: Mutex::default() })
+        Ok(Self { extra, ..Self::default() })
     }
 
     /// The version of botocore that the pack is from.
@@ -132,6 +134,16 @@ impl ModelStore {
     /// # Errors
     /// [`UnknownOperation`], with the nearest name that there is.
     pub fn operation(&self, name: &str) -> Result<Named, UnknownOperation> {
+        let kept = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(named) = kept().get(name) {
+            return Ok(*named);
+        }
+        let named = self.look_up(name)?;
+        kept().insert(name.into(), named);
+        Ok(named)
+    }
+
+    fn look_up(&self, name: &str) -> Result<Named, UnknownOperation> {
         let (service, operation) = name.split_once(':').ok_or_else(|| {
             UnknownOperation(format!("`{name}` is not of the form `service:Operation`"))
         })?;
