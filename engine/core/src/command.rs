@@ -362,6 +362,7 @@ pub fn summary(verb: Verb, args: &Value) -> String {
     match verb {
         Verb::Action => match text("/action") {
             "aws.call" => format!("aws {}", text("/input/operation")),
+            "aws.prepare" => format!("prepare {}", text("/input/change/operation")),
             "http.request" => format!("http {} {}", text("/input/method"), text("/input/url")),
             other => other.to_owned(),
         },

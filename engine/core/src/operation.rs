@@ -14,6 +14,17 @@ pub struct IamActions {
     pub is_assumed: bool,
 }
 
+/// What a change gets where a playbook leaves it without a probe or an inverse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// Whether it gets a probe.
+    pub probe: bool,
+    /// Whether it gets an inverse.
+    pub inverse: bool,
+    /// The operations that this comes to: reads of the state, and inverses.
+    pub operations: Vec<String>,
+}
+
 /// The operations that playbooks may name, as `service:Operation`.
 pub trait Operations: Send + Sync {
     /// How far an operation reaches.
@@ -55,6 +66,13 @@ pub trait Operations: Send + Sync {
     ) -> Option<Targets> {
         let (_, _, _, _) = (operation, params, account, region);
         None
+    }
+
+    /// What a change by an operation gets where a playbook says nothing: nothing, unless there is
+    /// a catalogue.
+    fn completion(&self, operation: &str) -> Completion {
+        let _ = operation;
+        Completion::default()
     }
 
     /// An answer of the right shape to a call that was not made: every modelled member is there,

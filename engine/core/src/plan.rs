@@ -1,12 +1,19 @@
 //! A plan: changes with their probes and inverses, as data that is shown, hashed, approved,
 //! carried out and undone as what it is.
 
+mod before;
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use before::Before;
 
 use crate::digest::Sha256;
 use crate::incident::Milestone;
 use crate::json::Json;
+use crate::probe::search;
 use crate::span::Span;
 
 /// One changing call.
@@ -32,6 +39,20 @@ pub struct Change {
     /// The change that undoes it. Without one it is FINAL.
     #[serde(default)]
     pub inverse: Option<Box<Change>>,
+    /// The state before it, as it was read while the plan was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
+    /// Of an inverse: the parameters that only the answer of the change gives, each by an
+    /// expression over that answer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub given: BTreeMap<String, String>,
+    /// Whether its probe must pass before the next change of the plan is made. What comes after
+    /// may change the same thing, so that it is not looked at again.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub settles: bool,
+    /// What people should know of it before they approve it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A document as it stood when the plan was made: approving its name is not approving what it
@@ -65,6 +86,9 @@ pub struct Probe {
     /// The region that it looks at.
     #[serde(default)]
     pub region: Option<String>,
+    /// Codes of errors that are an answer, `{"error": {"code": …}}`: something is not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
     /// The value that passes: `true`, or, of an undo, `false`. Nothing else does.
     #[serde(default = "yes")]
     pub passes_on: bool,
@@ -78,6 +102,11 @@ pub struct Probe {
 
 fn yes() -> bool {
     true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_no(value: &bool) -> bool {
+    !value
 }
 
 fn two_minutes() -> Span {
@@ -153,17 +182,33 @@ impl Change {
         unverified.into_iter().chain(last).collect()
     }
 
-    /// The change that undoes this one, with a probe of its own: the inverse's, else this
-    /// change's probe, which must then be `false`. Nothing is returned for a FINAL change.
-    pub fn undo(&self) -> Option<Change> {
+    /// The change that undoes this one, after AWS gave it this answer. Its probe is the inverse's
+    /// own; else the state must be as it was before; else this change's probe must be `false`.
+    /// Nothing is returned for a FINAL change, and for one whose answer lacks what its inverse
+    /// needs.
+    pub fn undo(&self, answer: &Value) -> Option<Change> {
         let inverse = self.inverse.as_deref()?;
+        let mut params = inverse.params.clone();
+        for (name, expression) in &inverse.given {
+            let value = search(expression, answer).ok().filter(|value| !value.is_null())?;
+            params.as_object_mut()?.insert(name.clone(), value);
+        }
+        let account = inverse.account.clone().or_else(|| self.account.clone());
+        let region = inverse.region.clone().or_else(|| self.region.clone());
+        let as_before = self.before.as_ref().map(|before| Probe {
+            account: account.clone(),
+            region: region.clone(),
+            ..before.probe(self.probe.as_ref())
+        });
         let gone = self.probe.clone().map(|probe| Probe { passes_on: !probe.passes_on, ..probe });
-        let again = Change { inverse: None, probe: None, ..self.clone() };
+        let again = Change { inverse: None, probe: None, before: None, ..self.clone() };
         Some(Change {
-            account: inverse.account.clone().or_else(|| self.account.clone()),
-            region: inverse.region.clone().or_else(|| self.region.clone()),
-            probe: inverse.probe.clone().or(gone),
+            params,
+            account,
+            region,
+            probe: inverse.probe.clone().or(as_before).or(gone),
             inverse: Some(Box::new(Change { probe: self.probe.clone(), ..again })),
+            given: BTreeMap::new(),
             ..inverse.clone()
         })
     }
@@ -206,7 +251,7 @@ mod tests {
 
     #[test]
     fn an_undo_is_probed_by_the_containments_probe_turned_round() {
-        let undo = change().undo().unwrap();
+        let undo = change().undo(&json!({})).unwrap();
         assert!(!undo.probe.unwrap().passes_on);
         assert_eq!(undo.account.as_deref(), Some("111122223333"));
         assert!(undo.inverse.unwrap().probe.unwrap().passes_on);
@@ -217,6 +262,39 @@ mod tests {
         assert!(change().marks().is_empty());
         let bare = Change { probe: None, inverse: None, ..change() };
         assert_eq!(bare.marks(), [Mark::Unverified, Mark::Final]);
-        assert_eq!(bare.undo(), None);
+        assert_eq!(bare.undo(&json!({})), None);
+    }
+
+    #[test]
+    fn an_inverse_takes_what_only_the_answer_gives() {
+        let change: Change = serde_json::from_value(json!({
+            "operation": "ec2:CreateSecurityGroup", "params": {"GroupName": "g"},
+            "inverse": {"operation": "ec2:DeleteSecurityGroup", "params": {},
+                "given": {"GroupId": "GroupId"}},
+        }))
+        .unwrap();
+        let undo = change.undo(&json!({"GroupId": "sg-1"})).unwrap();
+        assert_eq!((&undo.params, undo.given.len()), (&json!({"GroupId": "sg-1"}), 0));
+        assert_eq!(change.undo(&json!({"GroupId": null})), None);
+    }
+
+    #[test]
+    fn an_undo_is_probed_by_the_state_before_where_that_is_known() {
+        let mut change = change();
+        change.before = Some(serde_json::from_value(json!({
+            "operation": "iam:ListAccessKeys", "params": {}, "expression": "S", "state": "Active",
+        })).unwrap());
+        let undo = change.undo(&json!({})).unwrap();
+        let probe = undo.probe.unwrap();
+        assert_eq!((&*probe.expression, probe.passes_on), ("(S) == `\"Active\"`", true));
+        assert_eq!(probe.account.as_deref(), Some("111122223333"));
+    }
+
+    #[test]
+    fn a_plan_that_says_nothing_of_the_new_keeps_its_digest() {
+        let text = Json::of(&Plan { purpose: Purpose::Contain, items: vec![change()] });
+        for word in ["before", "given", "settles", "notes", "errors"] {
+            assert!(!text.as_str().contains(word), "{word}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Whether a probe passes: a JMESPath expression over what AWS answered.
 
-use serde_json::{Map, Value};
+mod functions;
+
+use serde_json::{Map, Value, json};
 
 use crate::plan::Probe;
 
@@ -49,8 +51,18 @@ pub fn search(expression: &str, answer: &Value) -> Result<Value, BadExpression> 
     Ok(serde_json::to_value(&*found).unwrap_or(Value::Null))
 }
 
+/// A value as it stands inside an expression.
+pub fn literal(value: &Value) -> String {
+    format!("`{}`", value.to_string().replace('`', "\\u0060"))
+}
+
+/// What an error of AWS that counts as an answer looks like to an expression.
+pub fn error_answer(code: &str) -> Value {
+    json!({"error": {"code": code}})
+}
+
 fn compile(expression: &str) -> Result<jmespath::Expression<'static>, BadExpression> {
-    jmespath::compile(expression).map_err(|error| bad(expression, &error))
+    functions::RUNTIME.compile(expression).map_err(|error| bad(expression, &error))
 }
 
 fn bad(expression: &str, error: &jmespath::JmespathError) -> BadExpression {
@@ -118,6 +130,13 @@ mod tests {
         assert!(look(&undo, &json!({"x": false})).unwrap().passes);
         assert!(!look(&undo, &json!({})).unwrap().passes);
         assert!(!look(&undo, &json!({"x": true})).unwrap().passes);
+    }
+
+    #[test]
+    fn a_value_can_stand_inside_of_an_expression() {
+        for value in [json!("a`b' \\ \"c\\`"), json!({"a": [1, null, true]}), json!("")] {
+            assert_eq!(search(&literal(&value), &json!({})).unwrap(), value);
+        }
     }
 
     #[test]

@@ -207,7 +207,8 @@ impl Reader<'_> {
         };
         let mut found = Vec::new();
         found.extend(unfit(call, operation, effect).map(|message| Diagnostic::error(at, message)));
-        found.extend(incomplete(call, operation, effect).map(|m| Diagnostic::warning(at, m)));
+        let lacking = incomplete(call, operation, effect, self.operations);
+        found.extend(lacking.map(|message| Diagnostic::warning(at, message)));
         found.extend(self.check_params(call, *number + 1, operation));
         found
     }
@@ -306,7 +307,12 @@ fn unfit(call: &Call, operation: &str, effect: Effect) -> Option<String> {
 }
 
 /// What a change lacks that people would want before they approve it.
-fn incomplete(call: &Call, operation: &str, effect: Effect) -> Option<String> {
+fn incomplete(
+    call: &Call,
+    operation: &str,
+    effect: Effect,
+    known: &dyn Operations,
+) -> Option<String> {
     if call.name == "aws" && effect.is_guarded() {
         return Some(format!(
             "`{operation}` changes something: outside of a plan it asks for an approval of its own, without a probe and without an inverse"
@@ -320,7 +326,8 @@ fn incomplete(call: &Call, operation: &str, effect: Effect) -> Option<String> {
         _ => call.members(2)?,
     };
     let lacks = |name: &str| !members.iter().any(|member| member == name);
-    match (lacks("probe"), lacks("inverse")) {
+    let gets = known.completion(operation);
+    match (lacks("probe") && !gets.probe, lacks("inverse") && !gets.inverse) {
         (true, true) => Some(format!(
             "the change `{operation}` has no probe (UNVERIFIED) and no inverse (FINAL)"
         )),

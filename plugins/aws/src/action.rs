@@ -1,4 +1,5 @@
-//! What the engine can do in AWS: `aws.call`, `aws.wait` and `aws.sns_publish`.
+//! What the engine can do in AWS: `aws.call`, `aws.wait`, `aws.prepare` and
+//! `aws.sns_publish`.
 //!
 //! Owns: what is asked before a call (is it granted, does the account fit, do the parameters),
 //! and what is told of it afterwards.
@@ -14,6 +15,7 @@ mod document;
 mod input;
 mod lookup;
 mod organization;
+mod prepare;
 mod publish;
 mod standing;
 mod survey;
@@ -22,5 +24,6 @@ mod wait;
 pub(crate) use automation::blank as blank_automation;
 pub(crate) use call::Call;
 pub(crate) use organization::Places;
+pub(crate) use prepare::Prepare;
 pub(crate) use publish::Publish;
 pub(crate) use wait::Wait;

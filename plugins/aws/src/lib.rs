@@ -25,6 +25,7 @@ pub mod sandbox;
 mod settings;
 mod sources;
 mod target;
+mod undo;
 
 use std::sync::Arc;
 
@@ -107,6 +108,7 @@ impl Aws {
         catalogue
             .with_action(Arc::new(action::Call(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Wait(Arc::clone(&self.client))))
+            .with_action(Arc::new(action::Prepare(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Publish(Arc::clone(&self.client))))
             .with_source(Arc::new(sources::GuardDuty))
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::Value;
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::guard::target::Targets;
-use stanch_plugins_sdk::core::operation::{IamActions, Operations};
+use stanch_plugins_sdk::core::operation::{Completion, IamActions, Operations};
 
 use crate::action::blank_automation;
 use crate::client::{Client, blank};
-use crate::{effect, iam, lookups, params, target};
+use crate::{effect, iam, lookups, params, target, undo};
 
 /// The operations of every service that there is a model of.
 pub(crate) struct AwsOperations(pub(crate) Arc<Client>);
@@ -51,6 +51,15 @@ impl Operations for AwsOperations {
         Some(target::of(named, params, account, region))
     }
 
+    fn completion(&self, operation: &str) -> Completion {
+        let entry = self.0.models.operation(operation).ok().and_then(undo::of);
+        entry.map_or_else(Completion::default, |entry| Completion {
+            probe: entry.unverified.is_none(),
+            inverse: entry.is_final.is_none(),
+            operations: entry.operations().map(str::to_owned).collect(),
+        })
+    }
+
     fn blank_answer(&self, operation: &str) -> Value {
         let Ok(named) = self.0.models.operation(operation) else { return Value::Null };
         let output = named.operation.output.as_ref().map(|output| &*output.shape);
@@ -76,6 +85,16 @@ mod tests {
         assert_eq!(blank["AutomationExecutionStatus"], Value::Null);
         assert!(blank.get("Outputs").is_some());
         assert_eq!(operations().blank_answer("iam:Nothing"), Value::Null);
+    }
+
+    #[test]
+    fn a_reader_of_playbooks_knows_what_the_catalogue_adds() {
+        let cut = operations().completion("iam:UpdateAccessKey");
+        assert!(cut.probe && cut.inverse);
+        assert_eq!(cut.operations, ["iam:ListAccessKeys", "iam:UpdateAccessKey"]);
+        let gone = operations().completion("iam:DeleteAccessKey");
+        assert!(gone.probe && !gone.inverse);
+        assert_eq!(operations().completion("iam:Nothing"), Completion::default());
     }
 
     #[test]

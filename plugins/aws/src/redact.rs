@@ -69,3 +69,13 @@ fn within(model: &Model, shape: &str, value: &mut Value) {
         inside(model, shape, value);
     }
 }
+
+/// Whether a secret was taken out of a value.
+pub(crate) fn is_in(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text == REDACTED,
+        Value::Array(items) => items.iter().any(is_in),
+        Value::Object(members) => members.values().any(is_in),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}

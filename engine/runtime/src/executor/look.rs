@@ -5,7 +5,7 @@ use stanch_engine_core::command::StepOptions;
 use stanch_engine_core::effect::{Effect, RetrySafety};
 use stanch_engine_core::json::{Json, kept, plain};
 use stanch_engine_core::limits;
-use stanch_engine_core::plan::Probe;
+use stanch_engine_core::plan::{Change, Probe};
 use stanch_engine_core::probe;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_plugins_sdk::{ActionError, LookUp, Outcome};
@@ -38,21 +38,26 @@ async fn answer(
     job: &Job,
     probe: &Probe,
 ) -> Result<serde_json::Value, ActionError> {
-    match invoke(shared, job, &call_of(probe)).await? {
-        // A look into another account shows nothing about this one.
-        Outcome::Done(done)
-            if probe.account.is_some()
-                && done.call.account.is_some()
-                && done.call.account != probe.account =>
-        {
-            let message = format!(
-                "the credentials belong to account {}, and the probe looks at {}",
-                done.call.account.unwrap_or_default(),
-                probe.account.as_deref().unwrap_or_default()
-            );
+    // A look into another account shows nothing about this one.
+    let here = |seen: &Option<String>| match (&probe.account, seen) {
+        (Some(wanted), Some(seen)) if wanted != seen => {
+            let message =
+                format!("the credentials belong to account {seen}, and the probe looks at {wanted}");
             Err(ActionError::denied("account_mismatch", message))
         }
-        Outcome::Done(done) => Ok(done.value),
+        _ => Ok(()),
+    };
+    let outcome = match invoke(shared, job, &call_of(probe)).await {
+        Err(error)
+            if error.kind == ErrorKind::Permanent && probe.errors.contains(&error.code) =>
+        {
+            here(&error.call.account)?;
+            return Ok(probe::error_answer(&error.code));
+        }
+        outcome => outcome?,
+    };
+    match outcome {
+        Outcome::Done(done) => here(&done.call.account).map(|()| done.value),
         Outcome::Again { .. } => {
             Err(ActionError::permanent("not_a_look", "the operation of a probe answers at once"))
         }
@@ -73,6 +78,20 @@ pub(super) async fn look(shared: &Shared, job: &Job, probe: &Probe) -> JobOutcom
         Err(error) => return JobOutcome::failed(error.into()),
     };
     JobOutcome::done(seen(passes, &value, shared.world.now()))
+}
+
+/// Whether the state before a change is there again; false when that can't be seen.
+pub(super) async fn is_back(shared: &Shared, job: &Job, change: &Change) -> bool {
+    let Some(before) = &change.before else { return false };
+    let probe = Probe {
+        account: change.account.clone(),
+        region: change.region.clone(),
+        ..before.probe(None)
+    };
+    match answer(shared, job, &probe).await {
+        Ok(answer) => probe::look(&probe, &answer).is_ok_and(|seen| seen.passes),
+        Err(_) => false,
+    }
 }
 
 /// Asks the action. What can't be asked can't be told.

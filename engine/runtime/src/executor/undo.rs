@@ -1,5 +1,5 @@
 //! The plan that takes back what a run did: its changes in reverse, each by its inverse, after a
-//! look whether they still stand as the run left them.
+//! look whether they still stand as the run left them. What is back already is left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,18 +17,26 @@ use stanch_engine_core::step::{ErrorKind, StepError, StepKey};
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::{StoreError, journal};
 
-use super::look::look;
+use super::look::{is_back, look};
 use crate::job::{Job, JobOutcome};
 use crate::shared::Shared;
 
 /// What a run and the runs that it started changed, and how it asked.
 #[derive(Default)]
 struct Deeds {
-    changes: Vec<(Timestamp, Change)>,
+    changes: Vec<Deed>,
     /// Changes that failed, perhaps half way, or that are in doubt.
     unsure: Vec<String>,
     asked: Option<ApprovalOptions>,
     children: Vec<RunId>,
+}
+
+/// A change that was made.
+struct Deed {
+    at: Timestamp,
+    change: Change,
+    /// What AWS answered.
+    answer: Value,
 }
 
 pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutcome {
@@ -40,17 +48,26 @@ pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutc
         }
     };
     let (mut items, mut last, mut drifted) = (Vec::new(), Vec::new(), Vec::new());
-    for (_, change) in deeds.changes.iter().rev() {
-        match change.undo() {
-            Some(undo) => {
-                drifted.extend(drift(shared, job, change).await);
-                items.push(undo);
-            }
-            None => last.push(change.operation.clone()),
+    let mut back = Vec::new();
+    for Deed { change, answer, .. } in deeds.changes.iter().rev() {
+        let Some(undo) = change.undo(answer) else {
+            last.push(change.operation.clone());
+            continue;
+        };
+        let drift = drift(shared, job, change).await;
+        let is_back = drift.as_ref().is_some_and(|drift| drift["back"] == true);
+        drifted.extend(drift);
+        if is_back {
+            back.push(change.operation.clone());
+        } else {
+            items.push(undo);
         }
     }
     if items.is_empty() {
         let message = match (last.as_slice(), deeds.unsure.as_slice()) {
+            _ if !back.is_empty() => {
+                format!("{} of {run} is as it was before already", back.join(", "))
+            }
             ([], []) => format!("{run} changed nothing"),
             ([], unsure) => format!(
                 "{run} changed nothing for sure, but look yourself at what failed or is in doubt: {}",
@@ -89,7 +106,7 @@ async fn all_deeds(shared: &Shared, run: RunId) -> Result<Deeds, StoreError> {
         all.children.extend(one.children);
         all.asked = all.asked.or(one.asked);
     }
-    all.changes.sort_by_key(|(at, _)| *at);
+    all.changes.sort_by_key(|deed| deed.at);
     Ok(all)
 }
 
@@ -113,8 +130,9 @@ fn deeds(entries: &[Entry]) -> Deeds {
             }
             (Event::StepSucceeded(done), Verb::Change) => {
                 open.remove(key);
-                let change = change_of(head).filter(|_| !is_would_call(&done.result.value()));
-                deeds.changes.extend(change.map(|change| (*at, change)));
+                let answer = done.result.value();
+                let change = change_of(head).filter(|_| !is_would_call(&answer));
+                deeds.changes.extend(change.map(|change| Deed { at: *at, change, answer }));
             }
             (Event::StepSucceeded(_), Verb::Approval) => {
                 let args = head.args.read::<ApprovalArgs>().ok();
@@ -135,15 +153,22 @@ fn change_of(head: &Head) -> Option<Change> {
 
 /// What stands differently than the run left it. What can't be looked at counts as drifted.
 async fn drift(shared: &Arc<Shared>, job: &Job, change: &Change) -> Option<Value> {
-    let probe = change.probe.as_ref()?;
+    // What was only a step on the way is not expected to stand.
+    let probe = change.probe.as_ref().filter(|_| !change.settles)?;
     match look(shared, job, probe).await {
         JobOutcome::Done { result, .. } => {
             let seen = result.value();
-            let holds = seen.get("passes") == Some(&Value::Bool(true));
-            (!holds).then(|| json!({"operation": change.operation, "seen": seen.get("value")}))
+            if seen.get("passes") == Some(&Value::Bool(true)) {
+                return None;
+            }
+            Some(json!({
+                "operation": change.operation, "seen": seen.get("value"),
+                "before": change.before.as_ref().map(|before| &before.state),
+                "back": is_back(shared, job, change).await,
+            }))
         }
         JobOutcome::Failed { error, .. } => {
-            Some(json!({"operation": change.operation, "error": error.to_string()}))
+            Some(json!({"operation": change.operation, "error": error.to_string(), "back": false}))
         }
         _ => None,
     }

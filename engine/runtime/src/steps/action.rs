@@ -1,5 +1,7 @@
 //! Actions of the catalogue, and the guard in front of them.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stanch_engine_core::approval::ApprovalOptions;
@@ -143,6 +145,10 @@ fn gate(live: &mut Live, shared: &Shared, key: &StepKey, call: &Call) {
             document: call.input.get("document").and_then(|pin| DocumentPin::deserialize(pin).ok()),
             probe: None,
             inverse: None,
+            before: None,
+            given: BTreeMap::new(),
+            settles: false,
+            notes: Vec::new(),
         }],
     };
     let options = ApprovalOptions { plan: Some(plan), ..ApprovalOptions::default() };

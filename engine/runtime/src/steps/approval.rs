@@ -99,6 +99,7 @@ fn describe(shared: &Shared, item: &Change) -> Value {
         "operation": item.operation, "params": item.params, "account": item.account,
         "region": item.region, "document": item.document, "effect": effect, "marks": item.marks(),
         "undone_by": item.inverse.as_ref().map(|inverse| &inverse.operation),
+        "before": item.before.as_ref().map(|before| &before.state), "notes": item.notes,
         "probed_by": item.probe.as_ref().map(|probe| &probe.operation),
     })
 }

@@ -66,5 +66,12 @@ fn operations_of(call: &Call, known: &dyn Operations) -> Vec<String> {
         "wait_for" => call.literal(0).and_then(|waiter| known.waiter(waiter).ok()),
         _ => asks_for_regions.then(|| "ec2:DescribeRegions".to_owned()),
     };
-    named.into_iter().chain(more).collect()
+    // What a change is left without comes from the catalogue, with calls of its own.
+    let left_out = || {
+        let said = call.members(2).unwrap_or_default();
+        ["probe", "inverse"].into_iter().any(|name| !said.iter().any(|member| member == name))
+    };
+    let added = named.as_deref().filter(|_| name == "change" && !call.is_inverse && left_out());
+    let added = added.map(|operation| known.completion(operation).operations);
+    named.into_iter().chain(more).chain(added.into_iter().flatten()).collect()
 }

@@ -35,6 +35,7 @@ pub(crate) const STEPPING: &[&str] = &[
     "page",
     "parallel",
     "phase",
+    "plan",
     "raise_alert",
     "run_playbook",
     "severity",

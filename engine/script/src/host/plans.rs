@@ -1,5 +1,8 @@
-//! Verbs about changes: `change`, `probe`, `plan` make data; `execute` carries a plan out, probes
-//! every change and says whether it is effective; `undo_plan` makes the plan that takes it back.
+//! Verbs about changes: `change`, `probe` and `plan` make data; `execute` carries a plan out,
+//! probes every change and says whether it is effective; `undo_plan` makes the plan that takes it
+//! back.
+
+mod complete;
 
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext as Cx, Position as At};
 use serde_json::Value;
@@ -84,8 +87,13 @@ fn plan(items: Array, mut options: Map, at: At) -> Fallible<Map> {
         Ok(change) => pin_change(change, at).map(Dynamic::from_map),
         Err(other) => Ok(other),
     });
-    options.insert("items".into(), pinned.collect::<Fallible<Array>>()?.into());
+    let items = pinned.collect::<Fallible<Array>>()?;
+    options.insert("items".into(), items.clone().into());
     read_plan(&options.clone().into(), at)?;
+    if let Some(items) = complete::complete(items, at)? {
+        options.insert("items".into(), items.into());
+        read_plan(&options.clone().into(), at)?;
+    }
     Ok(options)
 }
 
@@ -101,9 +109,12 @@ fn read_plan(value: &Dynamic, at: At) -> Fallible<Plan> {
 }
 
 /// What came of a plan so far.
+#[derive(Default)]
 struct Progress {
     outcomes: Vec<ItemOutcome>,
     failure: Option<(StepKey, StepError)>,
+    /// Whether something that the rest depends on did not come to be.
+    is_stuck: bool,
 }
 
 fn execute(plan: &Dynamic, at: At) -> Fallible<Dynamic> {
@@ -132,25 +143,36 @@ fn execute(plan: &Dynamic, at: At) -> Fallible<Dynamic> {
 /// Makes the changes in order. The first that fails leaves the rest alone.
 fn apply(plan: &Plan, at: At) -> Fallible<Progress> {
     let digest = quoted(&plan.digest().to_string());
-    let mut progress = Progress { outcomes: Vec::new(), failure: None };
+    let mut progress = Progress::default();
     for (number, item) in plan.items.iter().enumerate() {
-        if progress.failure.is_some() {
+        if progress.failure.is_some() || progress.is_stuck {
             progress.outcomes.push(ItemOutcome::NotAttempted);
             continue;
         }
         let change = Json::of(item);
         let number = number.to_string();
         let args = object(&[("change", change.as_str()), ("item", &number), ("plan", &digest)]);
-        progress.outcomes.push(match perform(Verb::Change, args, at)? {
+        let outcome = match perform(Verb::Change, args, at)? {
             (_, Answer::Result(result)) if is_would_call(&result.value()) => ItemOutcome::WouldCall,
-            (_, Answer::Result(_)) => ItemOutcome::Unverified,
+            (_, Answer::Result(_)) => settle(item, &mut progress, at)?,
             (key, Answer::Error(error)) => {
                 progress.failure = Some((key, error));
                 ItemOutcome::Failed
             }
-        });
+        };
+        progress.outcomes.push(outcome);
     }
     Ok(progress)
+}
+
+/// A change that the rest of its plan depends on must be seen before the rest is made.
+fn settle(item: &Change, progress: &mut Progress, at: At) -> Fallible<ItemOutcome> {
+    let Some(probe) = item.probe.as_ref().filter(|_| item.settles) else {
+        return Ok(ItemOutcome::Unverified);
+    };
+    let outcome = look_until(probe, at)?;
+    progress.is_stuck = outcome != ItemOutcome::Effective;
+    Ok(outcome)
 }
 
 /// Looks until the probe passes or its time is over. A look that fails is not a pass.

@@ -20,3 +20,4 @@ mod repeat;
 mod roles;
 mod sandbox;
 mod sweep;
+mod undo;
