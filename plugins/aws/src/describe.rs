@@ -6,7 +6,7 @@ use stanch_plugins_sdk::core::effect::RetrySafety;
 use crate::lookups::{Lookup, Mark};
 use crate::model::{Kind, Member, Model, ModelStore, Named, Shape};
 use crate::reviewed;
-use crate::{effect, iam, lookups, safety};
+use crate::{effect, iam, lookups, safety, undo};
 
 /// How deep parameters are shown: shapes may contain themselves.
 const DEPTH: usize = 4;
@@ -47,7 +47,7 @@ fn operation(named: Named) -> Value {
         "pages": pages, "parameters": members(model.input(operation)),
         "answer": members(model.output(operation)),
         "iam_actions": iam.actions, "iam_actions_are_assumed": iam.is_assumed,
-        "errors": operation.errors.iter().map(|error| &error.shape).collect::<Vec<_>>(),
+        "undo": undo::of(named), "errors": operation.errors.iter().map(|error| &error.shape).collect::<Vec<_>>(),
     })
 }
 
@@ -149,7 +149,12 @@ mod tests {
         let status = &found["parameters"]["Status"];
         assert_eq!((&status["type"], &status["required"]), (&json!("string"), &json!(true)));
         assert!(status["one_of"].to_string().contains("Inactive"));
+        assert_eq!(found["undo"]["read"], "iam:ListAccessKeys");
+        assert_eq!(found["undo"]["inverse"][0]["call"], "iam:UpdateAccessKey");
+        let gone = describe(&models, "iam:DeleteAccessKey").unwrap();
+        assert!(gone["undo"]["final"].as_str().unwrap().contains("inactive"));
         let listed = describe(&models, "ec2:DescribeInstances").unwrap();
+        assert_eq!(listed["undo"], Value::Null);
         assert_eq!(listed["pages"]["result_keys"], json!(["Reservations"]));
         let token = describe(&models, "ssm:StartAutomationExecution").unwrap();
         assert_eq!(token["token_parameter"], "ClientToken");

@@ -1,5 +1,7 @@
 //! `stanch aws`.
 
+mod undo;
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -70,6 +72,9 @@ fn show(found: &Value, as_json: bool) {
     println!("needs {}{assumed}", output::text(&found["iam_actions"]));
     if let Some(keys) = found["pages"]["result_keys"].as_array() {
         println!("in pages of {}", output::text(&Value::Array(keys.clone())));
+    }
+    if matches!(found["effect"].as_str(), Some("change" | "destroy")) {
+        undo::lines(&found["undo"]).iter().for_each(|line| println!("{line}"));
     }
     for part in ["parameters", "answer"] {
         println!("{part}:");

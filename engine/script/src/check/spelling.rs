@@ -23,7 +23,10 @@ fn options_of(verb: &str) -> Option<(usize, Vec<&'static str>)> {
         "action" | "wait_for" => (2, with_step(&[])),
         "collect" => (3, vec!["account", "regions", "role", "since"]),
         "approval" => (1, vec!["plan", "approvers", "quorum", "expires", "escalate", "form"]),
-        "change" => (2, vec!["account", "region", "probe", "inverse", "settles"]),
+        "change" => (
+            2,
+            vec!["account", "region", "probe", "inverse", "before", "given", "settles", "notes"],
+        ),
         "probe" => (3, vec!["account", "region", "errors", "passes_on", "within", "every"]),
         "plan" => (1, vec!["purpose"]),
         "each" => (1, vec!["canary", "max_concurrency", "max_errors", "waves"]),
