@@ -9,6 +9,7 @@
 )]
 
 mod caller;
+mod catalogue;
 mod clock;
 mod stage;
 

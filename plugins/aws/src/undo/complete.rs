@@ -244,6 +244,7 @@ impl<'a> Draft<'a> {
         };
         Ok(Change {
             operation: inverse.call.clone(),
+            document: None,
             params,
             account: None,
             region: None,

@@ -151,6 +151,7 @@ fn completed(store: &ModelStore, operation: &str, sample: &Sample, before: Optio
         notes: done.notes,
         account: None,
         region: None,
+        document: None,
         given: BTreeMap::new(),
         settles: false,
     }

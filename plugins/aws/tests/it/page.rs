@@ -24,12 +24,14 @@ written by a test from `plugins/aws/catalogue/`.
 - **After an unknown outcome**: what is done when a call was sent and no answer came. A look-up that
   can't tell is followed by a person.
 - **Done**: codes that say, of a repetition, that the earlier attempt took place.
+- **Seen by**: the read that shows the state before and the effect, or why nothing does.
+- **Undone by**: the call that takes it back, or why it is FINAL.
 ";
 
 /// A column: its heading, and what it says of an operation that was described.
 type Column = (&'static str, fn(&Value) -> String);
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 7] = [
     ("Operation", |op| format!("`{}`", text(&op["operation"]))),
     ("Effect", |op| text(&op["effect"])),
     ("IAM actions", |op| {
@@ -38,6 +40,19 @@ const COLUMNS: [Column; 5] = [
     }),
     ("After an unknown outcome", |op| text(&op["repeat_rule"])),
     ("Done", |op| codes(&op["already_done_codes"])),
+    ("Seen by", |op| match &op["undo"]["unverified"] {
+        Value::String(why) => format!("UNVERIFIED: {why}"),
+        _ => codes(&Value::from_iter(op["undo"]["read"].as_str())),
+    }),
+    ("Undone by", |op| match &op["undo"]["final"] {
+        Value::String(why) => format!("FINAL: {why}"),
+        _ => {
+            let calls = op["undo"]["inverse"].as_array().into_iter().flatten();
+            let mut calls: Vec<_> = calls.map(|inverse| inverse["call"].clone()).collect();
+            calls.dedup();
+            codes(&Value::Array(calls))
+        }
+    }),
 ];
 
 fn text(value: &Value) -> String {
