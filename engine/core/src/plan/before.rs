@@ -28,7 +28,9 @@ impl Before {
     /// The probe that passes when the state is as it was, with the patience of another one.
     pub fn probe(&self, patience: Option<&Probe>) -> Probe {
         let (within, every) = patience
-            .map_or((Span::from_secs(120), Span::from_secs(5)), |probe| (probe.within, probe.every));
+            .map_or((Span::from_secs(120), Span::from_secs(5)), |probe| {
+                (probe.within, probe.every)
+            });
         let is_so = self.is_so();
         // What an empty answer would pass is asked the other way round, which an error never
         // passes.

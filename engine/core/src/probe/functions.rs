@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn a_part_is_found_in_what_says_more() {
-        let whole = json!({"a": 1, "b": {"c": [1, 2], "d": null}, "e": [{"f": 1, "g": 2}], "h": ""});
+        let whole =
+            json!({"a": 1, "b": {"c": [1, 2], "d": null}, "e": [{"f": 1, "g": 2}], "h": ""});
         for (part, is_in) in [
             (json!({"a": 1}), true),
             (json!({"a": 1.0, "x": null}), true),
@@ -182,7 +183,8 @@ mod tests {
 
     #[test]
     fn members_are_picked_as_another_object_names_them() {
-        let both = json!({"a": {"x": 1, "y": null, "z": [2]}, "b": {"x": 0, "y": 1, "q": 3, "z": null}});
+        let both =
+            json!({"a": {"x": 1, "y": null, "z": [2]}, "b": {"x": 0, "y": 1, "q": 3, "z": null}});
         assert_eq!(found("pick(a, b)", &both), json!({"x": 1}));
         assert_eq!(found("pick(nothing, b)", &both), json!(null));
     }

@@ -41,16 +41,15 @@ async fn answer(
     // A look into another account shows nothing about this one.
     let here = |seen: &Option<String>| match (&probe.account, seen) {
         (Some(wanted), Some(seen)) if wanted != seen => {
-            let message =
-                format!("the credentials belong to account {seen}, and the probe looks at {wanted}");
+            let message = format!(
+                "the credentials belong to account {seen}, and the probe looks at {wanted}"
+            );
             Err(ActionError::denied("account_mismatch", message))
         }
         _ => Ok(()),
     };
     let outcome = match invoke(shared, job, &call_of(probe)).await {
-        Err(error)
-            if error.kind == ErrorKind::Permanent && probe.errors.contains(&error.code) =>
-        {
+        Err(error) if error.kind == ErrorKind::Permanent && probe.errors.contains(&error.code) => {
             here(&error.call.account)?;
             return Ok(probe::error_answer(&error.code));
         }

@@ -141,14 +141,14 @@ impl Prepare {
 
 /// What is added acts where the change acts.
 fn place(completed: &mut Completed, change: &Change) {
-    let undo = completed.inverse.as_mut();
-    let probes = completed.probe.iter_mut();
-    let undo = undo.map(|undo| {
-        (undo.account, undo.region) = (change.account.clone(), change.region.clone());
-        undo
-    });
-    for probe in probes.chain(undo.and_then(|undo| undo.probe.as_mut())) {
-        (probe.account, probe.region) = (change.account.clone(), change.region.clone());
+    let here = || (change.account.clone(), change.region.clone());
+    if let Some(probe) = &mut completed.probe {
+        (probe.account, probe.region) = here();
+    }
+    let Some(undo) = &mut completed.inverse else { return };
+    (undo.account, undo.region) = here();
+    if let Some(probe) = &mut undo.probe {
+        (probe.account, probe.region) = here();
     }
 }
 

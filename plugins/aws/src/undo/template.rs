@@ -82,7 +82,10 @@ mod tests {
     #[test]
     fn brackets_close_where_they_should() {
         let known = json!({"params": {"a": "b", "n": [1, 2]}});
-        let text = expression("x == $(join(')', [params.a, params.a])) && y > $(length(params.n))", &known);
+        let text = expression(
+            "x == $(join(')', [params.a, params.a])) && y > $(length(params.n))",
+            &known,
+        );
         assert_eq!(text.unwrap(), "x == `\"b)b\"` && y > `2`");
         assert!(expression("x == $(join('(', [a])", &known).unwrap_err().contains("not closed"));
         assert!(expression("x == $(length(params.a.b))", &known).is_err());

@@ -53,7 +53,10 @@ fn every_entry_says_how_it_is_seen_and_how_it_is_undone() {
             entry.unverified.is_some(),
         ];
         assert_eq!(shown.iter().filter(|is| **is).count(), 1, "{operation}: one way to see it");
-        assert!(entry.is_final.is_some() != !entry.inverse.is_empty(), "{operation}: undone or FINAL");
+        assert!(
+            entry.is_final.is_some() == entry.inverse.is_empty(),
+            "{operation}: undone or FINAL"
+        );
         assert!(entry.unverified.is_some() || entry.read.is_some(), "{operation}: no read");
         assert!(!entry.gone || !entry.absent.is_empty(), "{operation}: gone, but not absent");
         for read in entry.read.iter().chain(entry.find.as_ref().map(|find| &find.read)) {
@@ -122,7 +125,12 @@ fn said(answer: &Value) -> Said {
 }
 
 /// The change of a sample, completed as `aws.prepare` completes it.
-fn completed(store: &ModelStore, operation: &str, sample: &Sample, before: Option<&Value>) -> Change {
+fn completed(
+    store: &ModelStore,
+    operation: &str,
+    sample: &Sample,
+    before: Option<&Value>,
+) -> Change {
     let entry = &CATALOGUE[operation];
     let context = |why: String| -> String { panic!("{operation}: {why}") };
     let mut draft = Draft::new(store, entry, sample.params.clone()).map_err(context).unwrap();
@@ -165,7 +173,12 @@ fn fits(store: &ModelStore, operation: &str, answer: &Value) {
                 for (name, value) in members {
                     let member = shape.members.get(&**name);
                     let member = member.unwrap_or_else(|| panic!("{path}.{name} is not modelled"));
-                    walk(model, model.shape(&member.shape).unwrap(), value, &format!("{path}.{name}"));
+                    walk(
+                        model,
+                        model.shape(&member.shape).unwrap(),
+                        value,
+                        &format!("{path}.{name}"),
+                    );
                 }
             }
             Value::Array(items) => {

@@ -10,7 +10,10 @@ pub(super) fn lines(entry: &Value) -> Vec<String> {
         out.push(format!("  {what:<16}{text}"));
     };
     if entry.is_null() {
-        say("unknown", "a plan marks it UNVERIFIED and FINAL, unless the playbook says more".into());
+        say(
+            "unknown",
+            "a plan marks it UNVERIFIED and FINAL, unless the playbook says more".into(),
+        );
         return out;
     }
     let text = |name: &str| entry[name].as_str().map(str::to_owned);
@@ -75,14 +78,19 @@ mod tests {
         assert_eq!(lines[1], "  state before    iam:GetUserPolicy {UserName: params.UserName}");
         assert!(lines.contains(&"  effective when  it answers NoSuchEntity".to_owned()));
         assert!(
-            lines.contains(&"  undone by       iam:PutUserPolicy {A: before} (if before)".to_owned())
+            lines.contains(
+                &"  undone by       iam:PutUserPolicy {A: before} (if before)".to_owned()
+            )
         );
     }
 
     #[test]
     fn what_is_final_or_unknown_says_so() {
         let final_entry = json!({"unverified": "no state", "final": "gone"});
-        assert_eq!(lines(&final_entry)[1..], ["  UNVERIFIED      no state", "  FINAL           gone"]);
+        assert_eq!(
+            lines(&final_entry)[1..],
+            ["  UNVERIFIED      no state", "  FINAL           gone"]
+        );
         assert!(lines(&Value::Null)[1].contains("UNVERIFIED and FINAL"));
     }
 }
