@@ -127,21 +127,13 @@ impl Alert {
     /// Whether it is a detector's sample. A sample never changes AWS and enters no KPI.
     ///
     /// GuardDuty marks its samples twice, in the title and in the finding
-    /// (<https://docs.aws.amazon.com/guardduty/latest/ug/sample_findings.html>).
+    /// (<https://docs.aws.amazon.com/guardduty/latest/ug/sample_findings.html>); Security Hub's
+    /// format and Macie have a member for it.
     pub fn is_sample(&self) -> bool {
-        let marked = |finding: &Value| {
-            ["service", "Service"].iter().any(|service| {
-                ["additionalInfo", "AdditionalInfo"].iter().any(|info| {
-                    ["sample", "Sample"].iter().any(|sample| {
-                        finding.get(service).and_then(|s| s.get(info)).and_then(|i| i.get(sample))
-                            == Some(&Value::Bool(true))
-                    })
-                })
-            })
-        };
+        let detail = self.raw.get("detail");
+        let of_event = detail.and_then(|detail| detail.get("findings")?.get(0));
         self.title.trim_start().starts_with("[SAMPLE]")
-            || marked(&self.raw)
-            || self.raw.get("detail").is_some_and(marked)
+            || [Some(&self.raw), detail, of_event].into_iter().flatten().any(is_marked_sample)
     }
 
     /// Whether a delivery with the same key says more than the one that is stored: a later
@@ -161,6 +153,28 @@ impl Alert {
     pub fn last_seen_at(&self) -> Option<Timestamp> {
         self.updated_at.or(self.detected_at).or(self.occurred_at)
     }
+}
+
+/// Whether a finding says of itself that it is a sample, in one of the ways that there are.
+fn is_marked_sample(finding: &Value) -> bool {
+    let either =
+        |value: &Value, names: [&str; 2]| names.iter().find_map(|name| value.get(name).cloned());
+    let yes = Some(Value::Bool(true));
+    let info = either(finding, ["service", "Service"])
+        .and_then(|service| either(&service, ["additionalInfo", "AdditionalInfo"]));
+    let in_text = |info: &Value| {
+        let text = either(info, ["value", "Value"])?;
+        let value: Value = serde_json::from_str(text.as_str()?).ok()?;
+        value.get("sample").cloned()
+    };
+    either(finding, ["sample", "Sample"]) == yes
+        || info
+            .as_ref()
+            .is_some_and(|info| either(info, ["sample", "Sample"]) == yes || in_text(info) == yes)
+        || finding
+            .get("ProductFields")
+            .and_then(|fields| fields.get("aws/guardduty/service/additionalInfo/sample"))
+            .is_some_and(|sample| sample == "true")
 }
 
 /// What tells an update of an alert from a redelivery.
@@ -238,5 +252,18 @@ pub(crate) mod tests {
         assert!(Alert { raw: marked, ..alert() }.is_sample());
         let pascal = json!({"Service": {"AdditionalInfo": {"Sample": true}}});
         assert!(Alert { raw: pascal, ..alert() }.is_sample());
+        for raw in [
+            json!({"Service": {"AdditionalInfo": {"Type": "default", "Value": "{\"sample\":true}"}}}),
+            json!({"detail": {"sample": true}}),
+            json!({"detail": {"findings": [{"Sample": true}]}}),
+            json!({"ProductFields": {"aws/guardduty/service/additionalInfo/sample": "true"}}),
+        ] {
+            assert!(Alert { raw: raw.clone(), ..alert() }.is_sample(), "{raw}");
+        }
+        for raw in
+            [json!({"sample": "no"}), json!({"service": {"additionalInfo": {"value": "{}"}}})]
+        {
+            assert!(!Alert { raw: raw.clone(), ..alert() }.is_sample(), "{raw}");
+        }
     }
 }

@@ -103,3 +103,23 @@ pub const PAGE_DELIVERIES: u32 = 100;
 /// Playbooks that a node keeps read and each of its shards keeps compiled. Another one that is
 /// wanted is read from the database and compiled again, in a millisecond or two.
 pub const PLAYBOOKS_KEPT: usize = 64;
+
+/// How deep one payload may lie in others. A finding in an event in SNS in SQS in a list is five.
+pub const ENVELOPES_DEEP: usize = 12;
+
+/// Alerts of one payload. A file of CloudTrail records is the largest that is sent; the whole
+/// payload is one commit.
+pub const ALERTS_PER_PAYLOAD: usize = 10_000;
+
+/// Bytes that a packed payload may unpack to, so that a small body can't fill the memory.
+pub const UNPACKED_BYTES: usize = 4 * REQUEST_BYTES;
+
+/// Bytes of an alert's id, type, account, region and of a resource's id: AWS's longest names have
+/// 2,048 characters, and what is longer fits no index of the database.
+pub const ALERT_NAME_BYTES: usize = 2_048;
+
+/// Resources of one alert; GuardDuty's attack sequences have up to 400.
+pub const ALERT_RESOURCES: usize = 1_000;
+
+/// Characters of an alert's title. It is one line of a page.
+pub const ALERT_TITLE_CHARS: usize = 500;

@@ -35,7 +35,8 @@ impl Severity {
         }
     }
 
-    /// The lowest score with this label.
+    /// The lowest score of the label, which is what a sender that has only the word gets
+    /// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_Severity.html>).
     pub const fn least_score(self) -> u8 {
         match self {
             Self::Informational => 0,
@@ -43,6 +44,17 @@ impl Severity {
             Self::Medium => 40,
             Self::High => 70,
             Self::Critical => 90,
+        }
+    }
+
+    /// The highest score of the label.
+    pub const fn most_score(self) -> u8 {
+        match self {
+            Self::Informational => 0,
+            Self::Low => 39,
+            Self::Medium => 69,
+            Self::High => 89,
+            Self::Critical => 100,
         }
     }
 
@@ -94,5 +106,17 @@ mod tests {
             labels,
             [Informational, Low, Low, Medium, Medium, High, High, Critical, Critical]
         );
+    }
+
+    #[test]
+    fn the_ends_of_a_label_are_of_that_label_and_leave_no_gap() {
+        let mut next = 0;
+        for label in Severity::ALL {
+            assert_eq!(label.least_score(), next);
+            assert_eq!(Severity::of_score(label.least_score()), label);
+            assert_eq!(Severity::of_score(label.most_score()), label);
+            next = label.most_score() + 1;
+        }
+        assert_eq!(next, 101);
     }
 }

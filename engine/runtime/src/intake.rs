@@ -22,6 +22,7 @@ use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::dead_letters::{self, DeadLetter};
 use stanch_engine_store::incidents::{self, Correlation, Incident};
 use stanch_engine_store::{StoreError, Tx, milestones, pages, payloads, runs};
+use stanch_plugins_sdk::{Catalogue, Reading, Refusal};
 
 use crate::projection;
 use crate::runtime::Runtime;
@@ -49,7 +50,7 @@ pub enum IntakeError {
         /// What the path names.
         source_name: String,
         /// What there is.
-        known: Vec<&'static str>,
+        known: Vec<String>,
     },
     /// It can't be read. It was kept as a dead letter.
     #[error("the payload can't be read: {reason}; it was kept as {letter}")]
@@ -74,47 +75,57 @@ pub async fn receive(
     body: &[u8],
 ) -> Result<Vec<Received>, IntakeError> {
     let catalogue = runtime.catalogue();
-    if source != "aws" && catalogue.source(source).is_none() {
-        let known = std::iter::once("aws").chain(catalogue.source_names()).collect();
+    if !catalogue.takes(source) {
+        let known = catalogue.door_names();
         return Err(IntakeError::UnknownSource { source_name: source.to_owned(), known });
     }
-    match read(runtime, source, body) {
-        Ok(alerts) => {
-            let received = take(runtime, alerts).await?;
-            runtime.nudge();
-            Ok(received)
+    let reading = match normalize(catalogue, source, body) {
+        Ok(reading) => reading,
+        Err(reason) => return Err(keep_unread(runtime, source, body, reason).await?),
+    };
+    if !reading.refused.is_empty() {
+        let reason = reasons(&reading.refused);
+        let unread = keep_unread(runtime, source, body, reason).await?;
+        if reading.alerts.is_empty() {
+            return Err(unread);
         }
-        Err(reason) => Err(keep_unread(runtime, source, body, reason).await?),
+        tracing::warn!(%source, %unread, "a part of a payload was kept unread; the rest is taken");
     }
+    let received = take(runtime, reading.alerts).await?;
+    runtime.nudge();
+    Ok(received)
 }
 
-/// Reads a payload into alerts, as the webhook does.
+/// Reads a payload into alerts, all of it, as what a run is started with.
 ///
 /// # Errors
 /// In words, why it can't be read.
 pub fn read(runtime: &Runtime, source: &str, body: &[u8]) -> Result<Vec<Alert>, String> {
-    normalize(runtime.catalogue(), source, body)
+    let reading = normalize(runtime.catalogue(), source, body)?;
+    if reading.refused.is_empty() { Ok(reading.alerts) } else { Err(reasons(&reading.refused)) }
 }
 
 /// Reads a payload into alerts; `aws` and `auto` recognise the source.
 ///
 /// # Errors
-/// In words, why it can't be read.
-pub fn normalize(
-    catalogue: &stanch_plugins_sdk::Catalogue,
-    source: &str,
-    body: &[u8],
-) -> Result<Vec<Alert>, String> {
+/// In words, when it is no JSON or there is no such source.
+pub fn normalize(catalogue: &Catalogue, source: &str, body: &[u8]) -> Result<Reading, String> {
     let payload: Value =
         serde_json::from_slice(body).map_err(|error| format!("it is no JSON: {error}"))?;
-    let found = match source {
-        "aws" | "auto" => catalogue.recognise(&payload),
-        name => catalogue.source(name),
-    };
-    let names = || catalogue.source_names().join(", ");
-    let source = found.ok_or_else(|| format!("no source recognises it; there are: {}", names()))?;
-    let alerts = source.read(&payload).map_err(|error| error.to_string())?;
-    if alerts.is_empty() { Err("it holds no finding".to_owned()) } else { Ok(alerts) }
+    let mut reading = catalogue.read(source, &payload)?;
+    if reading.alerts.is_empty() && reading.refused.is_empty() {
+        let reason = "it holds no alert".to_owned();
+        reading.refused.push(Refusal { at: String::new(), reason });
+    }
+    Ok(reading)
+}
+
+/// The reasons in one text; the first of them stand for many.
+pub fn reasons(refused: &[Refusal]) -> String {
+    let first: Vec<_> = refused.iter().take(5).map(ToString::to_string).collect();
+    let more = refused.len().saturating_sub(first.len());
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{}{more}", first.join("; "))
 }
 
 async fn keep_unread(

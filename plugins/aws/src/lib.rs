@@ -105,11 +105,11 @@ impl Aws {
     /// Adds the actions and sources of AWS to a catalogue.
     #[must_use]
     pub fn register(&self, catalogue: Catalogue) -> Catalogue {
-        catalogue
+        let catalogue = catalogue
             .with_action(Arc::new(action::Call(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Wait(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Prepare(Arc::clone(&self.client))))
-            .with_action(Arc::new(action::Publish(Arc::clone(&self.client))))
-            .with_source(Arc::new(sources::GuardDuty))
+            .with_action(Arc::new(action::Publish(Arc::clone(&self.client))));
+        sources::register(catalogue)
     }
 }

@@ -7,20 +7,38 @@ use serde_json::Value;
 use stanch_engine_core::operation::Operations;
 use stanch_engine_core::suggest;
 
-use crate::{Action, Source};
+use crate::{Action, Envelope, Source};
 
 /// The actions and sources of a binary, and the operations that its playbooks may name.
 #[derive(Clone)]
 pub struct Catalogue {
     actions: BTreeMap<&'static str, Arc<dyn Action>>,
-    sources: Vec<Arc<dyn Source>>,
+    sources: Vec<Listed>,
+    envelopes: Vec<Arc<dyn Envelope>>,
     operations: Arc<dyn Operations>,
+}
+
+#[derive(Clone)]
+struct Listed {
+    source: Arc<dyn Source>,
+    family: Family,
+    is_last: bool,
+}
+
+/// Whose detectors a source reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// AWS's.
+    Aws,
+    /// Anybody else's.
+    Other,
 }
 
 impl Catalogue {
     /// A catalogue of nothing but operations.
     pub fn new(operations: Arc<dyn Operations>) -> Self {
-        Self { actions: BTreeMap::new(), sources: Vec::new(), operations }
+        let (actions, sources, envelopes) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { actions, sources, envelopes, operations }
     }
 
     /// With one more action; a later one of the same name takes the place of the earlier.
@@ -31,10 +49,30 @@ impl Catalogue {
     }
 
     /// With one more source. The order is the order in which they are asked whether they
-    /// recognise a payload.
+    /// recognise a payload. One that comes later under the same name takes the place of the
+    /// earlier.
     #[must_use]
-    pub fn with_source(mut self, source: Arc<dyn Source>) -> Self {
-        self.sources.push(source);
+    pub fn with_source(self, family: Family, source: Arc<dyn Source>) -> Self {
+        self.with(Listed { source, family, is_last: false })
+    }
+
+    /// With one more source that is asked last, after every envelope was opened: it knows what
+    /// nobody else knows.
+    #[must_use]
+    pub fn with_last_source(self, family: Family, source: Arc<dyn Source>) -> Self {
+        self.with(Listed { source, family, is_last: true })
+    }
+
+    fn with(mut self, listed: Listed) -> Self {
+        self.sources.retain(|known| known.source.name() != listed.source.name());
+        self.sources.push(listed);
+        self
+    }
+
+    /// With one more kind of wrapping.
+    #[must_use]
+    pub fn with_envelope(mut self, envelope: Arc<dyn Envelope>) -> Self {
+        self.envelopes.push(envelope);
         self
     }
 
@@ -58,21 +96,40 @@ impl Catalogue {
 
     /// The source of this name.
     pub fn source(&self, name: &str) -> Option<&Arc<dyn Source>> {
-        self.sources.iter().find(|source| source.name() == name)
-    }
-
-    /// The first source that recognises a payload.
-    pub fn recognise(&self, payload: &Value) -> Option<&Arc<dyn Source>> {
-        self.sources.iter().find(|source| source.recognises(payload))
+        self.sources.iter().map(|listed| &listed.source).find(|source| source.name() == name)
     }
 
     /// The names of the sources, in their order.
-    pub fn source_names(&self) -> Vec<&'static str> {
-        self.sources.iter().map(|source| source.name()).collect()
+    pub fn source_names(&self) -> Vec<String> {
+        self.names_of(None)
     }
 
     /// The operations that playbooks may name.
     pub fn operations(&self) -> &Arc<dyn Operations> {
         &self.operations
+    }
+
+    pub(crate) fn envelopes(&self) -> impl Iterator<Item = &Arc<dyn Envelope>> {
+        self.envelopes.iter()
+    }
+
+    pub(crate) fn names_of(&self, family: Option<Family>) -> Vec<String> {
+        self.of(family).map(|listed| listed.source.name().to_owned()).collect()
+    }
+
+    /// The first source of a family that recognises a payload.
+    pub(crate) fn recognise(
+        &self,
+        payload: &Value,
+        family: Option<Family>,
+        is_last: bool,
+    ) -> Option<Arc<dyn Source>> {
+        self.of(family)
+            .find(|listed| listed.is_last == is_last && listed.source.recognises(payload))
+            .map(|listed| Arc::clone(&listed.source))
+    }
+
+    fn of(&self, family: Option<Family>) -> impl Iterator<Item = &Listed> {
+        self.sources.iter().filter(move |listed| family.is_none_or(|it| it == listed.family))
     }
 }

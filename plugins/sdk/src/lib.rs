@@ -1,7 +1,8 @@
 //! What a plugin imports.
 //!
-//! Owns: the two seams between the engine and the world, [`Action`] (the engine acts) and
-//! [`Source`] (the world tells), and the [`Catalogue`] that lists what a binary has of both.
+//! Owns: the seams between the engine and the world, [`Action`] (the engine acts) and [`Source`]
+//! with [`Envelope`] (the world tells), the [`Catalogue`] that lists what a binary has of them,
+//! and what every source needs: [`payload`] reads members and times, [`Draft`] becomes an alert.
 //!
 //! Must never: know the store, a run's script or another plugin. A plugin sees its
 //! [`ActionContext`] and nothing else.
@@ -10,12 +11,19 @@
 
 mod action;
 mod catalogue;
+mod draft;
+mod envelope;
+pub mod payload;
+mod reading;
 mod source;
 
 pub use action::{
     Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, LookUp, Nature, Outcome,
     Urgency,
 };
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, Family};
+pub use draft::{Draft, id_of_content};
+pub use envelope::{Around, Envelope, Part};
+pub use reading::{Reading, Refusal};
 pub use source::{Source, SourceError};
 pub use stanch_engine_core as core;

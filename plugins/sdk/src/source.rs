@@ -3,19 +3,20 @@
 use serde_json::Value;
 use stanch_engine_core::alert::Alert;
 
+use crate::Around;
+
 /// One kind of sender.
 pub trait Source: Send + Sync + 'static {
     /// Its name in the webhook's path, such as `guardduty`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Whether a payload looks like one of this source's.
     fn recognises(&self, payload: &Value) -> bool;
 
-    /// Reads a payload. One payload can hold several alerts.
-    ///
-    /// # Errors
-    /// [`SourceError`] says what is missing; the payload then becomes a dead letter.
-    fn read(&self, payload: &Value) -> Result<Vec<Alert>, SourceError>;
+    /// Reads a payload, of which several alerts may come; what was around it fills in what only
+    /// the envelope knows. Each alert stands for itself: one that can't be read takes no other
+    /// with it.
+    fn read(&self, payload: &Value, around: &Around) -> Vec<Result<Alert, SourceError>>;
 }
 
 /// Why a payload can't be read.
@@ -29,6 +30,9 @@ pub enum SourceError {
         /// What it would be.
         expected: &'static str,
     },
+    /// It is known, and is no alert.
+    #[error("{0}")]
+    Refused(String),
     /// It is something else.
     #[error("{0}")]
     NotMine(String),

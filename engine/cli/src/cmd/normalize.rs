@@ -22,8 +22,16 @@ pub(super) fn run(common: &Common, args: &Normalize) -> anyhow::Result<()> {
     } else {
         body = std::fs::read(&args.file).with_context(|| format!("{}", args.file.display()))?;
     }
-    let alerts = intake::normalize(&catalogue, &args.source, &body)
-        .map_err(|why| anyhow::anyhow!("{}: {why}", args.file.display()))?;
-    output::json(&json!({"alerts": alerts}));
+    let named = |why: String| anyhow::anyhow!("{}: {why}", args.file.display());
+    let reading = intake::normalize(&catalogue, &args.source, &body).map_err(named)?;
+    if reading.alerts.is_empty() {
+        return Err(named(intake::reasons(&reading.refused)));
+    }
+    let mut printed = json!({"alerts": reading.alerts});
+    if !reading.refused.is_empty() {
+        let refused: Vec<_> = reading.refused.iter().map(ToString::to_string).collect();
+        printed["refused"] = json!(refused);
+    }
+    output::json(&printed);
     Ok(())
 }

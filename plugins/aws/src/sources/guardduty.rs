@@ -1,16 +1,18 @@
-//! GuardDuty: a finding, the EventBridge event around it, or the answer of `GetFindings`
-//! (<https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings.html>).
+//! GuardDuty: a finding, bare or in EventBridge's event, in either spelling
+//! (<https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings.html>), and the result of
+//! a scan for malware.
 
 mod actor;
 mod resource;
+mod scan;
 
 use serde_json::Value;
 use stanch_plugins_sdk::core::alert::{Alert, AlertStatus};
 use stanch_plugins_sdk::core::severity::Severity;
-use stanch_plugins_sdk::{Source, SourceError};
+use stanch_plugins_sdk::payload::{at, member, number, text, time};
+use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
 
-use super::event::{Found, unwrap};
-use super::field::{at, text, time};
+use super::event::Event;
 
 const NAME: &str = "guardduty";
 
@@ -21,67 +23,83 @@ const EVENT: &str = "GuardDuty Finding";
 pub(crate) struct GuardDuty;
 
 impl Source for GuardDuty {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAME
     }
 
     fn recognises(&self, payload: &Value) -> bool {
-        unwrap(payload).is_ok_and(|found| found.iter().all(is_finding))
+        let event = Event::of(payload);
+        is_finding(&event) || scan::is_result(&event)
     }
 
-    fn read(&self, payload: &Value) -> Result<Vec<Alert>, SourceError> {
-        unwrap(payload)?.iter().map(read).collect()
+    fn read(&self, payload: &Value, around: &Around) -> Vec<Result<Alert, SourceError>> {
+        let event = Event::of(payload);
+        vec![if scan::is_result(&event) {
+            scan::read(&event, around)
+        } else {
+            read(&event, around)
+        }]
     }
 }
 
 /// Whether it has what GuardDuty's findings have and others do not. GuardDuty sends other events
-/// too, such as the results of scans for malware.
-fn is_finding(found: &Found<'_>) -> bool {
-    let Found { finding, raw, .. } = found;
-    let says = |name, expected| raw.get(name).and_then(Value::as_str).map(|text| text == expected);
-    let of_event = || says("source", "aws.guardduty").or_else(|| says("detail-type", EVENT));
+/// too, such as the state of its coverage.
+fn is_finding(event: &Event<'_>) -> bool {
+    let finding = event.detail;
+    let of_event = || match event.detail_type() {
+        Some(kind) => Some(kind == EVENT),
+        None => event.is_from("aws.guardduty"),
+    };
     let of_finding = || {
         at(finding, &["service", "detectorId"]).is_some()
             || text(finding, &["service", "serviceName"]).as_deref() == Some(NAME)
+            || (has_type_of_findings(finding)
+                && at(finding, &["resource", "resourceType"]).is_some())
     };
     let is_from_here = of_event().unwrap_or_else(of_finding);
-    let is_asff = at(finding, &["productArn"]).is_some();
-    is_from_here && !is_asff && at(finding, &["type"]).is_some_and(Value::is_string)
+    let is_asff = member(finding, "productArn").is_some();
+    is_from_here && !is_asff && member(finding, "type").is_some_and(Value::is_string)
 }
 
-fn read(found: &Found<'_>) -> Result<Alert, SourceError> {
-    let Found { finding, path, raw } = found;
-    let missing =
-        |name: &str, expected| SourceError::Member { path: format!("{path}{name}"), expected };
-    let needed = |name: &str| text(finding, &[name]).ok_or_else(|| missing(name, "a text"));
-    let (id, kind) = (needed("id")?, needed("type")?);
-    let severity = at(finding, &["severity"]).and_then(Value::as_f64);
-    let (severity, severity_score) = rank(severity.ok_or_else(|| missing("severity", "a number"))?);
-    let account = text(finding, &["accountId"]).or_else(|| text(raw, &["account"]));
-    let region = text(finding, &["region"]).or_else(|| text(raw, &["region"]));
-    let key = |part: &Option<String>| part.clone().unwrap_or_default();
+/// `ThreatPurpose:ResourceTypeAffected/ThreatFamilyName`
+/// (<https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_finding-format.html>).
+fn has_type_of_findings(finding: &Value) -> bool {
+    let kind = text(finding, &["type"]).unwrap_or_default();
+    let parts =
+        kind.split_once(':').and_then(|(purpose, rest)| Some((purpose, rest.split_once('/')?)));
+    parts.is_some_and(|(purpose, (resource, family))| {
+        !family.is_empty()
+            && [purpose, resource].iter().all(|part| {
+                !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            })
+    })
+}
+
+fn read(event: &Event<'_>, around: &Around) -> Result<Alert, SourceError> {
+    let finding = event.detail;
+    let (id, kind) = (event.needed("id")?, event.needed("type")?);
+    let severity = number(finding, &["severity"]);
+    let (severity, score) = rank(severity.ok_or_else(|| event.missing("severity", "a number"))?);
+    let arn = text(finding, &["arn"]);
     let archived = at(finding, &["service", "archived"]) == Some(&Value::Bool(true));
-    Ok(Alert {
-        source: NAME.to_owned(),
-        dedup_key: format!("{NAME}:{id}:{}:{}", key(&account), key(&region)),
-        title: text(finding, &["title"]).unwrap_or_else(|| kind.clone()),
+    let moment = |path: &[&str]| at(finding, path).and_then(time);
+    let draft = Draft {
+        title: text(finding, &["title"]),
         description: text(finding, &["description"]),
         severity,
-        severity_score,
-        account,
-        region,
+        severity_score: Some(score),
+        account: event.account(&["accountId"], arn.as_deref(), around),
+        region: event.region(&["region"], arn.as_deref(), around),
         resources: resource::all(finding),
         actor: actor::of(finding),
-        occurred_at: time(finding, &["service", "eventFirstSeen"]),
-        detected_at: time(finding, &["createdAt"]),
-        updated_at: time(finding, &["updatedAt"]),
+        occurred_at: moment(&["service", "eventFirstSeen"]),
+        detected_at: moment(&["createdAt"]),
+        updated_at: moment(&["updatedAt"]),
         count: at(finding, &["service", "count"]).and_then(Value::as_u64),
         status: if archived { AlertStatus::Suppressed } else { AlertStatus::Active },
-        url: None,
-        raw: (*raw).clone(),
-        id,
-        kind,
-    })
+        ..Draft::new(id, kind)
+    };
+    draft.alert(NAME, event.whole)
 }
 
 /// The label of GuardDuty's number, and the number on the scale of alerts: low below 4, medium

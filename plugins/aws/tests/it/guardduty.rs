@@ -1,26 +1,10 @@
 //! GuardDuty's payloads, in each form in which they arrive.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use stanch_plugins_aws::{Aws, AwsSettings};
 use stanch_plugins_sdk::core::alert::{Alert, AlertStatus, Resource};
 use stanch_plugins_sdk::core::severity::Severity;
-use stanch_plugins_sdk::{Catalogue, Source, SourceError};
 
-fn guardduty() -> Arc<dyn Source> {
-    let aws = Aws::open(&AwsSettings::default()).unwrap();
-    let catalogue = aws.register(Catalogue::new(aws.operations()));
-    Arc::clone(catalogue.source("guardduty").unwrap())
-}
-
-fn one(payload: &Value) -> Alert {
-    let source = guardduty();
-    assert!(source.recognises(payload));
-    let mut alerts = source.read(payload).unwrap();
-    assert_eq!(alerts.len(), 1);
-    alerts.remove(0)
-}
+use crate::reading::{all, auto, catalogue, one, refusal};
 
 /// A finding about a key, with the blocks of other resources that samples have too.
 fn finding() -> Value {
@@ -129,8 +113,7 @@ fn one_payload_can_hold_several_findings() {
         json!([finding(), event(second.clone())]),
         json!({"Findings": [finding(), second.clone()]}),
     ] {
-        let ids: Vec<_> =
-            guardduty().read(&payload).unwrap().into_iter().map(|alert| alert.id).collect();
+        let ids: Vec<_> = all(&payload).into_iter().map(|alert| alert.id).collect();
         assert_eq!(ids, ["f1", "f2"]);
     }
 }
@@ -225,7 +208,9 @@ fn an_attack_sequence_names_its_own_resources() {
     let alert = one(&event(finding));
     assert_eq!((alert.severity, alert.severity_score), (Severity::Critical, 91));
     let kinds: Vec<_> = alert.resources.iter().map(|r| (&*r.kind, &*r.id)).collect();
-    assert_eq!(kinds, [("AwsIamAccessKey", "AKIAIOSFODNN7EXAMPLE"), ("AwsS3Bucket", "evidence")]);
+    let expected =
+        [("AwsIamAccessKey", "AKIAIOSFODNN7EXAMPLE"), ("AwsS3Bucket", "evidence"), ("Other", "x")];
+    assert_eq!(kinds, expected);
     let actor = alert.actor.unwrap();
     assert_eq!(
         (actor.user.as_deref(), actor.ip.as_deref()),
@@ -259,30 +244,60 @@ fn what_is_not_said_is_null() {
 
 #[test]
 fn what_an_alert_cannot_be_without_is_named_with_its_path() {
-    for (name, form, path) in [
-        ("id", event(finding()), "detail.id"),
-        ("type", event(finding()), "detail.type"),
-        ("severity", event(finding()), "detail.severity"),
-        ("id", json!({"Findings": [finding(), finding()]}), "Findings[0].id"),
-        ("id", json!([event(finding())]), "[0].detail.id"),
+    for (name, form, parent, expected) in [
+        ("id", event(finding()), "/detail", "guardduty: `detail.id`"),
+        ("severity", event(finding()), "/detail", "guardduty: `detail.severity`"),
+        ("id", json!({"Findings": [finding()]}), "/Findings/0", "Findings[0]: guardduty: `id`"),
+        ("id", json!([event(finding())]), "/0/detail", "[0]: guardduty: `detail.id`"),
     ] {
         let mut form = form;
-        let place =
-            format!("/{}", path.replace(['.', '['], "/").replace(']', "").trim_matches('/'));
-        let (parent, _) = place.rsplit_once('/').unwrap();
         form.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name);
-        let error = guardduty().read(&form).unwrap_err();
-        assert!(matches!(&error, SourceError::Member { path: at, .. } if at == path), "{error}");
+        assert!(refusal(&form).starts_with(expected), "{}", refusal(&form));
     }
 }
 
 #[test]
+fn one_that_cannot_be_read_takes_no_other_with_it() {
+    let mut broken = finding();
+    broken.as_object_mut().unwrap().remove("severity");
+    let reading = auto(&json!({"Findings": [finding(), broken]}));
+    assert_eq!(reading.alerts.len(), 1);
+    assert!(reading.refused[0].to_string().starts_with("Findings[1]: guardduty: `severity`"));
+}
+
+#[test]
+fn a_scan_for_malware_says_what_it_found_where() {
+    let scan = |status: &str| {
+        json!({
+            "version": "0", "id": "e1", "source": "aws.guardduty", "account": "111122223333",
+            "detail-type": "GuardDuty Malware Protection Object Scan Result",
+            "time": "2026-11-24T03:06:00Z", "region": "eu-west-1",
+            "resources": ["arn:aws:guardduty:eu-west-1:111122223333:malware-protection-plan/p1"],
+            "detail": {
+                "schemaVersion": "1.0", "scanStatus": "COMPLETED", "resourceType": "S3_OBJECT",
+                "s3ObjectDetails": {"bucketName": "inbox", "objectKey": "a/b.zip", "versionId": "v1"},
+                "scanResultDetails": {"scanResultStatus": status, "threats": [{"name": "EICAR"}]},
+            },
+        })
+    };
+    let found = one(&scan("THREATS_FOUND"));
+    assert_eq!((found.severity, found.status), (Severity::High, AlertStatus::Active));
+    assert_eq!(found.description.as_deref(), Some("EICAR"));
+    let about: Vec<_> = found.resources.iter().map(|r| (&*r.kind, &*r.id)).collect();
+    assert_eq!(about, [("AwsS3Object", "inbox/a/b.zip"), ("AwsS3Bucket", "inbox")]);
+    let clean = one(&scan("NO_THREATS_FOUND"));
+    assert_eq!((clean.severity, clean.status), (Severity::Informational, AlertStatus::Resolved));
+    assert_eq!(clean.dedup_key, found.dedup_key);
+    assert_eq!(one(&scan("ACCESS_DENIED")).severity, Severity::Low);
+}
+
+#[test]
 fn what_others_send_is_not_recognised() {
-    let source = guardduty();
+    let source = catalogue().source("guardduty").unwrap();
     for payload in [
         json!({"source": "aws.securityhub", "detail-type": "x", "detail": {"findings": []}}),
-        json!({"source": "aws.guardduty", "detail-type": "GuardDuty Malware Protection Object Scan Result",
-               "detail": {"scanStatus": "COMPLETED"}}),
+        json!({"source": "aws.guardduty", "detail-type": "GuardDuty Runtime Protection Unhealthy",
+               "detail": {"type": "T"}}),
         json!({"Findings": [{"Id": "1", "ProductArn": "arn:aws:…", "Type": "T", "Severity": {}}]}),
         json!({"alerts": []}),
         json!([]),

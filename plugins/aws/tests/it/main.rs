@@ -10,6 +10,7 @@
 mod automation;
 mod compliance;
 mod context;
+mod envelopes;
 mod errors;
 mod guardduty;
 mod hostile;
@@ -18,6 +19,7 @@ mod moto;
 mod page;
 mod repeat;
 mod roles;
+mod reading;
 mod sandbox;
 mod sweep;
 mod undo;

@@ -12,6 +12,7 @@ use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome};
 
 use crate::context::{anywhere, attempt, call, catalogue, context, done, error};
 use crate::listener::{now, serve};
+use crate::reading::one;
 
 const ACCOUNT: &str = "111122223333";
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -187,12 +188,11 @@ async fn findings_are_fetched_again_and_topics_are_told() {
     let fetch = json!({"DetectorId": "12abc34d567e8fa901bc2d34e56789f0", "FindingIds": [id]});
     let got = done(&aws, &context, "guardduty:GetFindings", fetch).await;
     assert_eq!(got.value["Findings"][0]["Resource"]["AccessKeyDetails"]["AccessKeyId"], KEY);
-    let guardduty = aws.source("guardduty").unwrap();
-    let fetched = guardduty.read(&got.value).unwrap().remove(0);
-    let pushed = guardduty.read(&event).unwrap().remove(0);
+    let fetched = one(&got.value);
+    let pushed = one(&event);
     assert_eq!(fetched.dedup_key, pushed.dedup_key);
     assert_eq!(fetched.resources, pushed.resources);
-    let other = guardduty.read(&Sandbox::demo_instance_finding(now())).unwrap().remove(0);
+    let other = one(&Sandbox::demo_instance_finding(now()));
     assert_eq!(other.resources[0].id, INSTANCE);
 
     let input = json!({"topic_arn": "arn:aws:sns:us-east-1:111122223333:alerts",

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 use stanch_plugins_sdk::core::alert::Actor;
-
-use crate::sources::field::{at, items, member, text};
+use stanch_plugins_sdk::payload::{at, items, member, text};
 
 /// Who did it, as far as the finding says.
 pub(super) fn of(finding: &Value) -> Option<Actor> {

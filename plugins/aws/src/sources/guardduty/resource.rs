@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use stanch_plugins_sdk::core::alert::Resource;
+use stanch_plugins_sdk::payload::{at, items, member, text};
 
-use crate::sources::field::{at, items, member, text};
+use crate::sources::arn::{self, own_part};
+use crate::sources::kind::of_upper_case;
 
 /// What a finding is about.
 pub(super) fn all(finding: &Value) -> Vec<Resource> {
@@ -53,12 +55,10 @@ fn of_kind(kind: &str, resource: &Value) -> Vec<Resource> {
     };
     match kind {
         "AccessKey" => access_key(resource),
-        "Instance" => block("instanceDetails", "AwsEc2Instance", "instanceId", "", ""),
+        "Instance" => instance(resource),
         "S3Bucket" => buckets(resource, false),
         "S3Object" => buckets(resource, true),
-        "EKSCluster" | "KubernetesCluster" => {
-            block("eksClusterDetails", "AwsEksCluster", "name", "arn", "name")
-        }
+        "EKSCluster" | "KubernetesCluster" => eks(resource),
         "ECSCluster" => ecs(resource),
         "Container" => block("containerDetails", "Container", "id", "", "name"),
         "RDSDBInstance" => block(
@@ -82,8 +82,39 @@ fn of_kind(kind: &str, resource: &Value) -> Vec<Resource> {
             "functionArn",
             "functionName",
         ),
-        _ => Vec::new(),
+        _ => backup(resource),
     }
+}
+
+/// An instance, and the volumes that were scanned for malware.
+fn instance(resource: &Value) -> Vec<Resource> {
+    let instance = member(resource, "instanceDetails")
+        .and_then(|block| build(block, "AwsEc2Instance", "instanceId", "", ""));
+    let scanned = items(resource, &["ebsVolumeDetails", "scannedVolumeDetails"]);
+    let volumes = scanned.iter().filter_map(|volume| arn::resource(&text(volume, &["volumeArn"])?));
+    instance.into_iter().chain(volumes).collect()
+}
+
+/// A cluster, and the containers of the workload in it.
+fn eks(resource: &Value) -> Vec<Resource> {
+    let cluster = member(resource, "eksClusterDetails")
+        .and_then(|block| build(block, "AwsEksCluster", "name", "arn", "name"));
+    let path = ["kubernetesDetails", "kubernetesWorkloadDetails", "containers"];
+    let containers = items(resource, &path).iter();
+    let containers = containers.filter_map(|c| build(c, "Container", "id", "", "name"));
+    cluster.into_iter().chain(containers).collect()
+}
+
+/// What was scanned in a backup, and whatever else is named by an ARN alone.
+fn backup(resource: &Value) -> Vec<Resource> {
+    [
+        ("ebsSnapshotDetails", "snapshotArn"),
+        ("ec2ImageDetails", "imageArn"),
+        ("recoveryPointDetails", "recoveryPointArn"),
+    ]
+    .iter()
+    .filter_map(|(block, name)| arn::resource(&text(resource, &[block, name])?))
+    .collect()
 }
 
 fn access_key(resource: &Value) -> Vec<Resource> {
@@ -119,28 +150,9 @@ fn ecs(resource: &Value) -> Vec<Resource> {
     cluster.into_iter().chain(task).chain(containers).collect()
 }
 
-/// The names of an attack sequence's resource types.
-const SEQUENCE_KINDS: [(&str, &str); 14] = [
-    ("ACCESS_KEY", "AwsIamAccessKey"),
-    ("AUTOSCALING_AUTO_SCALING_GROUP", "AwsAutoScalingAutoScalingGroup"),
-    ("CLOUDFORMATION_STACK", "AwsCloudFormationStack"),
-    ("CONTAINER", "Container"),
-    ("EC2_INSTANCE", "AwsEc2Instance"),
-    ("EC2_LAUNCH_TEMPLATE", "AwsEc2LaunchTemplate"),
-    ("EC2_NETWORK_INTERFACE", "AwsEc2NetworkInterface"),
-    ("EC2_VPC", "AwsEc2Vpc"),
-    ("ECS_CLUSTER", "AwsEcsCluster"),
-    ("ECS_TASK", "AwsEcsTask"),
-    ("EKS_CLUSTER", "AwsEksCluster"),
-    ("LAMBDA_FUNCTION", "AwsLambdaFunction"),
-    ("S3_BUCKET", "AwsS3Bucket"),
-    ("S3_OBJECT", "AwsS3Object"),
-];
-
 fn of_sequence(resource: &Value) -> Option<Resource> {
-    let kind = text(resource, &["resourceType"])?;
-    let (_, kind) = SEQUENCE_KINDS.iter().find(|(name, _)| *name == kind)?;
-    let mut found = build(resource, kind, "uid", "uid", "name")?;
+    let kind = of_upper_case(&text(resource, &["resourceType"])?);
+    let mut found = build(resource, &kind, "uid", "uid", "name")?;
     if found.name.is_none() {
         found.name = text(resource, &["data", "accessKey", "userName"]);
     }
@@ -161,37 +173,7 @@ fn build(block: &Value, kind: &str, id: &str, arn: &str, name: &str) -> Option<R
     })
 }
 
-/// What an ARN says of the resource alone: `i-1` of `arn:aws:ec2:…:instance/i-1`, and all of what
-/// S3 has. What is no ARN stays as it is.
-fn own_part(id: &str) -> &str {
-    let mut parts = id.splitn(6, ':');
-    match (parts.next(), parts.nth(1), parts.nth(2)) {
-        (Some("arn"), Some("s3"), Some(path)) => path,
-        (Some("arn"), Some(_), Some(path)) => path.rsplit_once('/').map_or(path, |(_, last)| last),
-        _ => id,
-    }
-}
-
 fn tags(block: &Value) -> BTreeMap<String, String> {
     let tag = |tag: &Value| Some((text(tag, &["key"])?, at(tag, &["value"])?.as_str()?.to_owned()));
     items(block, &["tags"]).iter().filter_map(tag).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_arn_gives_way_to_what_it_names() {
-        for (id, own) in [
-            ("AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"),
-            ("arn:aws:ec2:us-east-1:111122223333:instance/i-1", "i-1"),
-            ("arn:aws:s3:::bucket", "bucket"),
-            ("arn:aws:s3:::bucket/a/b", "bucket/a/b"),
-            ("arn:aws:ecs:us-east-1:111122223333:task/cluster/t1", "t1"),
-            ("logs/2026/11", "logs/2026/11"),
-        ] {
-            assert_eq!(own_part(id), own);
-        }
-    }
 }
