@@ -51,6 +51,8 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// How AWS is called.
     pub aws: AwsConfig,
+    /// Senders of alerts that are described here.
+    pub sources: BTreeMap<String, stanch_plugins_http::Mapping>,
     /// What playbooks read as `config`. It stands in the journal of every run: a secret has no
     /// place in it.
     pub config: toml::Table,

@@ -99,7 +99,7 @@ pub fn catalogue(
         organization_account: config.aws.organization_account.clone(),
     })?;
     let catalogue = aws.register(Catalogue::new(aws.operations()));
-    Ok(stanch_plugins_http::register(catalogue, secrets)?)
+    Ok(stanch_plugins_http::register(catalogue, secrets, &config.sources)?)
 }
 
 /// Only one process may write to a database file and its evidence.

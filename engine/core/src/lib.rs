@@ -11,6 +11,7 @@
 
 pub mod digest;
 pub mod error_code;
+pub mod foreign_time;
 pub mod id;
 pub mod json;
 pub mod limits;

@@ -42,6 +42,14 @@ pub fn check(expression: &str) -> Result<(), BadExpression> {
     Ok(())
 }
 
+/// Checks that a text is an expression.
+///
+/// # Errors
+/// [`BadExpression`] when it is no JMESPath.
+pub fn parse(expression: &str) -> Result<(), BadExpression> {
+    compile(expression).map(drop)
+}
+
 /// What an expression finds in an answer.
 ///
 /// # Errors

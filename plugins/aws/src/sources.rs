@@ -5,7 +5,6 @@
 //! none are each sender's own table, and stand in `docs/sources.md`.
 
 mod access_analyzer;
-mod arn;
 mod cloudtrail;
 mod cloudwatch;
 mod config;

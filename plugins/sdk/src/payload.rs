@@ -1,11 +1,11 @@
-//! Reading payloads: members in two spellings, times in every form, words for severities.
+//! Reading payloads: members in two spellings, times in every form, words for severities, ARNs.
 //!
 //! Nothing here guesses. What can't be read is absent.
 
+pub mod arn;
 mod label;
 mod member;
-mod time;
 
 pub use label::severity_of_word;
 pub use member::{at, items, member, names, number, scalar, text};
-pub use time::{time, time_of_text};
+pub use stanch_engine_core::foreign_time::{time, time_of_text};

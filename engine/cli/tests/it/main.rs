@@ -14,6 +14,8 @@ mod check;
 mod commands;
 mod demo;
 mod faults;
+mod others;
+mod payloads;
 mod readme;
 mod sandbox;
 mod serve;

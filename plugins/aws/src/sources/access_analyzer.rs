@@ -11,7 +11,8 @@ use stanch_plugins_sdk::payload::{at, items, text, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
 
 use super::event::Event;
-use super::{arn, kind};
+use super::kind;
+use stanch_plugins_sdk::payload::arn;
 
 const NAME: &str = "access_analyzer";
 

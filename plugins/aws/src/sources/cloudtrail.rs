@@ -12,9 +12,9 @@ use stanch_plugins_sdk::core::alert::{Actor, Alert, Resource};
 use stanch_plugins_sdk::payload::{at, items, member, text, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError, id_of_content};
 
-use super::arn::{self, Arn};
 use super::event::{Event, account};
 use super::{kind, named};
+use stanch_plugins_sdk::payload::arn::{self, Arn};
 
 const NAME: &str = "cloudtrail";
 

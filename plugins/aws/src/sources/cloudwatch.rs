@@ -11,9 +11,9 @@ use stanch_plugins_sdk::core::severity::Severity;
 use stanch_plugins_sdk::payload::{at, items, member, text, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
 
-use super::arn::{self, Arn};
 use super::event::{Event, account};
 use super::region;
+use stanch_plugins_sdk::payload::arn::{self, Arn};
 
 const NAME: &str = "cloudwatch";
 

@@ -13,9 +13,9 @@ use stanch_plugins_sdk::core::severity::Severity;
 use stanch_plugins_sdk::payload::{at, text, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
 
-use super::arn;
 use super::event::{Event, account};
 use super::kind;
+use stanch_plugins_sdk::payload::arn;
 
 const NAME: &str = "config";
 

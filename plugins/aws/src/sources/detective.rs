@@ -6,8 +6,8 @@ use stanch_plugins_sdk::core::alert::{Alert, AlertStatus};
 use stanch_plugins_sdk::payload::{at, severity_of_word, text, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
 
-use super::arn;
 use super::event::Event;
+use stanch_plugins_sdk::payload::arn;
 
 const NAME: &str = "detective";
 

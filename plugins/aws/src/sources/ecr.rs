@@ -8,8 +8,8 @@ use stanch_plugins_sdk::core::severity::Severity;
 use stanch_plugins_sdk::payload::{at, items, severity_of_word, text};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
 
-use super::arn;
 use super::event::Event;
+use stanch_plugins_sdk::payload::arn;
 
 const NAME: &str = "ecr";
 

@@ -7,7 +7,7 @@ use stanch_plugins_sdk::core::time::Timestamp;
 use stanch_plugins_sdk::payload::{at, items, text, time};
 use stanch_plugins_sdk::{Around, SourceError};
 
-use super::arn::{Arn, is_account};
+use stanch_plugins_sdk::payload::arn::{Arn, is_account};
 
 /// A payload as sources see it: what it says, and the event around it where there is one.
 #[derive(Clone, Copy, Debug)]

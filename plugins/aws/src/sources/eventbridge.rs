@@ -8,7 +8,8 @@ use stanch_plugins_sdk::payload::{items, severity_of_word, text};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError, id_of_content};
 
 use super::event::Event;
-use super::{arn, named};
+use super::named;
+use stanch_plugins_sdk::payload::arn;
 
 const NAME: &str = "eventbridge";
 

@@ -12,8 +12,8 @@ use stanch_plugins_sdk::core::severity::Severity;
 use stanch_plugins_sdk::payload::{at, items, text, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
 
-use super::arn;
 use super::event::Event;
+use stanch_plugins_sdk::payload::arn;
 
 const NAME: &str = "health";
 

@@ -9,7 +9,8 @@ use stanch_plugins_sdk::payload::{at, items, number, severity_of_word, text, tim
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
 
 use super::event::Event;
-use super::{arn, kind};
+use super::kind;
+use stanch_plugins_sdk::payload::arn;
 
 const NAME: &str = "inspector";
 

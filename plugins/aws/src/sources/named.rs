@@ -4,7 +4,7 @@ use serde_json::Value;
 use stanch_plugins_sdk::core::alert::Resource;
 use stanch_plugins_sdk::core::limits;
 
-use super::arn;
+use stanch_plugins_sdk::payload::arn;
 
 /// How close a member is to what a call is about. Only the closest that there are count: an
 /// instance is started in a network, but the network is not what the call is about, and would

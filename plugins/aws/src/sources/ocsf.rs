@@ -11,9 +11,9 @@ use stanch_plugins_sdk::payload::{
 };
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
 
-use super::arn::{self, Arn};
 use super::event::{Event, account};
 use super::kind;
+use stanch_plugins_sdk::payload::arn::{self, Arn};
 
 const NAME: &str = "ocsf";
 

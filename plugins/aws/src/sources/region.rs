@@ -1,6 +1,6 @@
 //! The names that CloudWatch's notifications have for regions.
 
-use super::arn::is_region;
+use stanch_plugins_sdk::payload::arn::is_region;
 
 /// A region's code: the text itself where it is one, or that of a name such as `EU (Ireland)`.
 pub(super) fn code(text: &str) -> Option<String> {

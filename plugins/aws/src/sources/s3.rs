@@ -6,8 +6,8 @@ use stanch_plugins_sdk::core::alert::{Actor, Alert, Resource};
 use stanch_plugins_sdk::payload::{at, text, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError, id_of_content};
 
-use super::arn;
 use super::event::Event;
+use stanch_plugins_sdk::payload::arn;
 
 const NAME: &str = "s3";
 

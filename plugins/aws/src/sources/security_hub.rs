@@ -5,7 +5,7 @@
 mod asff;
 mod insight;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::alert::Alert;
 use stanch_plugins_sdk::payload::{at, text};
 use stanch_plugins_sdk::{Around, Source, SourceError};
@@ -90,9 +90,14 @@ fn is_of_hub(finding: &Value) -> bool {
 
 /// The event as if it held only this finding.
 fn only(event: &Event<'_>, finding: &Value) -> Value {
-    let mut members = event.whole.as_object().cloned().unwrap_or_default();
-    let mut detail = event.detail.as_object().cloned().unwrap_or_default();
+    let mut detail = without(event.detail, "findings");
     detail.insert("findings".to_owned(), json!([finding]));
+    let mut members = without(event.whole, "detail");
     members.insert("detail".to_owned(), Value::Object(detail));
     Value::Object(members)
+}
+
+fn without(value: &Value, name: &str) -> Map<String, Value> {
+    let members = value.as_object().into_iter().flatten().filter(|(member, _)| *member != name);
+    members.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

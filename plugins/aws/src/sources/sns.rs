@@ -7,8 +7,8 @@ use stanch_plugins_sdk::core::alert::{Alert, Resource};
 use stanch_plugins_sdk::payload::{at, text, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
 
-use super::arn;
 use super::envelope;
+use stanch_plugins_sdk::payload::arn;
 
 const NAME: &str = "sns";
 

@@ -8,8 +8,8 @@ use stanch_plugins_sdk::payload::{at, items, text, time};
 use stanch_plugins_sdk::{Around, Draft, SourceError, id_of_content};
 
 use super::NAME;
-use crate::sources::arn;
 use crate::sources::event::Event;
+use stanch_plugins_sdk::payload::arn;
 
 pub(super) fn is_insight(record: &Value) -> bool {
     record.get("insightDetails").is_some_and(Value::is_object)

@@ -11,7 +11,7 @@ use stanch_plugins_sdk::core::limits;
 use stanch_plugins_sdk::payload::text;
 use stanch_plugins_sdk::{Around, Envelope, Part, SourceError};
 
-use crate::sources::arn::is_account;
+use stanch_plugins_sdk::payload::arn::is_account;
 
 /// Log events of a subscription.
 pub(crate) struct Logs;

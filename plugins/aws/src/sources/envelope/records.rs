@@ -9,7 +9,7 @@ use stanch_plugins_sdk::{Around, Envelope, Part, SourceError};
 
 use super::logs::unpack;
 use super::topic;
-use crate::sources::arn::Arn;
+use stanch_plugins_sdk::payload::arn::Arn;
 
 /// A list of records.
 pub(crate) struct Records;

@@ -5,7 +5,7 @@
 use serde_json::Value;
 use stanch_plugins_sdk::{Around, Envelope, Part, SourceError};
 
-use crate::sources::arn::Arn;
+use stanch_plugins_sdk::payload::arn::Arn;
 
 /// A notification of SNS.
 pub(crate) struct Topic;

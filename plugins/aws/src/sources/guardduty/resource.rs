@@ -10,8 +10,8 @@ use serde_json::Value;
 use stanch_plugins_sdk::core::alert::Resource;
 use stanch_plugins_sdk::payload::{at, items, member, text};
 
-use crate::sources::arn::{self, own_part};
 use crate::sources::kind::of_upper_case;
+use stanch_plugins_sdk::payload::arn::{self, own_part};
 
 /// What a finding is about.
 pub(super) fn all(finding: &Value) -> Vec<Resource> {

@@ -8,8 +8,8 @@ use stanch_plugins_sdk::payload::{items, text};
 use stanch_plugins_sdk::{Around, Draft, SourceError};
 
 use super::NAME;
-use crate::sources::arn;
 use crate::sources::event::Event;
+use stanch_plugins_sdk::payload::arn;
 
 /// Whether it is the result of a scan.
 pub(super) fn is_result(event: &Event<'_>) -> bool {

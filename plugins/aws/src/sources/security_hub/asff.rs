@@ -10,8 +10,8 @@ use stanch_plugins_sdk::payload::{at, items, member, number, severity_of_word, t
 use stanch_plugins_sdk::{Around, Draft, SourceError};
 
 use super::NAME;
-use crate::sources::arn::{self, Arn};
 use crate::sources::event::{Event, account};
+use stanch_plugins_sdk::payload::arn::{self, Arn};
 
 pub(super) fn read(
     finding: &Value,

@@ -6,8 +6,8 @@ use stanch_plugins_sdk::payload::{items, text};
 use stanch_plugins_sdk::{Around, Draft, SourceError};
 
 use super::NAME;
-use crate::sources::arn;
 use crate::sources::event::Event;
+use stanch_plugins_sdk::payload::arn;
 
 const EVENT: &str = "Security Hub Insight Results";
 

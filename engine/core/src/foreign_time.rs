@@ -3,7 +3,8 @@
 use jiff::civil::DateTime;
 use jiff::fmt::rfc2822;
 use serde_json::Value;
-use stanch_engine_core::time::Timestamp;
+
+use crate::time::Timestamp;
 
 /// A time in any of the forms that senders have: a text, or a number of seconds, milliseconds,
 /// microseconds or nanoseconds since 1970, told apart by its size.
@@ -74,11 +75,11 @@ fn of_clock(text: &str) -> Option<Timestamp> {
 /// Since 1970 in the unit that the size speaks of. Sizes meet between the years 1973 and 5138.
 fn of_epoch(number: i64) -> Option<Timestamp> {
     let micros = match number {
-        ..=0 => return None,
-        ..100_000_000_000 => number.checked_mul(1_000_000)?,
-        ..100_000_000_000_000 => number.checked_mul(1_000)?,
-        ..100_000_000_000_000_000 => number,
-        _ => number.div_euclid(1_000),
+        1..100_000_000_000 => number.checked_mul(1_000_000)?,
+        100_000_000_000..100_000_000_000_000 => number.checked_mul(1_000)?,
+        100_000_000_000_000..100_000_000_000_000_000 => number,
+        100_000_000_000_000_000.. => number.div_euclid(1_000),
+        _ => return None,
     };
     checked(micros)
 }

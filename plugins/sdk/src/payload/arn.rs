@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use stanch_plugins_sdk::core::alert::Resource;
+use stanch_engine_core::alert::Resource;
 
 /// An ARN, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Arn<'a> {
-    pub(super) service: &'a str,
+pub struct Arn<'a> {
+    service: &'a str,
     region: &'a str,
     account: &'a str,
     resource: &'a str,
@@ -16,7 +16,7 @@ pub(super) struct Arn<'a> {
 
 impl<'a> Arn<'a> {
     /// Takes a text apart; nothing when it is no ARN.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.splitn(6, ':').map(str::trim);
         let (head, partition) = (parts.next()?, parts.next()?);
         let (service, region) = (parts.next()?, parts.next()?);
@@ -26,17 +26,17 @@ impl<'a> Arn<'a> {
     }
 
     /// The account, where it names one.
-    pub(super) fn account(&self) -> Option<String> {
+    pub fn account(&self) -> Option<String> {
         is_account(self.account).then(|| self.account.to_owned())
     }
 
     /// The region, where it names one.
-    pub(super) fn region(&self) -> Option<String> {
+    pub fn region(&self) -> Option<String> {
         is_region(self.region).then(|| self.region.to_owned())
     }
 
     /// The ASFF name of its type and the id within account and region.
-    pub(super) fn names(&self) -> (&'static str, &'a str) {
+    pub fn names(&self) -> (&'static str, &'a str) {
         if self.service == "s3" {
             let kind = if self.resource.contains('/') { "AwsS3Object" } else { "AwsS3Bucket" };
             return (kind, self.resource);
@@ -178,7 +178,7 @@ const PREFIXES: &[(&str, &str)] = &[
 ];
 
 /// The resource that an ARN, or an id that says what it is of, names.
-pub(super) fn resource(text: &str) -> Option<Resource> {
+pub fn resource(text: &str) -> Option<Resource> {
     if let Some(arn) = Arn::parse(text) {
         let (kind, id) = arn.names();
         return Some(plain(kind, id, Some(text)));
@@ -195,25 +195,25 @@ fn is_of(text: &str, prefix: &str) -> bool {
 }
 
 /// A resource without name and tags.
-pub(super) fn plain(kind: &str, id: &str, arn: Option<&str>) -> Resource {
+pub fn plain(kind: &str, id: &str, arn: Option<&str>) -> Resource {
     let (kind, id, arn) = (kind.to_owned(), id.to_owned(), arn.map(str::to_owned));
     Resource { kind, id, arn, name: None, tags: BTreeMap::new() }
 }
 
 /// What an ARN says of the resource alone: `i-1` of `arn:aws:ec2:…:instance/i-1`, and all of what
 /// S3 has. What is no ARN stays as it is.
-pub(super) fn own_part(id: &str) -> &str {
+pub fn own_part(id: &str) -> &str {
     Arn::parse(id).map_or(id, |arn| arn.names().1)
 }
 
 /// Whether a text is an account's number. Anonymised payloads have a digit too many or too few:
 /// they are still what the payload says.
-pub(super) fn is_account(text: &str) -> bool {
+pub fn is_account(text: &str) -> bool {
     !text.is_empty() && text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a text is a region's code, such as `us-east-1`, `us-gov-west-1` or `us-isob-east-1`.
-pub(super) fn is_region(text: &str) -> bool {
+pub fn is_region(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
     match parts.as_slice() {
@@ -221,7 +221,7 @@ pub(super) fn is_region(text: &str) -> bool {
             !middle.is_empty()
                 && middle.len() <= 3
                 && is_word(first)
-                && middle.iter().all(|part| is_word(part))
+                && middle.iter().all(is_word)
                 && last.bytes().next().is_some_and(|byte| byte.is_ascii_digit())
                 && last.len() <= 3
         }

@@ -1,0 +1,294 @@
+//! The services with a few events each, by payloads of their own.
+
+use serde_json::{Value, json};
+use stanch_plugins_sdk::core::alert::AlertStatus::{Active, Resolved, Suppressed};
+use stanch_plugins_sdk::core::severity::Severity::{Critical, High, Informational, Low, Medium};
+
+use crate::reading::one;
+
+fn event(source: &str, kind: &str, resources: &[&str], detail: Value) -> Value {
+    json!({
+        "version": "0", "id": "e1", "source": source, "detail-type": kind,
+        "account": "111122223333", "region": "eu-west-1", "time": "2026-11-24T03:06:00Z",
+        "resources": resources, "detail": detail,
+    })
+}
+
+#[test]
+fn each_says_what_it_is_how_bad_and_about_what() {
+    let health = |category: &str, service: &str, code: &str, status: &str| {
+        json!({"eventArn": "arn:aws:health:eu-west-1::event/1", "service": service, "statusCode": status,
+            "eventTypeCode": code, "eventTypeCategory": category, "affectedAccount": "111122223333",
+            "startTime": "Tue, 24 Nov 2026 03:05:12 GMT", "eventDescription": [
+                {"language": "de_DE", "latestDescription": "x"}, {"language": "en_US", "latestDescription": "y"}],
+            "affectedEntities": [{"entityValue": "i-0abcdef12", "tags": {"Name": "web"}}]})
+    };
+    let instance = vec![("AwsEc2Instance", "i-0abcdef12")];
+    let inspector = |severity: &str, status: &str| {
+        json!({"awsAccountId": "111122223333", "findingArn": "arn:aws:inspector2:eu-west-1:111122223333:finding/1",
+            "type": "PACKAGE_VULNERABILITY", "severity": severity, "status": status, "inspectorScore": 9.8,
+            "title": "CVE", "firstObservedAt": "Nov 24, 2026, 3:05:12 AM", "updatedAt": 1_795_489_512,
+            "resources": [{"type": "AWS_EC2_INSTANCE", "id": "i-0abcdef12", "tags": {"Name": "web"}}]})
+    };
+    let macie = |score: u8, word: &str, archived: bool| {
+        json!({"id": "m1", "accountId": "111122223333", "region": "eu-west-1", "archived": archived, "count": 2,
+            "type": "SensitiveData:S3Object/Credentials", "severity": {"score": score, "description": word},
+            "createdAt": "2026-11-24T03:00:00Z", "resourcesAffected": {
+                "s3Bucket": {"name": "evidence", "arn": "arn:aws:s3:::evidence", "tags": [{"key": "k", "value": "v"}]},
+                "s3Object": {"key": "a.txt", "path": "evidence/a.txt"}}})
+    };
+    let objects = vec![("AwsS3Object", "evidence/a.txt"), ("AwsS3Bucket", "evidence")];
+    let access = |public: bool, status: &str| {
+        json!({"id": "a1", "accountId": "111122223333", "region": "eu-west-1", "status": status,
+            "resource": "arn:aws:s3:::evidence", "resourceType": "AWS::S3::Bucket", "isPublic": public,
+            "principal": {"AWS": "999988887777"}, "action": ["s3:GetObject"],
+            "createdAt": "2026-11-24T03:00:00Z", "updatedAt": "2026-11-24T03:01:00Z"})
+    };
+    let bucket = vec![("AwsS3Bucket", "evidence")];
+    let unused = json!({"findingId": "u1", "findingType": "UnusedIAMRole", "accountId": "111122223333",
+        "resource": "arn:aws:iam::111122223333:role/old", "resourceType": "AWS::IAM::Role", "status": "ACTIVE"});
+    let exposed = json!({"check-name": "Exposed Access Keys", "status": "ERROR", "uuid": "t1",
+        "resource_id": "", "check-item-detail": {"Access Key ID": "AKIAIOSFODNN7EXAMPLE",
+        "User Name (IAM or Root)": "ci-deploy", "Location": "github.com/x"}});
+    let green = json!({"check-name": "Ports", "status": "OK", "uuid": "t2",
+        "resource_id": "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0abcdef1"});
+    let scan = |counts: Value| {
+        json!({"scan-status": "COMPLETE", "repository-name": "web", "image-digest": "sha256:1",
+            "image-tags": ["latest"], "finding-severity-counts": counts})
+    };
+    let image = vec![("AwsEcrContainerImage", "sha256:1"), ("AwsEcrRepository", "web")];
+    let investigation = json!({"InvestigationId": "d1", "EntityType": "IAM_ROLE", "Severity": "HIGH",
+        "GraphArn": "arn:aws:detective:eu-west-1:111122223333:graph:1", "State": "ACTIVE",
+        "EntityArn": "arn:aws:iam::111122223333:role/x", "CreatedTime": "2026-11-24T03:00:00Z"});
+    let issue = "AWS_EC2_DEGRADED";
+    for (payload, source, kind, severity, status, about) in [
+        (
+            event("aws.health", "AWS Health Event", &[], health("issue", "EC2", issue, "open")),
+            "health",
+            issue,
+            Medium,
+            Active,
+            instance.clone(),
+        ),
+        (
+            event("aws.health", "AWS Health Event", &[], health("issue", "EC2", issue, "closed")),
+            "health",
+            issue,
+            Medium,
+            Resolved,
+            instance.clone(),
+        ),
+        (
+            event(
+                "aws.health",
+                "AWS Health Abuse Event",
+                &[],
+                health("issue", "ABUSE", issue, "open"),
+            ),
+            "health",
+            issue,
+            High,
+            Active,
+            instance.clone(),
+        ),
+        (
+            event(
+                "aws.health",
+                "AWS Health Event",
+                &[],
+                health("scheduledChange", "EC2", issue, "open"),
+            ),
+            "health",
+            issue,
+            Low,
+            Active,
+            instance.clone(),
+        ),
+        (
+            event("aws.inspector2", "Inspector2 Finding", &[], inspector("CRITICAL", "ACTIVE")),
+            "inspector",
+            "PACKAGE_VULNERABILITY",
+            Critical,
+            Active,
+            instance.clone(),
+        ),
+        (
+            json!({"findings": [inspector("HIGH", "CLOSED")]}),
+            "inspector",
+            "PACKAGE_VULNERABILITY",
+            High,
+            Resolved,
+            instance.clone(),
+        ),
+        (
+            event(
+                "aws.inspector2",
+                "Inspector2 Finding",
+                &[],
+                inspector("UNTRIAGED", "SUPPRESSED"),
+            ),
+            "inspector",
+            "PACKAGE_VULNERABILITY",
+            Informational,
+            Suppressed,
+            instance.clone(),
+        ),
+        (
+            event("aws.macie", "Macie Finding", &[], macie(3, "High", false)),
+            "macie",
+            "SensitiveData:S3Object/Credentials",
+            High,
+            Active,
+            objects.clone(),
+        ),
+        (
+            macie(1, "Low", true),
+            "macie",
+            "SensitiveData:S3Object/Credentials",
+            Low,
+            Suppressed,
+            objects,
+        ),
+        (
+            event("aws.access-analyzer", "Access Analyzer Finding", &[], access(true, "ACTIVE")),
+            "access_analyzer",
+            "Access Analyzer Finding",
+            High,
+            Active,
+            bucket.clone(),
+        ),
+        (
+            event("aws.access-analyzer", "Access Analyzer Finding", &[], access(false, "RESOLVED")),
+            "access_analyzer",
+            "Access Analyzer Finding",
+            Medium,
+            Resolved,
+            bucket.clone(),
+        ),
+        (
+            event("aws.access-analyzer", "Access Analyzer Finding", &[], access(false, "ARCHIVED")),
+            "access_analyzer",
+            "Access Analyzer Finding",
+            Medium,
+            Suppressed,
+            bucket.clone(),
+        ),
+        (
+            event("aws.access-analyzer", "Unused Access Finding for IAM entities", &[], unused),
+            "access_analyzer",
+            "UnusedIAMRole",
+            Low,
+            Active,
+            vec![("AwsIamRole", "old")],
+        ),
+        (
+            event(
+                "aws.trustedadvisor",
+                "Trusted Advisor Check Item Refresh Notification",
+                &[],
+                exposed,
+            ),
+            "trusted_advisor",
+            "Exposed Access Keys",
+            High,
+            Active,
+            vec![("AwsIamAccessKey", "AKIAIOSFODNN7EXAMPLE"), ("AwsIamUser", "ci-deploy")],
+        ),
+        (
+            event(
+                "aws.trustedadvisor",
+                "Trusted Advisor Check Item Refresh Notification",
+                &[],
+                green,
+            ),
+            "trusted_advisor",
+            "Ports",
+            Informational,
+            Resolved,
+            vec![("AwsEc2SecurityGroup", "sg-0abcdef1")],
+        ),
+        (
+            event("aws.ecr", "ECR Image Scan", &[], scan(json!({"HIGH": 2, "CRITICAL": 0}))),
+            "ecr",
+            "ECR Image Scan",
+            High,
+            Active,
+            image.clone(),
+        ),
+        (
+            event("aws.ecr", "ECR Image Scan", &[], scan(json!({}))),
+            "ecr",
+            "ECR Image Scan",
+            Informational,
+            Resolved,
+            image,
+        ),
+        (
+            json!({"InvestigationDetails": [investigation]}),
+            "detective",
+            "Investigation/IAM_ROLE",
+            High,
+            Active,
+            vec![("AwsIamRole", "x")],
+        ),
+        (
+            event(
+                "aws.s3",
+                "Object Deleted",
+                &[],
+                json!({"bucket": {"name": "evidence"}, "object": {"key": "a.txt"}}),
+            ),
+            "s3",
+            "Object Deleted",
+            Informational,
+            Active,
+            vec![("AwsS3Object", "evidence/a.txt"), ("AwsS3Bucket", "evidence")],
+        ),
+        (
+            event(
+                "aws.ec2",
+                "EC2 Instance State-change Notification",
+                &[],
+                json!({"instance-id": "i-0abcdef12", "state": "stopped"}),
+            ),
+            "eventbridge",
+            "EC2 Instance State-change Notification",
+            Informational,
+            Active,
+            instance.clone(),
+        ),
+        (
+            event("my.app", "Fraud", &["arn:aws:s3:::evidence"], json!({"severity": "CRITICAL"})),
+            "eventbridge",
+            "Fraud",
+            Critical,
+            Active,
+            bucket,
+        ),
+    ] {
+        let alert = one(&payload);
+        let found: Vec<_> = alert.resources.iter().map(|r| (&*r.kind, &*r.id)).collect();
+        assert_eq!((&*alert.source, &*alert.kind), (source, kind), "{payload}");
+        assert_eq!((alert.severity, alert.status), (severity, status), "{payload}");
+        assert_eq!(found, about, "{payload}");
+        assert_eq!(alert.account.as_deref(), Some("111122223333"), "{payload}");
+        assert_eq!(alert.region.as_deref(), Some("eu-west-1"), "{payload}");
+        let times = [alert.occurred_at, alert.detected_at, alert.updated_at];
+        assert!(times.iter().any(Option::is_some), "{payload}");
+    }
+}
+
+#[test]
+fn a_text_by_sns_is_an_alert_of_its_topic() {
+    let alert = one(&json!({"Type": "Notification", "MessageId": "m1", "Subject": "Backup failed",
+        "TopicArn": "arn:aws:sns:eu-west-1:111122223333:backup", "Timestamp": "2026-11-24T03:06:01Z",
+        "Message": "Resource ARN : arn:aws:ec2:eu-west-1:111122223333:volume/vol-0abcdef1. It failed.",
+        "MessageAttributes": {"EventType": {"Type": "String", "Value": "BACKUP_JOB"}}}));
+    assert_eq!(
+        (&*alert.source, &*alert.kind, &*alert.title),
+        ("sns", "BACKUP_JOB", "Backup failed")
+    );
+    assert_eq!(alert.account.as_deref(), Some("111122223333"));
+    assert_eq!(alert.resources[0].id, "vol-0abcdef1");
+    assert_eq!(alert.detected_at.unwrap().to_string(), "2026-11-24T03:06:01Z");
+}
