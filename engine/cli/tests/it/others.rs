@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stanch_engine_cli::config::Config;
 use stanch_engine_cli::wiring;
 use stanch_engine_runtime::intake;
+use stanch_plugins_aws::Roles;
 use stanch_plugins_http::Secrets;
 
 use crate::payloads::{catalogue, fixtures};
@@ -18,9 +19,30 @@ fn read(file: &str) -> Value {
     said
 }
 
+fn check(rows: Vec<(&str, Value)>) {
+    for (file, expected) in rows {
+        let said = read(file);
+        for (name, value) in expected.as_object().unwrap() {
+            let found = match name.as_str() {
+                "ip" => said["actor"]["ip"].clone(),
+                "resource" => {
+                    let first = &said["resources"][0];
+                    json!(format!(
+                        "{}/{}",
+                        first["type"].as_str().unwrap(),
+                        first["id"].as_str().unwrap()
+                    ))
+                }
+                name => said[name].clone(),
+            };
+            assert_eq!(&found, value, "{file}: {name} in {said}");
+        }
+    }
+}
+
 #[test]
-fn each_field_is_where_its_sender_says_it() {
-    for (file, expected) in [
+fn each_field_is_where_its_pager_says_it() {
+    check(vec![
         (
             "alertmanager.group.json",
             json!({
@@ -53,6 +75,12 @@ fn each_field_is_where_its_sender_says_it() {
                 "detected_at": "2026-11-24T03:05:12.5Z", "resource": "AwsEc2Instance/i-0abcdef12",
             }),
         ),
+    ]);
+}
+
+#[test]
+fn each_field_is_where_its_watcher_says_it() {
+    check(vec![
         (
             "datadog.default.json",
             json!({
@@ -85,24 +113,7 @@ fn each_field_is_where_its_sender_says_it() {
                 "resource": "AwsIamUser/mia",
             }),
         ),
-    ] {
-        let said = read(file);
-        for (name, value) in expected.as_object().unwrap() {
-            let found = match name.as_str() {
-                "ip" => said["actor"]["ip"].clone(),
-                "resource" => {
-                    let first = &said["resources"][0];
-                    json!(format!(
-                        "{}/{}",
-                        first["type"].as_str().unwrap(),
-                        first["id"].as_str().unwrap()
-                    ))
-                }
-                name => said[name].clone(),
-            };
-            assert_eq!(&found, value, "{file}: {name} in {said}");
-        }
-    }
+    ]);
 }
 
 #[test]
@@ -125,7 +136,7 @@ fn a_sender_of_the_configuration_is_read_by_its_paths() {
         "#,
     )
     .unwrap();
-    let catalogue = wiring::catalogue(&config, None, Secrets::default()).unwrap();
+    let catalogue = wiring::catalogue(&config, None, Secrets::default(), Roles::default()).unwrap();
     let one = |key: &str, rank: Value, state: &str| {
         json!({"key": key, "rule": "open-port", "text": "22 is open", "rank": rank, "state": state,
             "cloud": {"account": "111122223333", "region": "eu-west-1"}, "seen": 1_795_489_512,
@@ -161,7 +172,8 @@ fn a_mapping_that_cannot_be_is_refused_at_the_start() {
         ("[sources.\"a b\"]\nseverity = \"a\"", "sources.a b.name"),
     ] {
         let config: Config = toml::from_str(text).unwrap();
-        let error = wiring::catalogue(&config, None, Secrets::default()).err().unwrap();
+        let error =
+            wiring::catalogue(&config, None, Secrets::default(), Roles::default()).err().unwrap();
         assert!(error.to_string().contains(part), "{error}");
     }
     assert!(toml::from_str::<Config>("[sources.x]\nseverty = \"a\"").is_err());

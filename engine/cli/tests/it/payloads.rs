@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use stanch_engine_cli::config::Config;
 use stanch_engine_cli::wiring;
 use stanch_engine_runtime::intake;
+use stanch_plugins_aws::Roles;
 use stanch_plugins_http::Secrets;
 use stanch_plugins_sdk::{Catalogue, Reading};
 
@@ -17,7 +18,7 @@ pub(crate) fn fixtures() -> PathBuf {
 }
 
 pub(crate) fn catalogue() -> Catalogue {
-    wiring::catalogue(&Config::default(), None, Secrets::default()).unwrap()
+    wiring::catalogue(&Config::default(), None, Secrets::default(), Roles::default()).unwrap()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

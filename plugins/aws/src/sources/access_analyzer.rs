@@ -60,7 +60,7 @@ fn read(event: &Event<'_>, around: &Around) -> Result<Alert, SourceError> {
         region: event.region(&["region"], analyzer.as_deref(), around),
         resources: resource.as_deref().map(|id| named(id, detail)).into_iter().collect(),
         detected_at: moment("createdAt"),
-        updated_at: moment("updatedAt").or_else(|| moment("analyzedAt")),
+        updated_at: moment("updatedAt").or_else(|| moment("analyzedAt")).or_else(|| event.time()),
         status: status(detail),
         ..Draft::new(id, kind)
     };

@@ -1,8 +1,10 @@
 //! The services with a few events each, by payloads of their own.
 
 use serde_json::{Value, json};
-use stanch_plugins_sdk::core::alert::AlertStatus::{Active, Resolved, Suppressed};
-use stanch_plugins_sdk::core::severity::Severity::{Critical, High, Informational, Low, Medium};
+use stanch_plugins_sdk::core::alert::AlertStatus::{self, Active, Resolved, Suppressed};
+use stanch_plugins_sdk::core::severity::Severity::{
+    self, Critical, High, Informational, Low, Medium,
+};
 
 use crate::reading::one;
 
@@ -14,103 +16,158 @@ fn event(source: &str, kind: &str, resources: &[&str], detail: Value) -> Value {
     })
 }
 
+type About = Vec<(&'static str, &'static str)>;
+
+/// A payload, and what is checked of its alert: source, type, label, status, resources.
+type Row = (Value, &'static str, &'static str, Severity, AlertStatus, About);
+
+fn check(rows: Vec<Row>) {
+    for (payload, source, kind, severity, status, about) in rows {
+        let alert = one(&payload);
+        let found: Vec<_> = alert.resources.iter().map(|r| (&*r.kind, &*r.id)).collect();
+        assert_eq!((&*alert.source, &*alert.kind), (source, kind), "{payload}");
+        assert_eq!((alert.severity, alert.status), (severity, status), "{payload}");
+        assert_eq!(found, about, "{payload}");
+        assert_eq!(alert.account.as_deref(), Some("111122223333"), "{payload}");
+        assert_eq!(alert.region.as_deref(), Some("eu-west-1"), "{payload}");
+        let times = [alert.occurred_at, alert.detected_at, alert.updated_at];
+        assert!(times.iter().any(Option::is_some), "{payload}");
+    }
+}
+
+const ISSUE: &str = "AWS_EC2_DEGRADED";
+
+fn health(category: &str, service: &str, code: &str, status: &str) -> Value {
+    json!({"eventArn": "arn:aws:health:eu-west-1::event/1", "service": service, "statusCode": status,
+        "eventTypeCode": code, "eventTypeCategory": category, "affectedAccount": "111122223333",
+        "startTime": "Tue, 24 Nov 2026 03:05:12 GMT", "eventDescription": [
+            {"language": "de_DE", "latestDescription": "x"}, {"language": "en_US", "latestDescription": "y"}],
+        "affectedEntities": [{"entityValue": "i-0abcdef12", "tags": {"Name": "web"}}]})
+}
+
+fn instance() -> About {
+    vec![("AwsEc2Instance", "i-0abcdef12")]
+}
+
+fn inspector(severity: &str, status: &str) -> Value {
+    json!({"awsAccountId": "111122223333", "findingArn": "arn:aws:inspector2:eu-west-1:111122223333:finding/1",
+        "type": "PACKAGE_VULNERABILITY", "severity": severity, "status": status, "inspectorScore": 9.8,
+        "title": "CVE", "firstObservedAt": "Nov 24, 2026, 3:05:12 AM", "updatedAt": 1_795_489_512,
+        "resources": [{"type": "AWS_EC2_INSTANCE", "id": "i-0abcdef12", "tags": {"Name": "web"}}]})
+}
+
+fn macie(score: u8, word: &str, archived: bool) -> Value {
+    json!({"id": "m1", "accountId": "111122223333", "region": "eu-west-1", "archived": archived, "count": 2,
+        "type": "SensitiveData:S3Object/Credentials", "severity": {"score": score, "description": word},
+        "createdAt": "2026-11-24T03:00:00Z", "resourcesAffected": {
+            "s3Bucket": {"name": "evidence", "arn": "arn:aws:s3:::evidence", "tags": [{"key": "k", "value": "v"}]},
+            "s3Object": {"key": "a.txt", "path": "evidence/a.txt"}}})
+}
+
+fn objects() -> About {
+    vec![("AwsS3Object", "evidence/a.txt"), ("AwsS3Bucket", "evidence")]
+}
+
+fn access(public: bool, status: &str) -> Value {
+    json!({"id": "a1", "accountId": "111122223333", "region": "eu-west-1", "status": status,
+        "resource": "arn:aws:s3:::evidence", "resourceType": "AWS::S3::Bucket", "isPublic": public,
+        "principal": {"AWS": "999988887777"}, "action": ["s3:GetObject"],
+        "createdAt": "2026-11-24T03:00:00Z", "updatedAt": "2026-11-24T03:01:00Z"})
+}
+
+fn bucket() -> About {
+    vec![("AwsS3Bucket", "evidence")]
+}
+
+fn unused() -> Value {
+    json!({"findingId": "u1", "findingType": "UnusedIAMRole", "accountId": "111122223333",
+    "resource": "arn:aws:iam::111122223333:role/old", "resourceType": "AWS::IAM::Role", "status": "ACTIVE"})
+}
+
+fn exposed() -> Value {
+    json!({"check-name": "Exposed Access Keys", "status": "ERROR", "uuid": "t1",
+    "resource_id": "", "check-item-detail": {"Access Key ID": "AKIAIOSFODNN7EXAMPLE",
+    "User Name (IAM or Root)": "ci-deploy", "Location": "github.com/x"}})
+}
+
+fn green() -> Value {
+    json!({"check-name": "Ports", "status": "OK", "uuid": "t2",
+    "resource_id": "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0abcdef1"})
+}
+
+fn scan(counts: Value) -> Value {
+    json!({"scan-status": "COMPLETE", "repository-name": "web", "image-digest": "sha256:1",
+        "image-tags": ["latest"], "finding-severity-counts": counts})
+}
+
+fn image() -> About {
+    vec![("AwsEcrContainerImage", "sha256:1"), ("AwsEcrRepository", "web")]
+}
+
+fn investigation() -> Value {
+    json!({"InvestigationId": "d1", "EntityType": "IAM_ROLE", "Severity": "HIGH",
+    "GraphArn": "arn:aws:detective:eu-west-1:111122223333:graph:1", "State": "ACTIVE",
+    "EntityArn": "arn:aws:iam::111122223333:role/x", "CreatedTime": "2026-11-24T03:00:00Z"})
+}
+
 #[test]
-fn each_says_what_it_is_how_bad_and_about_what() {
-    let health = |category: &str, service: &str, code: &str, status: &str| {
-        json!({"eventArn": "arn:aws:health:eu-west-1::event/1", "service": service, "statusCode": status,
-            "eventTypeCode": code, "eventTypeCategory": category, "affectedAccount": "111122223333",
-            "startTime": "Tue, 24 Nov 2026 03:05:12 GMT", "eventDescription": [
-                {"language": "de_DE", "latestDescription": "x"}, {"language": "en_US", "latestDescription": "y"}],
-            "affectedEntities": [{"entityValue": "i-0abcdef12", "tags": {"Name": "web"}}]})
-    };
-    let instance = vec![("AwsEc2Instance", "i-0abcdef12")];
-    let inspector = |severity: &str, status: &str| {
-        json!({"awsAccountId": "111122223333", "findingArn": "arn:aws:inspector2:eu-west-1:111122223333:finding/1",
-            "type": "PACKAGE_VULNERABILITY", "severity": severity, "status": status, "inspectorScore": 9.8,
-            "title": "CVE", "firstObservedAt": "Nov 24, 2026, 3:05:12 AM", "updatedAt": 1_795_489_512,
-            "resources": [{"type": "AWS_EC2_INSTANCE", "id": "i-0abcdef12", "tags": {"Name": "web"}}]})
-    };
-    let macie = |score: u8, word: &str, archived: bool| {
-        json!({"id": "m1", "accountId": "111122223333", "region": "eu-west-1", "archived": archived, "count": 2,
-            "type": "SensitiveData:S3Object/Credentials", "severity": {"score": score, "description": word},
-            "createdAt": "2026-11-24T03:00:00Z", "resourcesAffected": {
-                "s3Bucket": {"name": "evidence", "arn": "arn:aws:s3:::evidence", "tags": [{"key": "k", "value": "v"}]},
-                "s3Object": {"key": "a.txt", "path": "evidence/a.txt"}}})
-    };
-    let objects = vec![("AwsS3Object", "evidence/a.txt"), ("AwsS3Bucket", "evidence")];
-    let access = |public: bool, status: &str| {
-        json!({"id": "a1", "accountId": "111122223333", "region": "eu-west-1", "status": status,
-            "resource": "arn:aws:s3:::evidence", "resourceType": "AWS::S3::Bucket", "isPublic": public,
-            "principal": {"AWS": "999988887777"}, "action": ["s3:GetObject"],
-            "createdAt": "2026-11-24T03:00:00Z", "updatedAt": "2026-11-24T03:01:00Z"})
-    };
-    let bucket = vec![("AwsS3Bucket", "evidence")];
-    let unused = json!({"findingId": "u1", "findingType": "UnusedIAMRole", "accountId": "111122223333",
-        "resource": "arn:aws:iam::111122223333:role/old", "resourceType": "AWS::IAM::Role", "status": "ACTIVE"});
-    let exposed = json!({"check-name": "Exposed Access Keys", "status": "ERROR", "uuid": "t1",
-        "resource_id": "", "check-item-detail": {"Access Key ID": "AKIAIOSFODNN7EXAMPLE",
-        "User Name (IAM or Root)": "ci-deploy", "Location": "github.com/x"}});
-    let green = json!({"check-name": "Ports", "status": "OK", "uuid": "t2",
-        "resource_id": "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0abcdef1"});
-    let scan = |counts: Value| {
-        json!({"scan-status": "COMPLETE", "repository-name": "web", "image-digest": "sha256:1",
-            "image-tags": ["latest"], "finding-severity-counts": counts})
-    };
-    let image = vec![("AwsEcrContainerImage", "sha256:1"), ("AwsEcrRepository", "web")];
-    let investigation = json!({"InvestigationId": "d1", "EntityType": "IAM_ROLE", "Severity": "HIGH",
-        "GraphArn": "arn:aws:detective:eu-west-1:111122223333:graph:1", "State": "ACTIVE",
-        "EntityArn": "arn:aws:iam::111122223333:role/x", "CreatedTime": "2026-11-24T03:00:00Z"});
-    let issue = "AWS_EC2_DEGRADED";
-    for (payload, source, kind, severity, status, about) in [
+fn health_says_what_it_is_how_bad_and_about_what() {
+    check(vec![
         (
-            event("aws.health", "AWS Health Event", &[], health("issue", "EC2", issue, "open")),
+            event("aws.health", "AWS Health Event", &[], health("issue", "EC2", ISSUE, "open")),
             "health",
-            issue,
+            ISSUE,
             Medium,
             Active,
-            instance.clone(),
+            instance(),
         ),
         (
-            event("aws.health", "AWS Health Event", &[], health("issue", "EC2", issue, "closed")),
+            event("aws.health", "AWS Health Event", &[], health("issue", "EC2", ISSUE, "closed")),
             "health",
-            issue,
+            ISSUE,
             Medium,
             Resolved,
-            instance.clone(),
+            instance(),
         ),
         (
             event(
                 "aws.health",
                 "AWS Health Abuse Event",
                 &[],
-                health("issue", "ABUSE", issue, "open"),
+                health("issue", "ABUSE", ISSUE, "open"),
             ),
             "health",
-            issue,
+            ISSUE,
             High,
             Active,
-            instance.clone(),
+            instance(),
         ),
         (
             event(
                 "aws.health",
                 "AWS Health Event",
                 &[],
-                health("scheduledChange", "EC2", issue, "open"),
+                health("scheduledChange", "EC2", ISSUE, "open"),
             ),
             "health",
-            issue,
+            ISSUE,
             Low,
             Active,
-            instance.clone(),
+            instance(),
         ),
+    ]);
+}
+
+#[test]
+fn inspector_says_what_it_is_how_bad_and_about_what() {
+    check(vec![
         (
             event("aws.inspector2", "Inspector2 Finding", &[], inspector("CRITICAL", "ACTIVE")),
             "inspector",
             "PACKAGE_VULNERABILITY",
             Critical,
             Active,
-            instance.clone(),
+            instance(),
         ),
         (
             json!({"findings": [inspector("HIGH", "CLOSED")]}),
@@ -118,7 +175,7 @@ fn each_says_what_it_is_how_bad_and_about_what() {
             "PACKAGE_VULNERABILITY",
             High,
             Resolved,
-            instance.clone(),
+            instance(),
         ),
         (
             event(
@@ -131,15 +188,21 @@ fn each_says_what_it_is_how_bad_and_about_what() {
             "PACKAGE_VULNERABILITY",
             Informational,
             Suppressed,
-            instance.clone(),
+            instance(),
         ),
+    ]);
+}
+
+#[test]
+fn macie_says_what_it_is_how_bad_and_about_what() {
+    check(vec![
         (
             event("aws.macie", "Macie Finding", &[], macie(3, "High", false)),
             "macie",
             "SensitiveData:S3Object/Credentials",
             High,
             Active,
-            objects.clone(),
+            objects(),
         ),
         (
             macie(1, "Low", true),
@@ -147,15 +210,21 @@ fn each_says_what_it_is_how_bad_and_about_what() {
             "SensitiveData:S3Object/Credentials",
             Low,
             Suppressed,
-            objects,
+            objects(),
         ),
+    ]);
+}
+
+#[test]
+fn access_analyzer_says_what_it_is_how_bad_and_about_what() {
+    check(vec![
         (
             event("aws.access-analyzer", "Access Analyzer Finding", &[], access(true, "ACTIVE")),
             "access_analyzer",
             "Access Analyzer Finding",
             High,
             Active,
-            bucket.clone(),
+            bucket(),
         ),
         (
             event("aws.access-analyzer", "Access Analyzer Finding", &[], access(false, "RESOLVED")),
@@ -163,7 +232,7 @@ fn each_says_what_it_is_how_bad_and_about_what() {
             "Access Analyzer Finding",
             Medium,
             Resolved,
-            bucket.clone(),
+            bucket(),
         ),
         (
             event("aws.access-analyzer", "Access Analyzer Finding", &[], access(false, "ARCHIVED")),
@@ -171,22 +240,28 @@ fn each_says_what_it_is_how_bad_and_about_what() {
             "Access Analyzer Finding",
             Medium,
             Suppressed,
-            bucket.clone(),
+            bucket(),
         ),
         (
-            event("aws.access-analyzer", "Unused Access Finding for IAM entities", &[], unused),
+            event("aws.access-analyzer", "Unused Access Finding for IAM entities", &[], unused()),
             "access_analyzer",
             "UnusedIAMRole",
             Low,
             Active,
             vec![("AwsIamRole", "old")],
         ),
+    ]);
+}
+
+#[test]
+fn advice_and_scans_says_what_it_is_how_bad_and_about_what() {
+    check(vec![
         (
             event(
                 "aws.trustedadvisor",
                 "Trusted Advisor Check Item Refresh Notification",
                 &[],
-                exposed,
+                exposed(),
             ),
             "trusted_advisor",
             "Exposed Access Keys",
@@ -199,7 +274,7 @@ fn each_says_what_it_is_how_bad_and_about_what() {
                 "aws.trustedadvisor",
                 "Trusted Advisor Check Item Refresh Notification",
                 &[],
-                green,
+                green(),
             ),
             "trusted_advisor",
             "Ports",
@@ -213,7 +288,7 @@ fn each_says_what_it_is_how_bad_and_about_what() {
             "ECR Image Scan",
             High,
             Active,
-            image.clone(),
+            image(),
         ),
         (
             event("aws.ecr", "ECR Image Scan", &[], scan(json!({}))),
@@ -221,10 +296,16 @@ fn each_says_what_it_is_how_bad_and_about_what() {
             "ECR Image Scan",
             Informational,
             Resolved,
-            image,
+            image(),
         ),
+    ]);
+}
+
+#[test]
+fn investigations_and_other_events_says_what_it_is_how_bad_and_about_what() {
+    check(vec![
         (
-            json!({"InvestigationDetails": [investigation]}),
+            json!({"InvestigationDetails": [investigation()]}),
             "detective",
             "Investigation/IAM_ROLE",
             High,
@@ -255,7 +336,7 @@ fn each_says_what_it_is_how_bad_and_about_what() {
             "EC2 Instance State-change Notification",
             Informational,
             Active,
-            instance.clone(),
+            instance(),
         ),
         (
             event("my.app", "Fraud", &["arn:aws:s3:::evidence"], json!({"severity": "CRITICAL"})),
@@ -263,19 +344,9 @@ fn each_says_what_it_is_how_bad_and_about_what() {
             "Fraud",
             Critical,
             Active,
-            bucket,
+            bucket(),
         ),
-    ] {
-        let alert = one(&payload);
-        let found: Vec<_> = alert.resources.iter().map(|r| (&*r.kind, &*r.id)).collect();
-        assert_eq!((&*alert.source, &*alert.kind), (source, kind), "{payload}");
-        assert_eq!((alert.severity, alert.status), (severity, status), "{payload}");
-        assert_eq!(found, about, "{payload}");
-        assert_eq!(alert.account.as_deref(), Some("111122223333"), "{payload}");
-        assert_eq!(alert.region.as_deref(), Some("eu-west-1"), "{payload}");
-        let times = [alert.occurred_at, alert.detected_at, alert.updated_at];
-        assert!(times.iter().any(Option::is_some), "{payload}");
-    }
+    ]);
 }
 
 #[test]

@@ -329,6 +329,10 @@ fn cloudtrail() {
             assert_eq!(check(&form, row.clone()).dedup_key, bare.dedup_key);
         }
     }
+}
+
+#[test]
+fn cloudtrail_knows_how_a_sign_in_went_and_when_an_insight_ends() {
     let mut login = record(
         "signin.amazonaws.com",
         "ConsoleLogin",
