@@ -186,6 +186,20 @@ async fn what_nobody_can_read_is_refused_and_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_read_of_a_payload_is_taken_and_all_of_it_is_kept_with_what_can_not() {
+    let stage = Plan::new().set().await;
+    let mut broken = finding();
+    broken["detail"].as_object_mut().unwrap().remove("severity");
+    let payload = json!([finding(), broken]);
+    let received = stage.detector.post("/webhooks/auto", &payload).await;
+    assert_eq!(received["alerts"].as_array().unwrap().len(), 1);
+    let letters = stage.mia.list("/dead-letters").await;
+    let [letter] = &letters[..] else { panic!("{letters:?}") };
+    let reason = letter["reason"].as_str().unwrap();
+    assert!(reason.starts_with("[1]: guardduty: `detail.severity`"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_finding_without_a_field_is_taken_or_named() {
     let stage = Plan::new().set().await;
     let whole = finding();
@@ -236,5 +250,6 @@ async fn a_source_that_is_not_there_is_answered_with_those_that_are() {
     let stage = Plan::new().set().await;
     let (status, problem) = stage.detector.post_refused("/webhooks/gardduty", &finding()).await;
     assert_eq!(status, 404);
-    assert!(problem["detail"].as_str().unwrap().contains("aws, guardduty"), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("auto, aws,") && detail.contains(" guardduty,"), "{problem}");
 }
