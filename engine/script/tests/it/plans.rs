@@ -109,6 +109,53 @@ fn a_change_without_a_probe_stays_unverified() {
     assert_eq!(result, json!(["unverified"]));
 }
 
+/// Two changes of one thing: the first must be seen before the second is made.
+const SETTLED: &str = r#"
+    let look = || probe("ec2:DescribeNetworkInterfaces", #{}, "x", #{ within: "10s", every: "5s" });
+    let p = plan([
+        change("ec2:ModifyNetworkInterfaceAttribute", #{ Groups: ["open"] }, #{ settles: true,
+            probe: look.call(), inverse: change("a:B", #{}) }),
+        change("ec2:ModifyNetworkInterfaceAttribute", #{ Groups: ["closed"] }, #{
+            probe: look.call(), inverse: change("a:B", #{}) }),
+    ]);
+"#;
+
+#[test]
+fn what_settles_is_seen_before_the_next_change_and_not_again() {
+    let (play, result) = outcomes(&format!("{SETTLED} execute(p).outcomes"), || true);
+    assert_eq!(result, json!(["effective", "effective"]));
+    let verbs: Vec<_> = play.asked.iter().map(|a| a.split(' ').nth(1).unwrap()).collect();
+    assert_eq!(verbs, ["execute", "change", "probe", "change", "probe", "verify"]);
+}
+
+#[test]
+fn what_does_not_settle_keeps_the_rest_from_being_made() {
+    let (play, result) = outcomes(&format!("{SETTLED} execute(p).outcomes"), || false);
+    assert_eq!(result, json!(["not_effective", "not_attempted"]));
+    assert_eq!(play.asked.iter().filter(|a| a.contains(" change ")).count(), 1);
+}
+
+#[test]
+fn what_a_change_lacks_is_added_and_what_the_playbook_says_holds() {
+    let script = r#"let p = plan([change("iam:UpdateAccessKey", #{ Status: "Inactive" }, #{
+        inverse: change("own:Inverse", #{}) })]); p.items[0]"#;
+    let play = Play::start(script).finish(|command| {
+        assert_eq!(command.verb, Verb::Action);
+        let args = command.args.value();
+        assert_eq!(args["action"], "aws.prepare");
+        assert_eq!(args["input"]["change"]["operation"], "iam:UpdateAccessKey");
+        json!({
+            "probe": {"operation": "iam:ListAccessKeys", "params": {}, "expression": "x"},
+            "inverse": {"operation": "catalogue:Inverse", "params": {}}, "notes": ["n"],
+        })
+    });
+    let item = play.result();
+    assert_eq!(item["probe"]["operation"], "iam:ListAccessKeys");
+    assert_eq!(item["inverse"]["operation"], "own:Inverse");
+    assert_eq!(item["notes"], json!(["n"]));
+    play.check_every_prefix();
+}
+
 #[test]
 fn an_approval_and_an_execution_of_one_plan_name_one_digest() {
     let script = format!("{PLAN} approval(\"ok?\", #{{ plan: p }}); execute(p)");
