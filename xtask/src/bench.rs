@@ -1,13 +1,15 @@
 //! `cargo xtask bench`: the client for AWS beside AWS's typed one, and steps through the whole
 //! engine beside a bare loop over the store.
 //!
-//! `--aws` measures only the client, `--postgres` the engine on Postgres too, and `--check` fails
+//! `--aws` measures only the client, `--postgres` the engine on Postgres too, `--bars` all that the
+//! engine is held against, and `--check` fails
 //! where it is too slow.
 //!
 //! A machine's disk decides what either can do, so the figure that travels is their ratio in one
 //! run. Both commit with full durability on the disk that holds the target folder.
 
 mod aws;
+mod bars;
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -67,16 +69,17 @@ struct Report {
     steps: Vec<(u64, Steps)>,
 }
 
-/// Measures and prints a table in Markdown.
+/// Measures and prints a table in Markdown; with `--bars`, every bar that can be measured here.
 pub fn run(args: &[String]) -> Result<ExitCode> {
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    let known = ["--aws", "--check", "--postgres"];
+    let known = ["--aws", "--bars", "--check", "--postgres"];
     if let Some(other) = args.iter().find(|arg| !known.contains(&arg.as_str())) {
         bail!("bench knows {}, not {other}", known.join(", "));
     }
     let interrupt = Interrupt::install()?;
     let workspace = Workspace::load()?;
-    let mut is_fast = has("--aws") || engine(&workspace, &interrupt, has("--postgres"))?;
+    let mut is_fast =
+        has("--aws") || engine(&workspace, &interrupt, has("--postgres"), has("--bars"))?;
     let calls = aws::measure(&workspace.root)?;
     print!("{}", calls.table());
     if !calls.is_fast() {
@@ -87,7 +90,12 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
 }
 
 /// Measures the engine, and says whether it is as fast as is asked.
-fn engine(workspace: &Workspace, interrupt: &Interrupt, with_postgres: bool) -> Result<bool> {
+fn engine(
+    workspace: &Workspace,
+    interrupt: &Interrupt,
+    with_postgres: bool,
+    with_bars: bool,
+) -> Result<bool> {
     let mut build = Command::new("cargo");
     build.args(["build", "--release", "--package", "stanch-engine-cli"]);
     let built = interrupt.run(build.current_dir(&workspace.root))?;
@@ -97,13 +105,30 @@ fn engine(workspace: &Workspace, interrupt: &Interrupt, with_postgres: bool) -> 
     // Not among the system's temporary files: those may lie in memory.
     let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(&workspace.target)?;
     let mut sqlite = Files { folder: folder.path(), made: 0 };
-    let mut reports = vec![measure("SQLite", &program, interrupt, &mut || sqlite.next())?];
+    let (mut reports, mut held) = (Vec::new(), Vec::new());
+    let mut one = |database, fresh: &mut dyn FnMut() -> Result<String>| {
+        let report = measure(database, &program, interrupt, fresh)?;
+        if with_bars {
+            held.push((database, bars::measure(&report, &program, interrupt, fresh)?));
+        }
+        reports.push(report);
+        anyhow::Ok(())
+    };
+    one("SQLite", &mut || sqlite.next())?;
     if with_postgres {
         let postgres = Postgres::start(&folder.path().join("postgres.log"))?;
         let mut databases = Databases { postgres: &postgres, made: 0 };
-        reports.push(measure("Postgres", &program, interrupt, &mut || databases.next())?);
+        one("Postgres", &mut || databases.next())?;
     }
     print!("{}", table(&reports));
+    if !held.is_empty() {
+        print!("\n{}", bars::table(&held));
+    }
+    let all = held.iter().flat_map(|(_, bars)| bars);
+    if let Some(missed) = all.filter(|bar| bar.is_robust).find(|bar| !bar.holds()) {
+        eprintln!("error: {missed:?}");
+        return Ok(false);
+    }
     let is_fast = reports.iter().all(|report| ratio(report) >= SMALLEST_RATIO);
     if !is_fast {
         eprintln!("error: below {SMALLEST_RATIO:.2} of the bare loop at {COMPARED}");
