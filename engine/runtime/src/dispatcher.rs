@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::stream::{self, StreamExt as _};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::limits;
@@ -33,6 +34,9 @@ const POLL_MS: i64 = 500;
 
 /// Runs that are claimed at once.
 const CLAIMS: u32 = 256;
+
+/// Journals that are read beside each other: as many as there are connections to read by.
+const LOADS: usize = 8;
 
 /// Entries that are read at once.
 const ENTRIES: u32 = 2_000;
@@ -130,9 +134,8 @@ impl Dispatcher {
         if shared.store.read(|c| Box::pin(runs::has_work(c, now))).await? {
             let claimed = self.claim(room.min(CLAIMS)).await?;
             let is_more_likely = claimed.len() >= room.min(CLAIMS) as usize;
-            for claimed in claimed {
-                self.hand_over(claimed).await;
-            }
+            let handing = stream::iter(claimed);
+            handing.for_each_concurrent(LOADS, |claimed| self.hand_over(claimed)).await;
             if is_more_likely {
                 return Ok(now);
             }
