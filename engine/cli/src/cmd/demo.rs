@@ -18,8 +18,9 @@ pub(super) async fn run(args: Demo) -> anyhow::Result<()> {
     let stage = stage::Stage::set(&dir).await?;
     story::tell(&stage, &dir, args.yes).await?;
     if !args.yes {
+        let stop = super::serve::stop_signal();
         println!("\nThe server goes on at {}; Ctrl-C ends it.", stage.url);
-        super::serve::stop_signal().await;
+        stop.await;
     }
     stage.clear().await
 }

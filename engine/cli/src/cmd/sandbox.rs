@@ -25,6 +25,7 @@ pub(super) async fn run(args: Args, as_json: bool) -> anyhow::Result<()> {
         .with_context(|| format!("can't listen at {}", args.listen))?;
     let url = format!("http://{}", listener.local_addr()?);
     let log = args.log.as_deref().map(Log::open).transpose()?;
+    let stop = super::serve::stop_signal();
     introduce(&url, &args.account, as_json);
     let respond = answerer(sandbox.clone(), clock);
     let answer = move |request| {
@@ -34,7 +35,6 @@ pub(super) async fn run(args: Args, as_json: bool) -> anyhow::Result<()> {
         }
         reply
     };
-    let stop = super::serve::stop_signal();
     Ok(stanch_engine_server::serve_with(listener, answer, stop).await?)
 }
 
