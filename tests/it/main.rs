@@ -20,6 +20,7 @@ mod decisions;
 mod documents;
 mod doubts;
 mod effectiveness;
+mod endings;
 mod guard;
 mod heartbeat;
 mod intake;

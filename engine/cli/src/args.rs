@@ -72,7 +72,7 @@ pub(crate) enum Command {
     Resume(Wish),
     /// Takes back what a run changed.
     Undo(Wish),
-    /// Says what became of a step in doubt.
+    /// Runs a run again that has ended, or says what became of a step in doubt.
     Retry(Retry),
     /// Sends a signal to a run, for which its playbook waits or will wait.
     Signal(Signal),
@@ -235,17 +235,21 @@ pub(crate) struct Signal {
 pub(crate) struct Retry {
     /// The run's id.
     pub(crate) run: String,
-    /// The step's key.
-    #[arg(long)]
-    pub(crate) step: String,
+    /// The step from which it is run again; else where it failed: the last step, or the items of
+    /// an `each` that failed.
+    #[arg(long, value_name = "STEP", conflicts_with = "step")]
+    pub(crate) from: Option<String>,
+    /// The key of a step in doubt.
+    #[arg(long, requires = "outcome")]
+    pub(crate) step: Option<String>,
     /// What became of it.
-    #[arg(long, value_parser = ["succeeded", "failed", "repeat"])]
-    pub(crate) outcome: String,
-    /// Why you know; it goes into the record.
+    #[arg(long, requires = "step", value_parser = ["succeeded", "failed", "repeat"])]
+    pub(crate) outcome: Option<String>,
+    /// Why, or why you know; it goes into the record.
     #[arg(long)]
     pub(crate) reason: String,
     /// The result that the playbook then sees, in JSON.
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, requires = "step", value_name = "JSON")]
     pub(crate) result: Option<String>,
 }
 

@@ -10,6 +10,7 @@ use crate::json::Json;
 use crate::plan::{Change, Plan, Probe};
 use crate::span::Span;
 use crate::step::StepKey;
+pub use crate::summary::summary;
 
 /// One thing that a playbook asked for, at a place that a replay finds again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +95,8 @@ verbs! {
     Now = "now", fact;
     /// An `each` came to its end, and some of its items had not succeeded.
     Each = "each", fact;
+    /// The run is about to end, and what it deferred is done.
+    Closing = "closing", fact;
     /// An action of a plugin.
     Action = "action", call;
     /// Evidence that is collected beside the run.
@@ -352,44 +355,6 @@ impl Command {
     /// The command in a few words, for timelines: `aws iam:ListAccessKeys`.
     pub fn summary(&self) -> String {
         summary(self.verb, &self.args.value())
-    }
-}
-
-/// A step in a few words, for timelines: `aws iam:ListAccessKeys`.
-pub fn summary(verb: Verb, args: &Value) -> String {
-    let text = |path: &str| args.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    let word = verb.as_str();
-    match verb {
-        Verb::Action => match text("/action") {
-            "aws.call" => format!("aws {}", text("/input/operation")),
-            "aws.prepare" => format!("prepare {}", text("/input/change/operation")),
-            "http.request" => format!("http {} {}", text("/input/method"), text("/input/url")),
-            other => other.to_owned(),
-        },
-        Verb::Collect => format!("{word} {} by {}", text("/label"), text("/operation")),
-        Verb::Evidence => format!("{word} {}", text("/label")),
-        Verb::Change => format!("{word} {}", text("/change/operation")),
-        Verb::Probe => format!("{word} {}", text("/probe/operation")),
-        Verb::Approval => format!("{word} {}", text("/title")),
-        Verb::Sleep => format!("{word} {}", text("/span")),
-        Verb::RunPlaybook => format!("{word} {}", text("/playbook")),
-        Verb::WaitSignal => {
-            let names = args.get("names").and_then(Value::as_array).into_iter().flatten();
-            let names: Vec<&str> = names.filter_map(Value::as_str).collect();
-            format!("{word} {}", names.join(", "))
-        }
-        Verb::RaiseAlert => format!("{word} {}", text("/title")),
-        Verb::Notify | Verb::Page => format!("{word} {}: {}", text("/to"), text("/message")),
-        Verb::Phase | Verb::Log | Verb::Milestone | Verb::Verdict | Verb::Severity | Verb::Now => {
-            let value = args.get("value").and_then(Value::as_str).unwrap_or_default();
-            format!("{word} {value}").trim_end().to_owned()
-        }
-        Verb::Each => {
-            let failed = args.get("failed").and_then(Value::as_array).map_or(0, Vec::len);
-            let total = args.get("total").and_then(Value::as_u64).unwrap_or_default();
-            format!("{word}: {failed} of {total} failed")
-        }
-        Verb::Execute | Verb::Verify | Verb::UndoPlan => word.to_owned(),
     }
 }
 

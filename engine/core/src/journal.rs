@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::command::{Position, Verb};
 use crate::digest::Sha256;
+pub use crate::generation::GenerationStarted;
 use crate::json::Json;
 use crate::run::{ParkReason, RunStatus};
 use crate::step::{StepError, StepKey};
@@ -56,8 +57,12 @@ pub enum Event {
     Unparked(ByPerson),
     /// A person, or the run that waits for it, wants it to end.
     CancelRequested(ByPerson),
+    /// It took longer than it may.
+    TimedOut(TimedOut),
     /// It is over.
     Ended(Ended),
+    /// It begins again.
+    GenerationStarted(Box<GenerationStarted>),
 }
 
 /// How a run began: all that its playbook may read of the world, pinned.
@@ -244,6 +249,10 @@ pub struct Ended {
     pub error: Option<RunError>,
 }
 
+/// Of a run that took longer than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimedOut {}
+
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -333,7 +342,9 @@ events! {
     Parked = "parked",
     Unparked = "unparked",
     CancelRequested = "cancel_requested",
+    TimedOut = "timed_out",
     Ended = "ended",
+    GenerationStarted = "generation_started",
 }
 
 impl Event {

@@ -34,11 +34,14 @@ pub mod trigger;
 
 pub mod command;
 pub mod each;
+pub mod generation;
 pub mod journal;
+pub mod open_step;
 pub mod retry;
 pub mod run;
 pub mod run_state;
 pub mod step;
+pub mod summary;
 
 pub mod approval;
 pub mod effect;

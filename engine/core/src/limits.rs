@@ -85,6 +85,13 @@ pub const LOOK_AGAIN_MS: i64 = 15_000;
 /// How long a run may take in all, in milliseconds, unless its header says otherwise: 30 days.
 pub const RUN_TIMEOUT_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 
+/// How long what was deferred may take at the end of a run, in milliseconds: an hour, in which
+/// somebody has looked at the page that says why it ended.
+pub const CLOSING_MS: i64 = 60 * 60 * 1_000;
+
+/// What one run may defer.
+pub const DEFERRED: usize = 100;
+
 /// How often a run may be taken over without getting any further before it is parked as poison.
 pub const RECOVERIES: i64 = 5;
 

@@ -50,6 +50,8 @@ pub enum RunEvent {
     Failed,
     /// A person ended it.
     Cancelled,
+    /// A person wants it to be run again.
+    Reopened,
 }
 
 impl RunStatus {
@@ -82,6 +84,7 @@ impl RunStatus {
             (Self::Running, E::Succeeded) => Self::Succeeded,
             (Self::Running, E::Failed) => Self::Failed,
             (Self::Running, E::Cancelled) => Self::Cancelled,
+            (Self::Succeeded | Self::Failed | Self::Cancelled, E::Reopened) => Self::Queued,
             (Self::Running | Self::Paused | Self::Parked, E::Claimed)
             | (
                 Self::Queued | Self::Waiting | Self::Paused | Self::Parked,
@@ -91,13 +94,15 @@ impl RunStatus {
                 | E::Parked
                 | E::Succeeded
                 | E::Failed
-                | E::Cancelled,
+                | E::Cancelled
+                | E::Reopened,
             )
+            | (Self::Running, E::Reopened)
             | (Self::Succeeded | Self::Failed | Self::Cancelled, _) => return None,
         })
     }
 
-    /// Whether nothing more happens to it.
+    /// Whether nothing more happens to it, unless a person has it run again.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
@@ -181,7 +186,7 @@ mod tests {
     use super::*;
     use crate::time::Timestamp;
 
-    const EVENTS: [RunEvent; 9] = [
+    const EVENTS: [RunEvent; 10] = [
         RunEvent::Claimed,
         RunEvent::Suspended,
         RunEvent::Woken,
@@ -191,12 +196,14 @@ mod tests {
         RunEvent::Succeeded,
         RunEvent::Failed,
         RunEvent::Cancelled,
+        RunEvent::Reopened,
     ];
 
     #[test]
-    fn a_finished_run_never_changes() {
+    fn a_finished_run_changes_only_where_a_person_has_it_run_again() {
         for status in RunStatus::ALL.into_iter().filter(|s| s.is_final()) {
-            assert!(EVENTS.iter().all(|event| status.next(*event).is_none()));
+            let legal: Vec<_> = EVENTS.iter().filter(|e| status.next(**e).is_some()).collect();
+            assert_eq!(legal, [&RunEvent::Reopened]);
         }
     }
 
@@ -212,7 +219,7 @@ mod tests {
     #[test]
     fn the_number_of_legal_events_of_each_status() {
         let legal = |s: RunStatus| EVENTS.iter().filter(|e| s.next(**e).is_some()).count();
-        assert_eq!(RunStatus::ALL.map(legal), [2, 8, 2, 1, 1, 0, 0, 0]);
+        assert_eq!(RunStatus::ALL.map(legal), [2, 8, 2, 1, 1, 1, 1, 1]);
     }
 
     #[test]

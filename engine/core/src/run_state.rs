@@ -5,13 +5,18 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use crate::command::{ApprovalArgs, ExecuteArgs, Verb, WaitSignalArgs};
 use crate::digest::Sha256;
+use crate::generation::GenerationCause;
 use crate::guard::is_would_call;
-use crate::journal::{ByPerson, Entry, Event, Head, Parked, Signalled, Started};
+use crate::journal::{
+    ByPerson, Ended, Entry, Event, GenerationStarted, Head, Parked, Signalled, Started,
+};
 use crate::json::Json;
 use crate::limits;
+pub use crate::open_step::OpenStep;
+use crate::open_step::step_event;
 use crate::plan::Plan;
-use crate::run::{ParkReason, RunStatus};
-use crate::step::{StepError, StepEvent, StepKey, StepStatus};
+use crate::run::ParkReason;
+use crate::step::{StepKey, StepStatus};
 use crate::time::Timestamp;
 
 /// A run, as its journal tells it.
@@ -27,7 +32,7 @@ pub struct RunState {
     pub open: BTreeMap<StepKey, OpenStep>,
     /// Steps that have one.
     pub closed: HashSet<StepKey>,
-    /// Steps that don't count: what an `each` says at its end.
+    /// Steps that don't count: what is said at the end of an `each` and of a run.
     pub uncounted: HashSet<StepKey>,
     /// Digests of the plans that people approved, with the approval that did it.
     pub approved: HashMap<Sha256, String>,
@@ -42,8 +47,16 @@ pub struct RunState {
     pub parked: Option<Parked>,
     /// Who wants it to end, and why.
     pub cancelling: Option<ByPerson>,
+    /// How often that was wanted.
+    pub cancels: u32,
+    /// Whether it took longer than it may.
+    pub is_timed_out: bool,
+    /// When its playbook was stopped: what it deferred may still be done.
+    pub stopped_at: Option<Timestamp>,
+    /// When what it deferred began to be done.
+    pub closing_since: Option<Timestamp>,
     /// How it ended.
-    pub ended: Option<RunStatus>,
+    pub ended: Option<Ended>,
 }
 
 /// A plan that is being carried out, or was.
@@ -53,29 +66,6 @@ pub struct BegunPlan {
     pub plan: Plan,
     /// The approval that let it begin, where one was needed.
     pub approval: Option<String>,
-}
-
-/// A step that has no result yet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OpenStep {
-    /// What it was asked to do.
-    pub head: Head,
-    /// Where it stands.
-    pub status: StepStatus,
-    /// Whether its intent is journaled, so that it may have taken place.
-    pub is_intended: bool,
-    /// When its first entry was written.
-    pub since: Timestamp,
-    /// Failed attempts so far.
-    pub attempts: u32,
-    /// What it waits for: an approval, a child run.
-    pub waits_for: Option<String>,
-    /// What the action wants to be told when it is looked at again.
-    pub progress: Option<Json>,
-    /// When it is looked at again.
-    pub wake_at: Option<Timestamp>,
-    /// Why the last attempt failed.
-    pub error: Option<StepError>,
 }
 
 /// An entry that can't follow the ones before it.
@@ -97,9 +87,50 @@ impl RunState {
     /// [`IllegalEvent`] at the first entry that can't follow.
     pub fn of(entries: &[Entry]) -> Result<Self, IllegalEvent> {
         let mut state = Self::default();
+        let mut kept: Vec<&Entry> = Vec::new();
         for entry in entries {
-            state.record(entry, 0)?;
+            match &entry.event {
+                Event::GenerationStarted(generation) => {
+                    state = state.renewed(entry, generation, &mut kept)?;
+                }
+                _ => state.record(entry, 0)?,
+            }
+            if entry.event.step().is_some() || matches!(entry.event, Event::Signalled(_)) {
+                kept.push(entry);
+            }
         }
+        Ok(state)
+    }
+
+    /// The state in which a generation begins, of what is kept of the entries before.
+    fn renewed(
+        &self,
+        entry: &Entry,
+        generation: &GenerationStarted,
+        kept: &mut Vec<&Entry>,
+    ) -> Result<Self, IllegalEvent> {
+        let illegal = |why: String| IllegalEvent { seq: entry.seq, kind: entry.event.kind(), why };
+        let is_again = generation.cause == GenerationCause::Rerun;
+        if self.started.is_some() && entry.seq != self.next_seq {
+            return Err(illegal(format!("the next place is {}", self.next_seq)));
+        }
+        if self.ended.is_some() != is_again {
+            return Err(illegal("only what has ended is run again, and only that".to_owned()));
+        }
+        let drops: HashSet<&StepKey> = generation.drops.iter().collect();
+        kept.retain(|e| is_again && !e.event.step().is_some_and(|key| drops.contains(key)));
+        let mut state = Self {
+            started: Some(generation.started.clone()),
+            signals: generation.signals.iter().cloned().collect(),
+            ..Self::default()
+        };
+        for entry in kept {
+            match &entry.event {
+                Event::Signalled(signal) => state.signals.push_back((entry.at, signal.clone())),
+                _ => state.record_step(entry).map_err(illegal)?,
+            }
+        }
+        state.next_seq = entry.seq + 1;
         Ok(state)
     }
 
@@ -137,8 +168,17 @@ impl RunState {
             Event::Unparked(_) => self.parked = None,
             Event::CancelRequested(by) => {
                 self.cancelling.get_or_insert_with(|| by.clone());
+                self.cancels += 1;
+                self.stopped_at.get_or_insert(entry.at);
             }
-            Event::Ended(ended) => self.ended = Some(ended.status),
+            Event::TimedOut(_) => {
+                self.is_timed_out = self.stopped_at.is_none();
+                self.stopped_at.get_or_insert(entry.at);
+            }
+            Event::Ended(ended) => self.ended = Some(ended.clone()),
+            Event::GenerationStarted(_) => {
+                return Err(illegal("a generation begins with the whole journal before it"));
+            }
             _ => self.record_step(entry).map_err(|why| illegal(&why))?,
         }
         self.next_seq += 1;
@@ -157,8 +197,13 @@ impl RunState {
         let status = StepStatus::next(before, event).ok_or_else(|| {
             format!("step {key} is {}", before.map_or("unknown", StepStatus::as_str))
         })?;
-        if entry.event.head().is_some_and(|head| head.verb == Verb::Each) {
-            self.uncounted.insert(key.clone());
+        match entry.event.head().map(|head| head.verb) {
+            Some(Verb::Each) => drop(self.uncounted.insert(key.clone())),
+            Some(Verb::Closing) => {
+                self.uncounted.insert(key.clone());
+                self.closing_since.get_or_insert(entry.at);
+            }
+            _ => {}
         }
         if status.is_final() {
             let step = self.open.remove(key);
@@ -223,9 +268,24 @@ impl RunState {
 
     /// The next time that one of its waits is over.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let deadline = self.started.as_ref().map(|s| s.deadline_at);
-        let waits = self.open.values().filter(|s| s.status != StepStatus::InDoubt);
-        waits.filter_map(|s| s.wake_at).chain(deadline).min()
+        let waits = self
+            .open
+            .iter()
+            .filter(|(key, step)| step.status != StepStatus::InDoubt && !self.is_abandoned(key));
+        waits.filter_map(|(_, step)| step.wake_at).chain(self.deadline_at()).min()
+    }
+
+    /// When it must be over.
+    pub fn deadline_at(&self) -> Option<Timestamp> {
+        let closing = self.stopped_at.or(self.closing_since);
+        let closing = closing.map(|since| since.plus_ms(limits::CLOSING_MS));
+        closing.or_else(|| self.started.as_ref().map(|started| started.deadline_at))
+    }
+
+    /// Whether nobody waits for a step any more: the playbook was stopped, and it is no part of
+    /// what was deferred.
+    pub fn is_abandoned(&self, key: &StepKey) -> bool {
+        self.stopped_at.is_some() && !key.0.starts_with("0.")
     }
 
     /// Steps begun so far.
@@ -243,68 +303,4 @@ impl RunState {
         }
         None
     }
-}
-
-impl OpenStep {
-    fn new(head: Head, since: Timestamp) -> Self {
-        Self {
-            head,
-            status: StepStatus::Running,
-            is_intended: false,
-            since,
-            attempts: 0,
-            waits_for: None,
-            progress: None,
-            wake_at: None,
-            error: None,
-        }
-    }
-
-    fn take(&mut self, event: &Event) {
-        match event {
-            Event::StepGated(e) => {
-                self.waits_for = Some(e.approval.clone());
-                self.wake_at = Some(e.wake_at);
-            }
-            Event::StepScheduled(e) => {
-                self.is_intended = true;
-                self.waits_for.clone_from(&e.waits_for);
-                self.wake_at = e.wake_at;
-            }
-            Event::StepProgressed(e) => {
-                self.progress = Some(e.state.clone());
-                self.wake_at = Some(e.wake_at);
-            }
-            Event::StepRetried(e) => {
-                self.attempts = e.attempt;
-                self.error = Some(e.error.clone());
-                self.wake_at = Some(e.wake_at);
-            }
-            Event::StepAttempted(_) => self.wake_at = None,
-            Event::StepDoubted(e) => {
-                self.error = Some(e.error.clone());
-                self.wake_at = None;
-            }
-            Event::StepRepeated(_) => {
-                self.attempts = 0;
-                self.wake_at = None;
-            }
-            _ => {}
-        }
-    }
-}
-
-fn step_event(event: &Event) -> Option<StepEvent> {
-    Some(match event {
-        Event::StepGated(_) => StepEvent::Gated,
-        Event::StepScheduled(_) => StepEvent::Scheduled,
-        Event::StepProgressed(_) => StepEvent::Progressed,
-        Event::StepRetried(_) => StepEvent::Retried,
-        Event::StepAttempted(_) => StepEvent::Attempted,
-        Event::StepDoubted(_) => StepEvent::Doubted,
-        Event::StepRepeated(_) => StepEvent::Repeated,
-        Event::StepSucceeded(_) => StepEvent::Succeeded,
-        Event::StepFailed(_) => StepEvent::Failed,
-        _ => return None,
-    })
 }

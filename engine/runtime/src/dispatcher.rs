@@ -186,7 +186,8 @@ impl Dispatcher {
         let bundle = self.bundles.get(shared, claimed.digest).await?;
         let mut entries = Vec::new();
         loop {
-            let from = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+            let read = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+            let from = claimed.base_seq.saturating_add(read);
             let more =
                 shared.store.read(|conn| Box::pin(journal::load(conn, run, from, ENTRIES))).await?;
             let is_last = more.len() < ENTRIES as usize;

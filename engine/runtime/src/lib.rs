@@ -30,6 +30,7 @@ pub mod intake;
 pub mod kpis;
 pub mod people;
 pub mod playbooks;
+pub mod reruns;
 pub mod runs;
 pub mod secret_file;
 pub mod settings;

@@ -3,6 +3,7 @@
 
 mod end;
 pub(crate) mod facts;
+pub(crate) mod generation;
 mod identity;
 mod outbox;
 mod time;
@@ -21,8 +22,10 @@ use stanch_engine_core::run::ParkReason;
 use stanch_engine_core::run_state::{OpenStep, RunState};
 use stanch_engine_core::step::{StepError, StepKey};
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_script::{Answer, Hot, Issued, Program, Standing as ScriptStanding, Turn};
-use stanch_engine_store::inbox::Fact;
+use stanch_engine_script::{
+    Answer, Delivery, Hot, Issued, Program, Standing as ScriptStanding, Turn,
+};
+use stanch_engine_store::inbox::{Fact, FactKind};
 use stanch_engine_store::runs::NewRun;
 
 pub(crate) use identity::{About, Identity};
@@ -49,7 +52,8 @@ pub(crate) struct Live {
     ended: Option<ScriptStanding>,
     /// Facts that were taken since the run was loaded.
     taken: BTreeSet<InboxId>,
-    answers: Vec<(StepKey, Answer)>,
+    /// What the script has not heard of, in the order of the journal.
+    deliveries: Vec<Delivery>,
     pub(crate) outbox: Outbox,
     now: Timestamp,
 }
@@ -69,9 +73,14 @@ impl Live {
         let state = RunState::of(entries).map_err(|error| error.to_string())?;
         let about = state.started.as_ref().map(About::of).unwrap_or_default();
         let mut live = Self::blank(shared, program, who, about, state);
+        let (reruns, facts): (Vec<_>, Vec<_>) =
+            facts.into_iter().partition(|fact| fact.kind == FactKind::Rerun);
+        reruns.iter().for_each(|fact| live.run_again(fact, entries));
         live.take_facts(shared, facts);
-        live.pass_time(shared);
-        live.recover(shared);
+        if live.state.ended.is_none() {
+            live.pass_time(shared);
+            live.recover(shared);
+        }
         if !live.is_resting() {
             let mut journal = entries.to_vec();
             journal.extend(live.outbox.entries.iter().cloned());
@@ -133,7 +142,7 @@ impl Live {
             unwritten: BTreeMap::new(),
             ended: None,
             taken: BTreeSet::new(),
-            answers: Vec::new(),
+            deliveries: Vec::new(),
             outbox: Outbox::default(),
             now: shared.world.now(),
         }
@@ -161,7 +170,7 @@ impl Live {
         if self.state.step_count() == 0 {
             self.mark_if_incident(Milestone::FirstAutomatedAt);
         }
-        self.answers.clear();
+        self.deliveries.clear();
         match Hot::begin(&self.program, self.who.id, journal, self.now) {
             Ok((hot, turn)) => {
                 self.hot = Some(hot);
@@ -174,10 +183,10 @@ impl Live {
 
     /// Hands answers to the script until it asks for something that has none.
     fn resume(&mut self, shared: &Shared) {
-        while !self.answers.is_empty() && !self.is_resting() {
-            let answers = std::mem::take(&mut self.answers);
+        while !self.deliveries.is_empty() && !self.is_resting() {
+            let deliveries = std::mem::take(&mut self.deliveries);
             let Some(hot) = &mut self.hot else { return };
-            let turn = hot.resume(answers, self.now);
+            let turn = hot.resume(deliveries, self.now);
             self.absorb(shared, turn);
         }
     }
@@ -201,7 +210,9 @@ impl Live {
     /// Whether the script is not to run now.
     fn is_resting(&self) -> bool {
         let parked = self.state.park_reason().is_some_and(|reason| reason != ParkReason::InDoubt);
-        parked || self.state.is_paused || self.state.cancelling.is_some() || self.ended.is_some()
+        let is_paused = self.state.is_paused && self.state.stopped_at.is_none();
+        let is_over = self.ended.is_some() || self.state.ended.is_some();
+        parked || is_paused || self.state.cancels > 1 || is_over
     }
 
     fn note_fact(&mut self, command: Command, result: Json) {
@@ -274,7 +285,7 @@ impl Live {
         let answer = Answer::Result(result.clone());
         self.record(Event::StepSucceeded(StepSucceeded { key: key.clone(), head, result, call }));
         if answers {
-            self.answers.push((key, answer));
+            self.deliveries.push(Delivery::Answer(key, answer));
         }
     }
 
@@ -284,7 +295,7 @@ impl Live {
         let answer = Answer::Error(error.clone());
         self.record(Event::StepFailed(StepFailed { key: key.clone(), head, error, call }));
         if answers {
-            self.answers.push((key, answer));
+            self.deliveries.push(Delivery::Answer(key, answer));
         }
     }
 
@@ -333,11 +344,6 @@ impl Live {
         self.outbox.jobs.push(Job { key, run, incident, token, attempt, state, work });
     }
 
-    fn token(&self, key: &StepKey) -> uuid::Uuid {
-        let generation = self.state.started.as_ref().map_or(1, |started| started.generation);
-        stanch_engine_core::run::step_token(self.who.id, generation, key)
-    }
-
     /// The step, while it has no result.
     pub(crate) fn open_step(&self, key: &StepKey) -> Option<&OpenStep> {
         self.state.open.get(key)
@@ -375,6 +381,7 @@ fn size_of(event: &Event) -> usize {
         Event::StepSucceeded(done) => done.result.as_str().len(),
         Event::StepProgressed(progressed) => progressed.state.as_str().len(),
         Event::Signalled(signal) => signal.payload.as_str().len(),
+        Event::GenerationStarted(generation) => generation.started.scope.as_str().len(),
         _ => 0,
     };
     head + body + 64

@@ -43,6 +43,8 @@ pub(crate) enum Projection {
     Record(Box<NewRecord>),
     /// Another playbook runs.
     Begin(Box<NewRun>, Box<Started>),
+    /// The run begins again, from `base_seq` of its journal on.
+    Generation { run: RunId, generation: u32, base_seq: u32 },
     /// Another run hears of it.
     Tell(Box<Fact>),
 }
@@ -85,6 +87,9 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
         Projection::Keep(item) => evidence::insert(tx, item).await,
         Projection::Record(record) => custody::append(tx, record).await.map(drop),
         Projection::Begin(run, started) => runs::insert(tx, run, started).await,
+        Projection::Generation { run, generation, base_seq } => {
+            runs::set_generation(tx, *run, *generation, *base_seq).await
+        }
         Projection::Tell(fact) => inbox::put(tx, fact).await,
     }
 }

@@ -16,7 +16,7 @@ use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::incidents::Incident;
 use stanch_engine_store::playbooks::Active;
 use stanch_engine_store::runs::{self, NewRun};
-use stanch_engine_store::{StoreError, alerts, incidents, journal};
+use stanch_engine_store::{StoreError, alerts, incidents};
 use tokio::sync::oneshot;
 
 use crate::dispatcher::{lease_until, shard_of};
@@ -294,10 +294,9 @@ pub async fn settle_doubt(
     person: Person,
 ) -> Result<(), RunsError> {
     status_of(runtime, run).await?;
-    let entries = runtime
-        .store()
-        .read(|conn| Box::pin(journal::load(conn, run, 0, limits::STEPS_PER_RUN * 8)))
-        .await?;
+    let found = runtime.store().read(|conn| Box::pin(runs::get(conn, run))).await?;
+    let base_seq = found.map_or(0, |found| found.base_seq);
+    let entries = crate::reruns::load(runtime, run, base_seq).await?;
     let state = stanch_engine_core::run_state::RunState::of(&entries)
         .map_err(|error| RunsError::TooLate(error.to_string()))?;
     match state.open.get(&step).map(|step| step.status) {

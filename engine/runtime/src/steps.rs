@@ -11,7 +11,7 @@ mod plan;
 mod raise;
 pub(crate) mod signal;
 
-pub(crate) use child::time_out as child_timed_out;
+pub(crate) use child::{inputs_of, time_out as child_timed_out};
 pub(crate) use plan::{note_change, note_refusal, seen};
 
 use serde_json::json;
@@ -65,7 +65,8 @@ pub(crate) fn start(live: &mut Live, shared: &Shared, command: Command) {
         | Verb::Verdict
         | Verb::Severity
         | Verb::Now
-        | Verb::Each => Ok(()),
+        | Verb::Each
+        | Verb::Closing => Ok(()),
     };
     if let Err(error) = begun {
         plan::note_refusal(live, shared, &key, (verb, &args), &error);

@@ -22,6 +22,7 @@ mod sort;
 
 mod calls;
 mod check;
+mod closing;
 mod interrupt;
 mod program;
 mod run;
@@ -31,5 +32,5 @@ pub use error::{Diagnostic, DiagnosticSeverity, PlaybookError};
 pub use interrupt::Interrupt;
 pub use program::{Program, bundle};
 pub use run::{Hot, advance};
-pub use tape::Answer;
+pub use tape::{Answer, Delivery, Stop};
 pub use turn::{Divergence, Issued, Standing, Turn};

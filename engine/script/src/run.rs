@@ -6,14 +6,14 @@ use rhai::{Dynamic, EvalAltResult, Scope};
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::journal::{Entry, Event, RunError, Started};
 use stanch_engine_core::json::Json;
-use stanch_engine_core::step::StepKey;
 use stanch_engine_core::time::Timestamp;
 
+use crate::closing::{Outcome, close};
 use crate::codec;
 use crate::error::uncaught;
 use crate::hot::Strand;
 use crate::program::Program;
-use crate::tape::{Answer, Surroundings, Tape};
+use crate::tape::{Delivery, Handed, Stop, Surroundings, Tape};
 use crate::turn::{Standing, Turn};
 
 type Ending = Result<Json, RunError>;
@@ -21,9 +21,20 @@ type Ending = Result<Json, RunError>;
 /// A run that stands where it waits. It belongs to its thread, and costs its stack.
 pub struct Hot {
     strand: Strand<'static, Ending>,
+    program: Rc<Program>,
     tape: Rc<Tape>,
     has_begun: bool,
+    /// Set when its playbook does not come to its end by itself.
+    leaving: Option<Leaving>,
     ending: Option<Ending>,
+}
+
+/// Why a playbook does not come to its end by itself.
+enum Leaving {
+    /// It was stopped.
+    Stopped,
+    /// It begins again.
+    Continued(Json),
 }
 
 /// How far a playbook comes with a journal: the pure function that everything else is measured
@@ -51,28 +62,29 @@ impl Hot {
         journal: &[Entry],
         now: Timestamp,
     ) -> Result<(Self, Turn), RunError> {
-        let Some(Event::Started(started)) = journal.first().map(|entry| &entry.event) else {
+        let Some(started) = journal.iter().rev().find_map(started) else {
             return Err(broken("the journal does not begin with `started`"));
         };
         let around = surroundings(program, run, started);
         let tape = Rc::new(Tape::of(around, journal));
-        let (scope, program) = (started.scope.clone(), program.clone());
-        let body = move || play(&program, &scope);
-        let strand = Strand::new(tape.clone(), String::new(), body)
-            .map_err(|error| broken(&format!("no memory for a stack: {error}")))?;
-        let mut hot = Self { strand, tape, has_begun: false, ending: None };
+        let (scope, player) = (started.scope.clone(), program.clone());
+        let body = move || play(&player, &scope);
+        let strand = Strand::new(tape.clone(), String::new(), body).map_err(no_memory)?;
+        let program = program.clone();
+        let (has_begun, leaving, ending) = Default::default();
+        let mut hot = Self { strand, program, tape, has_begun, leaving, ending };
         let turn = hot.turn(now);
         Ok((hot, turn))
     }
 
-    /// Goes on with answers to steps that it waits for.
+    /// Goes on with what has reached it, in the order of its journal.
     pub fn resume(
         &mut self,
-        answers: impl IntoIterator<Item = (StepKey, Answer)>,
+        deliveries: impl IntoIterator<Item = Delivery>,
         now: Timestamp,
     ) -> Turn {
-        for (key, answer) in answers {
-            self.tape.answer(key, answer);
+        for delivery in deliveries {
+            self.tape.deliver(delivery);
         }
         self.turn(now)
     }
@@ -80,13 +92,52 @@ impl Hot {
     fn turn(&mut self, now: Timestamp) -> Turn {
         self.tape.set_now(now);
         if !std::mem::replace(&mut self.has_begun, true) {
-            self.ending = self.strand.resume();
+            self.go_on();
         }
-        while self.ending.is_none() && self.tape.hand_out() {
-            self.ending = self.strand.resume();
+        while self.ending.is_none()
+            && let Some(handed) = self.tape.hand_out()
+        {
+            match handed {
+                Handed::Answer => self.go_on(),
+                Handed::Stop(Stop::Cancelled) => self.leave(Leaving::Stopped, "cancelled"),
+                Handed::Stop(Stop::TimedOut) => self.leave(Leaving::Stopped, "timed_out"),
+            }
         }
         let standing = self.standing();
         Turn { issued: self.tape.take_issued(), standing }
+    }
+
+    fn go_on(&mut self) {
+        self.ending = self.strand.resume();
+        if self.ending.is_none()
+            && let Some(inputs) = self.tape.take_next_inputs()
+        {
+            self.leave(Leaving::Continued(inputs), "continued");
+        }
+    }
+
+    /// Drops the playbook where it stands, and does what it deferred. What was deferred is done
+    /// once, whatever comes while it is.
+    fn leave(&mut self, leaving: Leaving, status: &'static str) {
+        if self.tape.is_closing() {
+            return;
+        }
+        if matches!(leaving, Leaving::Stopped) {
+            self.tape.forget_commands();
+        }
+        self.leaving = Some(leaving);
+        let program = self.program.clone();
+        let body = move || match close(&program, &Outcome { status, error: None }) {
+            None => Ok(Json::null()),
+            Some(error) => Err(error),
+        };
+        match Strand::new(self.tape.clone(), String::new(), body) {
+            Ok(strand) => {
+                self.strand = strand;
+                self.ending = self.strand.resume();
+            }
+            Err(error) => self.ending = Some(Err(no_memory(error))),
+        }
     }
 
     fn standing(&self) -> Standing {
@@ -100,11 +151,26 @@ impl Hot {
         if let Some(divergence) = self.tape.left_over(ending.as_ref().err()) {
             return Standing::Diverged(divergence);
         }
-        match ending {
-            Ok(result) => Standing::Finished(result.clone()),
-            Err(error) => Standing::Failed(error.clone()),
+        match (&self.leaving, ending) {
+            (Some(Leaving::Stopped), ending) => Standing::Stopped(ending.clone().err()),
+            (Some(Leaving::Continued(inputs)), Ok(_)) => Standing::Continued(inputs.clone()),
+            (None, Ok(result)) => Standing::Finished(result.clone()),
+            (_, Err(error)) => Standing::Failed(error.clone()),
         }
     }
+}
+
+/// How the run, or its last generation, began.
+fn started(entry: &Entry) -> Option<&Started> {
+    match &entry.event {
+        Event::Started(started) => Some(started),
+        Event::GenerationStarted(generation) => Some(&generation.started),
+        _ => None,
+    }
+}
+
+fn no_memory(error: std::io::Error) -> RunError {
+    broken(&format!("no memory for a stack: {error}"))
 }
 
 fn broken(message: &str) -> RunError {
@@ -142,12 +208,27 @@ fn play(program: &Program, variables: &Json) -> Ending {
     for (name, value) in variables.try_cast::<rhai::Map>().unwrap_or_default() {
         scope.push_constant_dynamic(name.as_str(), value);
     }
-    match program.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &program.ast) {
+    let ending = match program.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &program.ast) {
         Ok(value) => result(program, &value),
         Err(error) => match *error {
             EvalAltResult::Exit(value, _) => result(program, &value),
             other => Err(uncaught(&other)),
         },
+    };
+    let (status, error) = match &ending {
+        Ok(_) => ("succeeded", None),
+        Err(error) => ("failed", Some(error)),
+    };
+    match (close(program, &Outcome { status, error }), ending) {
+        (None, ending) => ending,
+        (Some(failed), Ok(_)) => {
+            let message = format!("what was deferred failed: {}", failed.message);
+            Err(RunError { message, ..failed })
+        }
+        (Some(failed), Err(error)) => {
+            let message = format!("{}; and what was deferred failed: {failed}", error.message);
+            Err(RunError { message, ..error })
+        }
     }
 }
 

@@ -3,15 +3,17 @@
 //! A tape belongs to one run and is shared by the coroutines of its branches, all on one thread.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use stanch_engine_core::command::{Command, Position, Verb};
+use stanch_engine_core::generation::GenerationCause;
 use stanch_engine_core::journal::{Entry, Event, Head, RunError};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::step::{StepError, StepKey};
 use stanch_engine_core::time::Timestamp;
 
+use crate::closing::Deferred;
 use crate::turn::{Divergence, Issued};
 
 /// How a step ended.
@@ -21,6 +23,32 @@ pub enum Answer {
     Result(Json),
     /// With an error.
     Error(StepError),
+}
+
+/// What reaches a run from outside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivery {
+    /// The answer to a step.
+    Answer(StepKey, Answer),
+    /// It is to come to its end: only what it deferred is still done.
+    Stop(Stop),
+}
+
+/// Why a run is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A person wants it.
+    Cancelled,
+    /// It took longer than it may.
+    TimedOut,
+}
+
+/// What was handed to the script.
+pub(crate) enum Handed {
+    /// The answer to a step.
+    Answer,
+    /// The end.
+    Stop(Stop),
 }
 
 /// What the playbook may know of its run without asking.
@@ -43,8 +71,8 @@ pub(crate) struct Tape {
     pub(crate) around: Surroundings,
     /// Steps of the journal that the playbook has not asked for again.
     recorded: RefCell<HashMap<StepKey, Head>>,
-    /// Answers that the playbook has not heard of, in the order of the journal.
-    queue: RefCell<VecDeque<(StepKey, Answer)>>,
+    /// What the playbook has not heard of, in the order of the journal.
+    queue: RefCell<VecDeque<Delivery>>,
     /// Answers that it may have where it asks for them.
     answers: RefCell<HashMap<StepKey, Answer>>,
     /// The step whose answer came last.
@@ -57,6 +85,11 @@ pub(crate) struct Tape {
     operations: Cell<u64>,
     operations_at_step: Cell<u64>,
     refusing: Cell<Option<&'static str>>,
+    deferred: RefCell<Vec<Deferred>>,
+    is_closing: Cell<bool>,
+    has_waited: Cell<bool>,
+    /// The inputs with which it begins again, once it wants to.
+    next_inputs: RefCell<Option<Json>>,
 }
 
 impl Tape {
@@ -65,6 +98,23 @@ impl Tape {
         let mut recorded: HashMap<StepKey, Head> = HashMap::new();
         let (mut queue, mut answers) = (VecDeque::new(), HashMap::new());
         for event in entries.iter().map(|entry| &entry.event) {
+            match event {
+                Event::CancelRequested(_) => queue.push_back(Delivery::Stop(Stop::Cancelled)),
+                Event::TimedOut(_) => queue.push_back(Delivery::Stop(Stop::TimedOut)),
+                Event::GenerationStarted(generation) => {
+                    let drops: HashSet<&StepKey> = generation.drops.iter().collect();
+                    let is_kept = |key: &StepKey| {
+                        generation.cause == GenerationCause::Rerun && !drops.contains(key)
+                    };
+                    recorded.retain(|key, _| is_kept(key));
+                    answers.retain(|key, _| is_kept(key));
+                    queue.retain(|delivery| match delivery {
+                        Delivery::Answer(key, _) => is_kept(key),
+                        Delivery::Stop(_) => false,
+                    });
+                }
+                _ => {}
+            }
             let Some(key) = event.step() else { continue };
             if let Some(head) = event.head() {
                 recorded.entry(key.clone()).or_insert_with(|| head.clone());
@@ -76,7 +126,9 @@ impl Tape {
                 (Some(answer), Some(verb)) if verb.is_fact() => {
                     answers.insert(key.clone(), answer);
                 }
-                (Some(answer), Some(_)) => queue.push_back((key.clone(), answer)),
+                (Some(answer), Some(_)) => {
+                    queue.push_back(Delivery::Answer(key.clone(), answer));
+                }
                 _ => {}
             }
         }
@@ -89,23 +141,75 @@ impl Tape {
         }
     }
 
-    pub(crate) fn answer(&self, key: StepKey, answer: Answer) {
-        self.queue.borrow_mut().push_back((key, answer));
+    pub(crate) fn deliver(&self, delivery: Delivery) {
+        self.queue.borrow_mut().push_back(delivery);
     }
 
-    /// Hands the next answer out, to whoever waits for it or will ask for it; false when there is
-    /// none.
-    pub(crate) fn hand_out(&self) -> bool {
-        let Some((key, answer)) = self.queue.borrow_mut().pop_front() else { return false };
-        self.answers.borrow_mut().insert(key.clone(), answer);
-        self.answered.replace(Some(key));
-        true
+    /// Hands the next delivery out, an answer to whoever waits for it or will ask for it.
+    pub(crate) fn hand_out(&self) -> Option<Handed> {
+        match self.queue.borrow_mut().pop_front()? {
+            Delivery::Answer(key, answer) => {
+                self.answers.borrow_mut().insert(key.clone(), answer);
+                self.answered.replace(Some(key));
+                Some(Handed::Answer)
+            }
+            Delivery::Stop(stop) => Some(Handed::Stop(stop)),
+        }
     }
 
     /// The next answer, when it is the one to this step.
     pub(crate) fn take_next(&self, key: &StepKey) -> Option<Answer> {
         let mut queue = self.queue.borrow_mut();
-        queue.pop_front_if(|(next, _)| next == key).map(|(_, answer)| answer)
+        match queue.pop_front_if(|next| matches!(next, Delivery::Answer(k, _) if k == key))? {
+            Delivery::Answer(_, answer) => Some(answer),
+            Delivery::Stop(_) => None,
+        }
+    }
+
+    /// Has something done at the end; false when there is too much of it.
+    pub(crate) fn defer(&self, deferred: Deferred) -> bool {
+        let mut all = self.deferred.borrow_mut();
+        let has_room = all.len() < limits::DEFERRED;
+        if has_room {
+            all.push(deferred);
+        }
+        has_room
+    }
+
+    /// Begins the end, and gives what is to be done in it.
+    pub(crate) fn begin_closing(&self) -> Vec<Deferred> {
+        self.is_closing.set(true);
+        self.deferred.take()
+    }
+
+    /// Whether the end has begun.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.get()
+    }
+
+    /// Notes that the playbook waits for a step.
+    pub(crate) fn note_wait(&self) {
+        self.has_waited.set(true);
+    }
+
+    /// Whether the playbook has waited for any step.
+    pub(crate) fn has_waited(&self) -> bool {
+        self.has_waited.get()
+    }
+
+    /// The playbook wants to begin again.
+    pub(crate) fn go_on_as_new(&self, inputs: Json) {
+        self.next_inputs.replace(Some(inputs));
+    }
+
+    /// The inputs with which the playbook wants to begin again.
+    pub(crate) fn take_next_inputs(&self) -> Option<Json> {
+        self.next_inputs.take()
+    }
+
+    /// Whether the script can't go on, whatever reaches it.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.limit.borrow().is_some() || self.divergence.borrow().is_some()
     }
 
     /// The branch below `prefix` that waits for the answer that came last.
@@ -150,6 +254,11 @@ impl Tape {
 
     pub(crate) fn take_issued(&self) -> Vec<Issued> {
         self.issued.take()
+    }
+
+    /// What the playbook has asked for in this turn is not begun any more.
+    pub(crate) fn forget_commands(&self) {
+        self.issued.borrow_mut().retain(|issued| matches!(issued, Issued::Fact(..)));
     }
 
     fn diverge(&self, divergence: Divergence) {

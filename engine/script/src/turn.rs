@@ -30,6 +30,10 @@ pub enum Standing {
     Blocked,
     /// It came to its end.
     Finished(Json),
+    /// It was stopped, and what it deferred is done; the first error of that.
+    Stopped(Option<RunError>),
+    /// It wants to begin again, with these inputs.
+    Continued(Json),
     /// It threw an error that nothing caught.
     Failed(RunError),
     /// It hit a limit.

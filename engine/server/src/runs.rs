@@ -12,7 +12,7 @@ use stanch_engine_core::run::RunStatus;
 use stanch_engine_core::step::StepKey;
 use stanch_engine_runtime::people::Role;
 use stanch_engine_runtime::runs::{self, DoubtOutcome, Person, StartRequest};
-use stanch_engine_runtime::{Runtime, intake};
+use stanch_engine_runtime::{Runtime, intake, reruns};
 use stanch_engine_store::{journal, runs as rows};
 
 use crate::App;
@@ -66,8 +66,15 @@ pub(crate) struct Why {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetryBody {
-    step: StepKey,
-    outcome: DoubtOutcome,
+    /// The step in doubt; with what became of it.
+    #[serde(default)]
+    step: Option<StepKey>,
+    #[serde(default)]
+    outcome: Option<DoubtOutcome>,
+    /// The step from which a run that has ended is run again.
+    #[serde(default)]
+    from_step: Option<StepKey>,
+    #[serde(default)]
     reason: String,
     #[serde(default)]
     result: Value,
@@ -232,7 +239,7 @@ pub(crate) async fn resume(
     accepted(&app, id).await
 }
 
-/// Says what became of a step in doubt.
+/// Says what became of a step in doubt; or, without one, runs a run again that has ended.
 pub(crate) async fn retry(
     State(app): State<App>,
     caller: Known,
@@ -241,7 +248,18 @@ pub(crate) async fn retry(
 ) -> Handled<Response> {
     let id = id_of(&id)?;
     let person = person(&caller, body.reason)?;
-    runs::settle_doubt(&app.runtime, id, body.step, body.outcome, body.result, person).await?;
+    let RetryBody { step, outcome, from_step, result, .. } = body;
+    match (step, outcome, from_step) {
+        (Some(step), Some(outcome), None) => {
+            runs::settle_doubt(&app.runtime, id, step, outcome, result, person).await?;
+        }
+        (None, None, from) => reruns::run_again(&app.runtime, id, from, person).await?,
+        _ => {
+            return Err(Refusal::bad_request(
+                "say `step` and `outcome` of a step in doubt, or `from_step` or nothing of a run that has ended",
+            ));
+        }
+    }
     accepted(&app, id).await
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn run(run: &Run) -> Value {
     json!({
         "id": run.id, "playbook": run.playbook, "digest": run.digest, "status": run.status,
         "parked_reason": run.parked_reason, "incident_id": run.incident, "alert_id": run.alert,
+        "generation": run.generation,
         "parent_id": run.parent.as_ref().map(|parent| parent.run), "requester": run.requester,
         "result": part("result"), "error": part("error"), "parked": part("parked"),
         "wake_at": run.wake_at, "created_at": run.created_at, "updated_at": run.updated_at,

@@ -58,10 +58,12 @@ pub enum FactKind {
     Retry,
     /// Something happened that the run may want to know.
     Signal,
+    /// A person wants a run that has ended to be run again.
+    Rerun,
 }
 
 impl FactKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Decided,
         Self::ChildEnded,
         Self::Cancel,
@@ -69,6 +71,7 @@ impl FactKind {
         Self::Resume,
         Self::Retry,
         Self::Signal,
+        Self::Rerun,
     ];
 
     /// The word in SQL.
@@ -81,6 +84,7 @@ impl FactKind {
             Self::Resume => "resume",
             Self::Retry => "retry",
             Self::Signal => "signal",
+            Self::Rerun => "rerun",
         }
     }
 }
@@ -100,6 +104,23 @@ pub async fn put(tx: &mut Tx<'_>, fact: &Fact) -> Result<(), StoreError> {
     if !runs::wake(tx, fact.run, fact.at).await? {
         return Ok(());
     }
+    insert(tx, fact).await
+}
+
+/// Puts a fact into the inbox of a run that has ended, and opens the run again; false when it has
+/// not ended.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when another run about the same thing is open.
+pub async fn put_reopening(tx: &mut Tx<'_>, fact: &Fact) -> Result<bool, StoreError> {
+    if !runs::reopen(tx, fact.run, fact.at).await? {
+        return Ok(false);
+    }
+    insert(tx, fact).await?;
+    Ok(true)
+}
+
+async fn insert(tx: &mut Tx<'_>, fact: &Fact) -> Result<(), StoreError> {
     let query = tx
         .query(&PUT)
         .bind(fact.id.to_string())

@@ -59,6 +59,10 @@ statements! {
          status = CASE WHEN status = 'running' THEN 'running' ELSE 'queued' END \
          WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')";
     GET = "SELECT * FROM runs WHERE id = $1";
+    SET_GENERATION = "UPDATE runs SET generation = $2, base_seq = $3 WHERE id = $1";
+    REOPEN =
+        "UPDATE runs SET status = 'queued', outcome = NULL, wake_at = NULL, finished_at = NULL, \
+         updated_at = $2 WHERE id = $1 AND status IN ('succeeded', 'failed', 'cancelled')";
 }
 
 /// Where a run stands after a commit that lets go of its lease.
@@ -99,6 +103,10 @@ pub struct Run {
     pub parent: Option<Parent>,
     /// How deep it is nested.
     pub depth: u32,
+    /// How often it has begun.
+    pub generation: u32,
+    /// Where the part of its journal begins that still holds.
+    pub base_seq: u32,
     /// Who or what asked for it.
     pub requester: String,
     /// How it ended or why it is parked.
@@ -149,6 +157,34 @@ pub async fn wake(tx: &mut Tx<'_>, run: RunId, at: Timestamp) -> Result<bool, St
     Ok(tx.run(query).await? == 1)
 }
 
+/// Opens a run that has ended, so that it can be run again; false when it has not ended.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when another run about the same thing is open.
+pub async fn reopen(tx: &mut Tx<'_>, run: RunId, at: Timestamp) -> Result<bool, StoreError> {
+    let query = tx.query(&REOPEN).bind(run.to_string()).bind(at.micros());
+    Ok(tx.run(query).await? == 1)
+}
+
+/// Says which generation of a run its journal has come to, and where that begins.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn set_generation(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    generation: u32,
+    base_seq: u32,
+) -> Result<(), StoreError> {
+    let query = tx
+        .query(&SET_GENERATION)
+        .bind(run.to_string())
+        .bind(i64::from(generation))
+        .bind(i64::from(base_seq));
+    tx.run(query).await?;
+    Ok(())
+}
+
 /// One run.
 ///
 /// # Errors
@@ -174,6 +210,8 @@ fn read(row: &Row<'_>) -> Result<Run, StoreError> {
         subject: row.text_opt("subject")?,
         parent,
         depth: row.count("depth")?,
+        generation: row.count("generation")?,
+        base_seq: row.count("base_seq")?,
         requester: row.text("requester")?,
         outcome: row.json_opt("outcome")?,
         wake_at: row.time_opt("wake_at")?,

@@ -57,14 +57,20 @@ pub(super) async fn retry(client: &Client, args: Retry, json: bool) -> anyhow::R
         Some(text) => serde_json::from_str(text).context("`--result` is no JSON")?,
         None => Value::Null,
     };
-    let body = json!({
-        "step": args.step, "outcome": args.outcome, "reason": args.reason, "result": result,
-    });
+    let body = match (&args.step, &args.outcome) {
+        (Some(step), Some(outcome)) => json!({
+            "step": step, "outcome": outcome, "reason": args.reason, "result": result,
+        }),
+        _ => json!({"from_step": args.from, "reason": args.reason}),
+    };
     let answer = client.post(&format!("/runs/{}/retry", args.run), &body).await?;
     if json {
         output::json(&answer);
     } else {
-        println!("{} step {}: {}", args.run, args.step, args.outcome);
+        match (&args.step, &args.outcome) {
+            (Some(step), Some(outcome)) => println!("{} step {step}: {outcome}", args.run),
+            _ => println!("{} is run again", args.run),
+        }
     }
     Ok(())
 }

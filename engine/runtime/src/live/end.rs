@@ -8,7 +8,7 @@ use stanch_engine_core::journal::{ByPerson, Ended, Event, Parked, RunError};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::run::{ParkReason, RunStatus};
 use stanch_engine_core::run_state::OpenStep;
-use stanch_engine_core::step::StepStatus;
+use stanch_engine_core::step::{StepKey, StepStatus};
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_script::Standing as ScriptStanding;
 use stanch_engine_store::inbox::{Fact, FactKind};
@@ -22,7 +22,10 @@ use crate::shared::Shared;
 impl Live {
     /// Decides where the run stands, once the script has come as far as it can.
     pub(super) fn settle(&mut self, shared: &Shared) {
-        if self.state.ended.is_some() {
+        if let Some(ended) = self.state.ended.clone() {
+            if !self.is_leaving() {
+                self.stand(ended.status, None, None, Some(outcome_of(&ended)));
+            }
             return;
         }
         if let Some(limit) = self.state.limit_reached()
@@ -34,10 +37,8 @@ impl Live {
         if !self.running.is_empty() {
             return;
         }
-        if let Some(ByPerson { by, reason, .. }) = self.state.cancelling.clone() {
-            let (code, message) = ("cancelled".to_owned(), format!("{by}: {reason}"));
-            let error = RunError { code, message, position: Default::default() };
-            self.end(shared, RunStatus::Cancelled, None, Some(error));
+        if self.state.stopped_at.is_some() {
+            self.settle_stopped(shared);
             return;
         }
         match self.ended.clone() {
@@ -46,12 +47,53 @@ impl Live {
         }
     }
 
+    /// Where a run stands whose playbook was stopped: it ends once what it deferred is done, or
+    /// can't be.
+    fn settle_stopped(&mut self, shared: &Shared) {
+        let undone = |why: String| RunError {
+            code: "not_done".to_owned(),
+            message: format!("what was deferred was not done: {why}"),
+            position: Default::default(),
+        };
+        let is_parked = self.state.park_reason().is_some_and(|r| r != ParkReason::InDoubt);
+        let failure = match self.ended.clone() {
+            Some(ScriptStanding::Stopped(failure)) => failure,
+            Some(ScriptStanding::Limit(why)) => Some(undone(why)),
+            Some(ScriptStanding::Diverged(divergence)) => Some(undone(divergence.to_string())),
+            None if self.state.cancels > 1 || is_parked => None,
+            None => return self.fall_asleep(shared),
+            // It had come to its end before it was stopped.
+            Some(_) => None,
+        };
+        let (status, code, mut message) = match &self.state.cancelling {
+            Some(ByPerson { by, reason, .. }) if !self.state.is_timed_out => {
+                (RunStatus::Cancelled, "cancelled", format!("{by}: {reason}"))
+            }
+            _ => (RunStatus::Failed, "timeout", "the run took longer than it may".to_owned()),
+        };
+        if let Some(failure) = failure {
+            message = format!("{message}; and what was deferred failed: {failure}");
+            if status == RunStatus::Cancelled {
+                let message = format!("{} was cancelled: {message}", self.who.playbook);
+                self.page(shared, "deferred", error_code::RUN_FAILED.code, message);
+            }
+        }
+        let error = RunError { code: code.to_owned(), message, position: Default::default() };
+        self.end(shared, status, None, Some(error));
+    }
+
     fn settle_ended(&mut self, shared: &Shared, ended: ScriptStanding) {
         match ended {
             ScriptStanding::Finished(result) if !self.has_sides() => {
                 self.end(shared, RunStatus::Succeeded, Some(result), None);
             }
-            ScriptStanding::Finished(_) | ScriptStanding::Blocked => self.fall_asleep(shared),
+            ScriptStanding::Continued(inputs) if !self.has_sides() && !self.state.is_paused => {
+                self.continue_as_new(shared, &inputs);
+            }
+            ScriptStanding::Finished(_)
+            | ScriptStanding::Continued(_)
+            | ScriptStanding::Stopped(_)
+            | ScriptStanding::Blocked => self.fall_asleep(shared),
             ScriptStanding::Failed(error) => self.end(shared, RunStatus::Failed, None, Some(error)),
             ScriptStanding::Limit(limit) => self.park(shared, ParkReason::Limit, limit),
             ScriptStanding::Diverged(divergence) => {
@@ -65,17 +107,14 @@ impl Live {
         self.state.open.values().any(|step| step.head.verb.is_side())
     }
 
-    fn end(
+    pub(super) fn end(
         &mut self,
         shared: &Shared,
         status: RunStatus,
         result: Option<Json>,
         error: Option<RunError>,
     ) {
-        if self.asks_people() {
-            self.project(Projection::WithdrawAll(self.who.id, self.now));
-        }
-        self.cancel_children(shared);
+        self.withdraw(shared);
         if let Some(parent) = self.who.parent.clone() {
             let (run, result, error) = (self.who.id, result.clone(), error.clone());
             let child = Json::of(&ChildEnded { run, status, result, error });
@@ -86,18 +125,24 @@ impl Live {
             self.page(shared, "failed", error_code::RUN_FAILED.code, message);
         }
         self.tell_doubts(shared);
-        let outcome = match (&result, &error) {
-            (_, Some(error)) => json!({"error": error}),
-            (result, None) => json!({"result": result.as_ref().map(Json::value)}),
-        };
-        self.record(Event::Ended(Ended { status, result, error }));
-        self.stand(status, None, None, Some(Json::canonical(&outcome)));
+        let ended = Ended { status, result, error };
+        let outcome = outcome_of(&ended);
+        self.record(Event::Ended(ended));
+        self.stand(status, None, None, Some(outcome));
+    }
+
+    /// Nobody waits any more for what the run waits for: for people, and for other runs.
+    pub(super) fn withdraw(&mut self, shared: &Shared) {
+        if self.asks_people() {
+            self.project(Projection::WithdrawAll(self.who.id, self.now));
+        }
+        self.cancel_children(shared);
     }
 
     /// A run that ends with a doubt that no one has heard of says so.
     fn tell_doubts(&mut self, shared: &Shared) {
         if self.state.parked.is_none()
-            && let Some(detail) = self.doubt()
+            && let Some(detail) = self.doubt(|_| true)
         {
             let message = format!("{} ends in doubt: {detail}", self.who.playbook);
             self.page(shared, "doubt", error_code::IN_DOUBT.code, message);
@@ -105,9 +150,10 @@ impl Live {
     }
 
     /// The first step in doubt, in words.
-    fn doubt(&self) -> Option<String> {
+    fn doubt(&self, counts: impl Fn(&StepKey) -> bool) -> Option<String> {
         let doubts = |step: &OpenStep| step.status == StepStatus::InDoubt;
-        let (key, step) = self.state.open.iter().find(|(_, step)| doubts(step))?;
+        let mut open = self.state.open.iter();
+        let (key, step) = open.find(|(key, step)| doubts(step) && counts(key))?;
         let why = step.error.as_ref().map(ToString::to_string).unwrap_or_default();
         let what = summary(step.head.verb, &step.head.args.value());
         Some(format!("step {key} ({what}): {why}"))
@@ -115,8 +161,12 @@ impl Live {
 
     /// Ends the runs that this one waits for: nobody wants their results any more.
     fn cancel_children(&mut self, shared: &Shared) {
-        let open = self.state.open.values().filter(|s| s.head.verb == Verb::RunPlaybook);
-        let ids: Vec<_> = open.filter_map(|step| step.waits_for.as_ref()?.parse().ok()).collect();
+        let is_child = |(key, step): &(&StepKey, &OpenStep)| {
+            step.head.verb == Verb::RunPlaybook && !self.state.is_abandoned(key)
+        };
+        let open = self.state.open.iter().filter(is_child);
+        let ids: Vec<_> =
+            open.filter_map(|(_, step)| step.waits_for.as_ref()?.parse().ok()).collect();
         for id in ids {
             self.cancel_child(shared, id, "the run that waited has ended");
         }
@@ -153,15 +203,16 @@ impl Live {
 
     /// When everything that the run does is wait, it lets go of its node.
     fn fall_asleep(&mut self, shared: &Shared) {
-        if self.state.is_paused {
+        let is_stopped = self.state.stopped_at.is_some();
+        if self.state.is_paused && !is_stopped {
             self.stand(RunStatus::Paused, None, None, None);
             return;
         }
-        if let Some(detail) = self.doubt() {
+        if let Some(detail) = self.doubt(|key| !self.state.is_abandoned(key)) {
             self.park(shared, ParkReason::InDoubt, detail);
             return;
         }
-        if let Some(Parked { reason, detail }) = self.state.parked.clone() {
+        if let Some(Parked { reason, detail }) = self.state.parked.clone().filter(|_| !is_stopped) {
             self.park(shared, reason, detail);
             return;
         }
@@ -169,7 +220,7 @@ impl Live {
         self.stand(RunStatus::Waiting, None, wake_at, None);
     }
 
-    fn stand(
+    pub(super) fn stand(
         &mut self,
         status: RunStatus,
         parked: Option<ParkReason>,
@@ -183,7 +234,7 @@ impl Live {
 
     /// Pages the people who respond.
     pub(crate) fn page(&mut self, shared: &Shared, what: &str, code: &str, message: String) {
-        let key = format!("{}/{what}", self.who.id);
+        let key = self.page_key(what);
         let to = vec!["role:responder".to_owned()];
         let mut page = shared.page(key, to, code, message);
         page.incident = self.who.incident;
@@ -201,4 +252,12 @@ impl Live {
         let asks = |verb: Verb, status| verb == Verb::Approval || status == StepStatus::Pending;
         self.state.open.values().any(|step| asks(step.head.verb, step.status))
     }
+}
+
+/// What the row says of how a run ended.
+fn outcome_of(ended: &Ended) -> Json {
+    Json::canonical(&match (&ended.result, &ended.error) {
+        (_, Some(error)) => json!({"error": error}),
+        (result, None) => json!({"result": result.as_ref().map(Json::value)}),
+    })
 }

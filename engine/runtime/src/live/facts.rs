@@ -10,6 +10,7 @@ use stanch_engine_core::journal::{ByPerson, Event, RunError, Signalled};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::run::{ParkReason, RunStatus};
 use stanch_engine_core::step::{StepError, StepKey, StepStatus};
+use stanch_engine_script::{Delivery, Stop};
 use stanch_engine_store::inbox::{Fact, FactKind};
 
 use super::Live;
@@ -92,11 +93,14 @@ impl Live {
             FactKind::Decided => body.read().map(|decided| self.take_decision(shared, &decided)),
             FactKind::ChildEnded => body.read().map(|child| self.take_child(child)),
             FactKind::Cancel => body.read().map(|Wish { by, reason }| {
-                self.record(Event::CancelRequested(ByPerson { key: None, by, reason }));
+                let event = Event::CancelRequested(ByPerson { key: None, by, reason });
+                self.stop(shared, event, Stop::Cancelled);
             }),
             FactKind::Pause => body.read().map(|wish| self.pause(wish)),
             FactKind::Resume => body.read().map(|wish| self.unrest(wish)),
             FactKind::Retry => body.read().map(|retry| self.take_retry(shared, &retry)),
+            // It is taken where the run is loaded: a run in memory has not ended.
+            FactKind::Rerun => Ok(()),
             FactKind::Signal => body.read().map(|signal: Signal| {
                 let Signal { name, payload, by } = signal;
                 steps::signal::take(self, Signalled { name, payload, by });
@@ -152,6 +156,16 @@ impl Live {
                 self.fail(key, StepError::permanent("child_ended", message), None);
             }
         }
+    }
+
+    /// Stops the playbook: nobody waits any more for what it waits for, and what it deferred is
+    /// done. A second time there is nothing left to wait for.
+    pub(super) fn stop(&mut self, shared: &Shared, event: Event, stop: Stop) {
+        if self.state.stopped_at.is_none() {
+            self.withdraw(shared);
+        }
+        self.record(event);
+        self.deliveries.push(Delivery::Stop(stop));
     }
 
     fn pause(&mut self, wish: Wish) {

@@ -17,6 +17,8 @@ pub(crate) struct Identity {
     pub(crate) alert: Option<AlertId>,
     pub(crate) parent: Option<Parent>,
     pub(crate) depth: u32,
+    /// Where the part of its journal begins that still holds.
+    pub(crate) base_seq: u32,
 }
 
 impl Identity {
@@ -29,6 +31,7 @@ impl Identity {
             alert: claimed.alert,
             parent: claimed.parent,
             depth: claimed.depth,
+            base_seq: claimed.base_seq,
         }
     }
 
@@ -41,6 +44,7 @@ impl Identity {
             alert: new.alert,
             parent: new.parent.clone(),
             depth: new.depth,
+            base_seq: 0,
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use stanch_engine_core::command::Verb;
 use stanch_engine_core::effect::RetrySafety;
-use stanch_engine_core::journal::RunError;
+use stanch_engine_core::journal::{Event, RunError, TimedOut};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::run_state::OpenStep;
 use stanch_engine_core::step::{StepKey, StepStatus};
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_script::Standing as ScriptStanding;
+use stanch_engine_script::{Standing as ScriptStanding, Stop};
 
 use super::Live;
 use crate::shared::Shared;
@@ -18,17 +18,32 @@ impl Live {
     pub(super) fn pass_time(&mut self, shared: &Shared) {
         let now = self.now;
         for (key, step) in self.idle_steps(|step| step.wake_at.is_some_and(|at| at <= now)) {
-            self.wake_step(shared, key, &step);
+            if !self.state.is_abandoned(&key) {
+                self.wake_step(shared, key, &step);
+            }
         }
-        let deadline = self.state.started.as_ref().map(|started| started.deadline_at);
-        if deadline.is_some_and(|at| at <= now) && self.ended.is_none() {
-            self.hot = None;
-            self.ended = Some(ScriptStanding::Failed(RunError {
-                code: "timeout".to_owned(),
-                message: "the run took longer than it may".to_owned(),
-                position: Default::default(),
-            }));
+        let is_late = self.state.deadline_at().is_some_and(|at| at <= now);
+        if is_late && self.ended.is_none() {
+            self.run_late(shared);
         }
+    }
+
+    /// The run has taken as long as it may, or what it deferred has.
+    fn run_late(&mut self, shared: &Shared) {
+        if self.state.stopped_at.is_none() && self.state.closing_since.is_none() {
+            self.stop(shared, Event::TimedOut(TimedOut {}), Stop::TimedOut);
+            return;
+        }
+        self.hot = None;
+        let error = RunError {
+            code: "timeout".to_owned(),
+            message: "what was deferred took longer than it may".to_owned(),
+            position: Default::default(),
+        };
+        self.ended = Some(match self.state.stopped_at {
+            Some(_) => ScriptStanding::Stopped(Some(error)),
+            None => ScriptStanding::Failed(error),
+        });
     }
 
     fn wake_step(&mut self, shared: &Shared, key: StepKey, step: &OpenStep) {
@@ -70,8 +85,11 @@ impl Live {
 
     /// The next time that something of a run that stays in memory is due.
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
-        let waits = self.state.open.iter().filter(|(key, _)| !self.running.contains(*key));
-        let deadline = self.state.started.as_ref().map(|started| started.deadline_at);
-        waits.filter_map(|(_, step)| step.wake_at).chain(deadline).min()
+        let waits = self
+            .state
+            .open
+            .iter()
+            .filter(|(key, _)| !self.running.contains(*key) && !self.state.is_abandoned(key));
+        waits.filter_map(|(_, step)| step.wake_at).chain(self.state.deadline_at()).min()
     }
 }

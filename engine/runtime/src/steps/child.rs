@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use stanch_engine_core::command::RunPlaybookArgs;
+use stanch_engine_core::header::Header;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::journal::Started;
 use stanch_engine_core::json::{Json, plain};
@@ -26,7 +27,9 @@ pub(super) fn start(
 ) -> Result<(), StepError> {
     let args: RunPlaybookArgs = args.read().map_err(|error| unreadable(&error))?;
     let active = playbook(live, shared, &args.playbook)?;
-    let inputs = inputs(&active, args.inputs.into_iter().collect())?;
+    let inputs = inputs_of(&active.header, args.inputs.into_iter().collect()).map_err(|why| {
+        StepError::permanent("wrong_inputs", format!("`{}`: {why}", args.playbook))
+    })?;
     let id = shared.world.id(RunId::new);
     let scope = live.state.started.as_ref().map_or_else(Json::null, |s| s.scope.clone());
     let mut scope = scope.value();
@@ -78,15 +81,11 @@ fn playbook(live: &Live, shared: &Shared, name: &str) -> Result<Active, StepErro
 }
 
 /// The inputs, as the header of the playbook declares them.
-fn inputs(active: &Active, given: Map<String, Value>) -> Result<Value, StepError> {
-    let name = &active.header.name;
+pub(crate) fn inputs_of(header: &Header, given: Map<String, Value>) -> Result<Value, String> {
     let Value::Object(mut inputs) = plain(Value::Object(given.clone())) else {
         return Ok(Value::Null);
     };
-    active
-        .header
-        .complete_inputs(&mut inputs)
-        .map_err(|why| StepError::permanent("wrong_inputs", format!("`{name}`: {why}")))?;
+    header.complete_inputs(&mut inputs)?;
     let mut whole = given;
     let completed = inputs.into_iter().filter(|(_, value)| value.is_null());
     for (name, value) in completed {

@@ -66,7 +66,8 @@ pub(super) fn page(
     args: &Json,
 ) -> Result<(), StepError> {
     let PageArgs { to, message } = args.read().map_err(|error| unreadable(&error))?;
-    let mut page = shared.page(format!("{}/page/{key}", live.who.id), vec![to], "page", message);
+    let key_of_page = live.page_key(&format!("page/{key}"));
+    let mut page = shared.page(key_of_page, vec![to], "page", message);
     page.incident = live.who.incident;
     page.run = Some(live.who.id);
     live.project(Projection::Raise(Box::new(page)));

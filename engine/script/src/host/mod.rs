@@ -6,6 +6,7 @@ mod actions;
 mod approvals;
 mod beside;
 mod documents;
+mod ending;
 mod facts;
 mod flow;
 mod plans;
@@ -14,6 +15,8 @@ mod step;
 
 use rhai::{Dynamic, Engine, EvalAltResult, Map, Position as At};
 use serde::de::DeserializeOwned;
+
+pub(crate) use step::note;
 
 use crate::codec;
 use crate::error::mistake;
@@ -24,6 +27,8 @@ pub(crate) const STEPPING: &[&str] = &[
     "approval",
     "aws",
     "collect",
+    "continue_as_new",
+    "defer",
     "each",
     "evidence",
     "execute",
@@ -58,6 +63,7 @@ pub(crate) fn register(engine: &mut Engine) {
     approvals::register(engine);
     flow::register(engine);
     signals::register(engine);
+    ending::register(engine);
     beside::register(engine);
 }
 

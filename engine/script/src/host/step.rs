@@ -40,6 +40,7 @@ pub(super) fn perform(verb: Verb, args: String, at: At) -> Fallible<(StepKey, An
     if verb.is_side() {
         return Ok((key, Answer::Result(Json::null())));
     }
+    tape.note_wait();
     Ok((key.clone(), wait(&tape, &key)))
 }
 
@@ -57,7 +58,7 @@ fn wait(tape: &Tape, key: &StepKey) -> Answer {
 }
 
 /// Writes down a fact at a place that was reserved before. It is no step that counts.
-pub(super) fn note(verb: Verb, key: &StepKey, args: String, at: At) -> Fallible<()> {
+pub(crate) fn note(verb: Verb, key: &StepKey, args: String, at: At) -> Fallible<()> {
     let Some(tape) = with_fiber(|fiber| fiber.tape.clone()) else { return Ok(()) };
     let args = Json::parse(args).map_err(|error| mistake(error.to_string(), at))?;
     let command = Command { key: key.clone(), verb, args, position: position(at) };
@@ -95,7 +96,7 @@ fn begin(verb: Verb, args: &str, at: At) -> Fallible<Option<(std::rc::Rc<Tape>, 
 }
 
 /// Never lets the branch go on: its run is about to be dropped.
-fn hang() -> ! {
+pub(super) fn hang() -> ! {
     loop {
         suspend();
     }

@@ -11,6 +11,7 @@
 mod check;
 mod divergence;
 mod each;
+mod ending;
 mod imports;
 mod limits;
 mod parallel;

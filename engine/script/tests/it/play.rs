@@ -9,13 +9,15 @@ use stanch_engine_core::command::{Command, Verb};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::journal::{
-    Entry, Event, Head, Started, StepFailed, StepScheduled, StepSucceeded,
+    ByPerson, Entry, Event, Head, Started, StepFailed, StepScheduled, StepSucceeded, TimedOut,
 };
 use stanch_engine_core::json::Json;
 use stanch_engine_core::playbook::{Bundle, LANGUAGE};
 use stanch_engine_core::step::{ErrorKind, StepError, StepKey};
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_script::{Answer, Hot, Interrupt, Issued, Program, Standing, Turn, advance};
+use stanch_engine_script::{
+    Answer, Delivery, Hot, Interrupt, Issued, Program, Standing, Stop, Turn, advance,
+};
 
 pub(crate) const HEADER: &str =
     "const PLAYBOOK = #{ name: \"p\", title: \"t\", subject: \"AwsIamAccessKey\" };\n";
@@ -30,6 +32,8 @@ pub(crate) struct Play {
     hot: Hot,
     /// Whether every turn is compared with a replay.
     compares: bool,
+    /// Whether nobody waits any more for what the playbook itself asked for.
+    is_stopped: bool,
 }
 
 pub(crate) fn run_id() -> RunId {
@@ -85,7 +89,8 @@ impl Play {
         let (hot, turn) = Hot::begin(&program, run_id(), &journal, at(0)).unwrap();
         let standing = turn.standing.clone();
         let (open, asked) = Default::default();
-        let mut play = Self { program, journal, open, standing, asked, hot, compares: true };
+        let (compares, is_stopped) = (true, false);
+        let mut play = Self { program, journal, open, standing, asked, hot, compares, is_stopped };
         play.take(turn);
         play
     }
@@ -126,8 +131,26 @@ impl Play {
                 Event::StepFailed(StepFailed { key: key.clone(), head, error, call: None })
             }
         });
-        let answers = (!command.verb.is_side()).then_some((key, answer));
-        let turn = self.hot.resume(answers, self.now());
+        let answers = (!command.verb.is_side()).then_some(Delivery::Answer(key, answer));
+        self.go_on(answers);
+    }
+
+    /// Stops the run, as a person does or its time.
+    pub(crate) fn stop(&mut self, stop: Stop) {
+        self.is_stopped |= !self.asked.iter().any(|line| line.starts_with("0 closing"));
+        self.append(match stop {
+            Stop::Cancelled => Event::CancelRequested(ByPerson {
+                key: None,
+                by: "mia".into(),
+                reason: "enough".into(),
+            }),
+            Stop::TimedOut => Event::TimedOut(TimedOut {}),
+        });
+        self.go_on([Delivery::Stop(stop)]);
+    }
+
+    fn go_on(&mut self, deliveries: impl IntoIterator<Item = Delivery>) {
+        let turn = self.hot.resume(deliveries, self.now());
         if self.compares {
             let again = advance(&self.program, run_id(), &self.journal, self.now()).unwrap();
             self.compare(&turn, &again);
@@ -158,7 +181,8 @@ impl Play {
             });
             commands.collect()
         };
-        let unjournaled = self.open.iter().filter(|(_, c)| !c.verb.is_side());
+        let is_awaited = |key: &StepKey| !self.is_stopped || key.0.starts_with("0.");
+        let unjournaled = self.open.iter().filter(|(key, c)| !c.verb.is_side() && is_awaited(key));
         let mut waits: BTreeMap<_, _> = unjournaled.map(|(k, c)| (k.clone(), c.clone())).collect();
         waits.extend(commands(hot));
         assert_eq!(waits, commands(cold));

@@ -82,6 +82,8 @@ pub struct Claimed {
     pub parent: Option<Parent>,
     /// How deep it is nested.
     pub depth: u32,
+    /// Where the part of its journal begins that still holds.
+    pub base_seq: u32,
     /// How often it was taken over without getting any further.
     pub recoveries: i64,
 }
@@ -128,6 +130,7 @@ fn read(row: &Row<'_>) -> Result<Claimed, StoreError> {
         alert: run.alert,
         parent: run.parent,
         depth: run.depth,
+        base_seq: run.base_seq,
         recoveries: row.int("recoveries")?,
     })
 }
