@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use rhai::{Dynamic, EvalAltResult, Scope};
+use stanch_engine_core::generation::GenerationCause;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::journal::{Entry, Event, RunError, Started};
 use stanch_engine_core::json::Json;
@@ -65,7 +66,7 @@ impl Hot {
         let Some(started) = journal.iter().rev().find_map(started) else {
             return Err(broken("the journal does not begin with `started`"));
         };
-        let around = surroundings(program, run, started);
+        let around = surroundings(program, run, started, journal);
         let tape = Rc::new(Tape::of(around, journal));
         let (scope, player) = (started.scope.clone(), program.clone());
         let body = move || play(&player, &scope);
@@ -181,7 +182,23 @@ fn broken(message: &str) -> RunError {
     }
 }
 
-fn surroundings(program: &Program, run: RunId, started: &Started) -> Surroundings {
+/// The generation that the last fresh start has: what is run again makes the same `uuid()`s, since
+/// steps that are kept were asked with them.
+fn fresh_generation(journal: &[Entry]) -> u32 {
+    let fresh = |entry: &&Entry| match &entry.event {
+        Event::GenerationStarted(generation) => generation.cause == GenerationCause::ContinueAsNew,
+        _ => true,
+    };
+    let started = journal.iter().rev().filter(fresh).find_map(started);
+    started.map_or(1, |started| started.generation)
+}
+
+fn surroundings(
+    program: &Program,
+    run: RunId,
+    started: &Started,
+    journal: &[Entry],
+) -> Surroundings {
     let scope = started.scope.value();
     let of_alert = |name: &str| {
         scope.pointer(&format!("/alert/{name}")).and_then(|v| v.as_str()).map(str::to_owned)
@@ -196,7 +213,7 @@ fn surroundings(program: &Program, run: RunId, started: &Started) -> Surrounding
         region: of_alert("region"),
         subjects: subjects.map(Json::canonical).collect(),
         subject,
-        seed: format!("{run}/{}", started.generation),
+        seed: format!("{run}/{}", fresh_generation(journal)),
     }
 }
 

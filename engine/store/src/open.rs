@@ -13,8 +13,10 @@ use crate::dialect::Dialect;
 use crate::error::OpenError;
 
 /// The migrations, in their order. Released ones never change.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "spine", include_str!("../../../migrations/0001_spine.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "spine", include_str!("../../../migrations/0001_spine.sql")),
+    (2, "generations", include_str!("../../../migrations/0002_generations.sql")),
+];
 
 /// Connections that read. They wait for nobody, so that a few are enough.
 const READERS: u32 = 8;

@@ -12,6 +12,7 @@ mod check;
 mod divergence;
 mod each;
 mod ending;
+mod golden;
 mod imports;
 mod limits;
 mod parallel;

@@ -61,7 +61,7 @@ pub(crate) fn started(scope: &Value) -> Entry {
             generation: 1,
             requester: "test".into(),
             scope: Json::of(scope),
-            deadline_at: Timestamp::from_micros(i64::MAX),
+            deadline_at: Timestamp::from_micros(4_000_000_000_000_000),
         }),
     }
 }
@@ -84,8 +84,11 @@ impl Play {
     }
 
     pub(crate) fn start_with(script: &str, imports: &[(&str, &str)]) -> Self {
-        let program = compile(script, imports);
-        let journal = vec![started(&scope())];
+        Self::start_program(compile(script, imports), &scope())
+    }
+
+    pub(crate) fn start_program(program: Rc<Program>, scope: &Value) -> Self {
+        let journal = vec![started(scope)];
         let (hot, turn) = Hot::begin(&program, run_id(), &journal, at(0)).unwrap();
         let standing = turn.standing.clone();
         let (open, asked) = Default::default();
