@@ -258,7 +258,7 @@ async fn an_endless_run_goes_on_as_new_and_loses_no_signal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn as_new_with_the_wrong_inputs_is_an_error() {
-    let body = "sleep(\"1s\"); continue_as_new(#{ smu: 1 })";
+    let body = "sleep(\"1s\"); continue_as_new(#{ summ: 1 })";
     let stage = stage_with("inputs: #{ sum: \"integer?\" }", body).await;
     let run = stage.start("p", json!({})).await;
     let ended = stage.over_in_time(&run, 1_000).await;
