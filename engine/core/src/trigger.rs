@@ -18,17 +18,18 @@ impl Trigger {
 
 impl Header {
     /// Whether an alert starts a run: one of the triggers matches, the alert still holds, and,
-    /// when it is an update, the stored version had not fired it already. A playbook does not start
-    /// itself by an alert that it raises.
-    pub fn is_fired_by(&self, alert: &Alert, stored: Option<Severity>) -> bool {
+    /// when it is an update, the stored version held and had not fired it already: what was over
+    /// and comes back starts again. A playbook does not start itself by an alert that it raises.
+    pub fn is_fired_by(&self, alert: &Alert, stored: Option<&Alert>) -> bool {
         let fires = |severity| {
             self.triggers.iter().any(|t| t.matches(&alert.source, &alert.kind, severity))
         };
         let is_its_own = alert.raised_by().is_some_and(|by| by.playbook == self.name);
+        let has_fired = |stored: &Alert| stored.status == AlertStatus::Active && fires(stored.severity);
         alert.status == AlertStatus::Active
             && !is_its_own
             && fires(alert.severity)
-            && !stored.is_some_and(fires)
+            && !stored.is_some_and(has_fired)
     }
 }
 
@@ -64,8 +65,15 @@ mod tests {
         let header = header("*", "high");
         assert!(!header.is_fired_by(&alert(), None));
         let high = Alert { severity: Severity::High, ..alert() };
-        assert!(header.is_fired_by(&high, Some(Severity::Medium)));
-        assert!(!header.is_fired_by(&high, Some(Severity::High)));
+        let medium = Alert { severity: Severity::Medium, ..alert() };
+        assert!(header.is_fired_by(&high, Some(&medium)));
+        assert!(!header.is_fired_by(&high, Some(&high)));
+    }
+
+    #[test]
+    fn what_was_over_and_comes_back_starts_again() {
+        let over = Alert { status: AlertStatus::Resolved, ..alert() };
+        assert!(header("*", "low").is_fired_by(&alert(), Some(&over)));
     }
 
     #[test]

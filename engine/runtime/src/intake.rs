@@ -206,8 +206,8 @@ async fn take_one(tx: &mut Tx<'_>, shared: &Shared, alert: &Alert) -> Result<Rec
     };
     record(tx, alert, alert_id, incident.id, now).await?;
     seen_again(tx, shared, alert, &incident).await?;
-    let severity = stored.map(|stored| stored.severity);
-    let run_ids = trigger::fire(tx, shared, alert, alert_id, &incident, severity).await?;
+    let earlier = stored.as_ref().map(|stored| &stored.alert);
+    let run_ids = trigger::fire(tx, shared, alert, alert_id, &incident, earlier).await?;
     Ok(Received { alert_id, incident_id: incident.id, run_ids, duplicate: false })
 }
 

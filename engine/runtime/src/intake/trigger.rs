@@ -5,7 +5,6 @@ use stanch_engine_core::alert::Alert;
 use stanch_engine_core::header::Header;
 use stanch_engine_core::id::{AlertId, InboxId, RunId};
 use stanch_engine_core::json::{Json, kept};
-use stanch_engine_core::severity::Severity;
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::incidents::Incident;
 use stanch_engine_store::playbooks::Active;
@@ -16,14 +15,14 @@ use crate::runs::{NewRunParts, scope};
 use crate::shared::Shared;
 
 /// Starts a run of every playbook that the alert fires. Where one about the same thing is open, it
-/// is told instead. `stored` is the severity that an earlier version of the alert had.
+/// is told instead. `stored` is the version of the alert that came before.
 pub(super) async fn fire(
     tx: &mut Tx<'_>,
     shared: &Shared,
     alert: &Alert,
     alert_id: AlertId,
     incident: &Incident,
-    stored: Option<Severity>,
+    stored: Option<&Alert>,
 ) -> Result<Vec<RunId>, StoreError> {
     let mut run_ids = Vec::new();
     for active in shared.active().iter() {
