@@ -25,7 +25,8 @@ impl Header {
             self.triggers.iter().any(|t| t.matches(&alert.source, &alert.kind, severity))
         };
         let is_its_own = alert.raised_by().is_some_and(|by| by.playbook == self.name);
-        let has_fired = |stored: &Alert| stored.status == AlertStatus::Active && fires(stored.severity);
+        let has_fired =
+            |stored: &Alert| stored.status == AlertStatus::Active && fires(stored.severity);
         alert.status == AlertStatus::Active
             && !is_its_own
             && fires(alert.severity)

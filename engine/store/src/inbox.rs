@@ -13,12 +13,16 @@ use crate::sql::statements;
 use crate::tx::{Conn, Tx};
 
 statements! {
-    PUT = "INSERT INTO inbox (id, run_id, at, kind, body) VALUES ($1, $2, $3, $4, $5)";
-    OF_RUN = "SELECT id, run_id, at, kind, body FROM inbox WHERE run_id = $1 ORDER BY id";
+    // Whoever puts has changed the run's row before, so two of them come one after the other.
+    PUT =
+        "INSERT INTO inbox (id, run_id, at, kind, body, seq) \
+         SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS TEXT), \
+         CAST($5 AS TEXT), COALESCE(MAX(seq), 0) + 1 FROM inbox WHERE run_id = $2";
+    OF_RUN = "SELECT id, run_id, at, kind, body FROM inbox WHERE run_id = $1 ORDER BY seq, id";
     OF_NODE =
         "SELECT i.id AS id, i.run_id AS run_id, i.at AS at, i.kind AS kind, i.body AS body \
          FROM inbox i JOIN runs r ON r.id = i.run_id \
-         WHERE r.node_id = $1 AND r.status = 'running' ORDER BY i.id";
+         WHERE r.node_id = $1 AND r.status = 'running' ORDER BY i.run_id, i.seq, i.id";
     TAKE = {
         sqlite: "DELETE FROM inbox WHERE id IN (SELECT value FROM json_each($1))",
         postgres: "DELETE FROM inbox WHERE id IN (SELECT json_array_elements_text(CAST(CAST($1 AS TEXT) AS json)))",
@@ -132,7 +136,7 @@ async fn insert(tx: &mut Tx<'_>, fact: &Fact) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The facts in a run's inbox, by age.
+/// The facts in a run's inbox, in the order in which they came.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -141,7 +145,7 @@ pub async fn of_run(conn: &mut Conn<'_>, run: RunId) -> Result<Vec<Fact>, StoreE
     conn.all(query).await?.iter().map(|row| fact(&Row::of("inbox", row))).collect()
 }
 
-/// The facts in the inboxes of the runs that a node works on, by age.
+/// The facts in the inboxes of the runs that a node works on, in the order in which they came.
 ///
 /// # Errors
 /// [`StoreError`] of the database.

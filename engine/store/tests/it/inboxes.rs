@@ -41,6 +41,17 @@ fn standing(status: RunStatus) -> Option<Box<Standing>> {
 }
 
 both! {
+    facts_of_one_moment_keep_the_order_in_which_they_came(fresh) {
+        insert(&fresh.store, new_run(1)).await.unwrap();
+        for number in [3, 1, 2] {
+            put(&fresh.store, fact(number)).await.unwrap();
+        }
+        assert_eq!(facts(&fresh.store).await, [fact(3), fact(1), fact(2)]);
+        claim(&fresh.store, node(1), at(10), 1).await;
+        let of_node = fresh.store.read(|c| Box::pin(inbox::of_node(c, node(1)))).await.unwrap();
+        assert_eq!(of_node, [fact(3), fact(1), fact(2)]);
+    }
+
     a_fact_wakes_a_run_that_waits(fresh) {
         insert(&fresh.store, new_run(1)).await.unwrap();
         claim(&fresh.store, node(1), at(10), 1).await;
