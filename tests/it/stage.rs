@@ -14,7 +14,7 @@ use stanch_engine_core::world::World;
 use stanch_engine_runtime::{Runtime, playbooks, system};
 use stanch_engine_server::Reply;
 use stanch_plugins_aws::sandbox::{Answer, Fault, FaultKind, Sandbox};
-use stanch_plugins_sdk::{ActionContext, Outcome, Urgency};
+use stanch_plugins_sdk::{ActionContext, Outcome, Patience, Urgency};
 use stanch_tests::eventually;
 use stanch_tests::postgres::Database;
 use tempfile::TempDir;
@@ -190,6 +190,7 @@ impl Stage {
             region: None,
             role: None,
             urgency: Urgency::Response,
+            patience: Patience::default(),
             granted: Effect::Destroy,
             plan: Vec::new(),
             timeout: Span::from_secs(20),

@@ -133,6 +133,23 @@ pub struct AwsConfig {
     pub organization_account: Option<String>,
     /// The roles of accounts that name none of their own.
     pub roles: RolePattern,
+    /// How often operations may be called, by `service:Operation` or a beginning of it and `*`.
+    pub quotas: BTreeMap<String, Quota>,
+}
+
+/// How often an operation may be called, in each account and region.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Quota {
+    /// So many calls a second.
+    PerSecond(f64),
+    /// So many in the long run, and so many at once after a pause.
+    Told {
+        /// Calls a second.
+        per_second: f64,
+        /// Calls at once.
+        burst: f64,
+    },
 }
 
 /// A configuration that can't be.

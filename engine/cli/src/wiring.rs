@@ -1,5 +1,6 @@
 //! Puts a node together.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -13,11 +14,11 @@ use stanch_engine_runtime::settings::{HeartbeatSettings, NotifySettings, Setting
 use stanch_engine_runtime::{Runtime, playbooks, secret_file};
 use stanch_engine_server::ServerSettings;
 use stanch_engine_store::{CommitHook, Dialect, Options, Store};
-use stanch_plugins_aws::{Aws, AwsSettings, Roles};
+use stanch_plugins_aws::{Aws, AwsSettings, Rate, Roles};
 use stanch_plugins_http::Secrets;
 use stanch_plugins_sdk::Catalogue;
 
-use crate::config::{Config, TokenSource, Variable};
+use crate::config::{Config, Quota, TokenSource, Variable};
 
 /// A node that is put together.
 pub struct Node {
@@ -97,9 +98,29 @@ pub fn catalogue(
         credentials,
         roles,
         organization_account: config.aws.organization_account.clone(),
+        quotas: quotas(config)?,
     })?;
     let catalogue = aws.register(Catalogue::new(aws.operations()));
     Ok(stanch_plugins_http::register(catalogue, secrets, &config.sources)?)
+}
+
+/// How often AWS may be called, as the configuration says.
+fn quotas(config: &Config) -> anyhow::Result<BTreeMap<String, Rate>> {
+    let rate = |(pattern, quota): (&String, &Quota)| {
+        let rate = match *quota {
+            Quota::PerSecond(per_second) => Rate { per_second, burst: per_second.max(1.0) },
+            Quota::Told { per_second, burst } => Rate { per_second, burst },
+        };
+        let is_one = |least: f64, n: f64| n.is_finite() && n >= least;
+        if !pattern.contains(':') || !is_one(0.001, rate.per_second) || !is_one(1.0, rate.burst) {
+            bail!(
+                "[aws.quotas] \"{pattern}\": it takes `service:Operation` or `service:Begin*`, calls \
+                 per second above 0, and a burst from 1"
+            );
+        }
+        Ok((pattern.clone(), rate))
+    };
+    config.aws.quotas.iter().map(rate).collect()
 }
 
 /// Only one process may write to a database file and its evidence.

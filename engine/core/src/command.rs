@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::json::Json;
 use crate::plan::{Change, Plan, Probe};
+use crate::retry::Retry;
 use crate::span::Span;
 use crate::step::StepKey;
 pub use crate::summary::summary;
@@ -161,6 +162,9 @@ pub struct StepOptions {
     /// How many attempts there may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
+    /// What is tried again, how often and when; it holds over `attempts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// `"return"` gives the error back as a value instead of throwing it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_error: Option<OnError>,

@@ -41,6 +41,7 @@ pub mod retry;
 pub mod run;
 pub mod run_state;
 pub mod step;
+pub mod stored;
 pub mod summary;
 
 pub mod approval;

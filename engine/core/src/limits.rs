@@ -16,14 +16,14 @@ pub const CALL_LEVELS: usize = 64;
 /// Depth of nesting of an expression, so that a hostile text can't overrun the parser.
 pub const EXPRESSION_DEPTH: usize = 64;
 
-/// Characters of a string in a playbook.
-pub const STRING_CHARS: usize = 4 * 1024 * 1024;
+/// Bytes of all strings of one value in a playbook: a result of [`RESULT_BYTES`] fits.
+pub const STRING_CHARS: usize = RESULT_BYTES;
 
-/// Items of an array in a playbook.
-pub const ARRAY_ITEMS: usize = 100_000;
+/// Items of all arrays of one value in a playbook. A million take some 16 MB.
+pub const ARRAY_ITEMS: usize = 1_000_000;
 
-/// Members of a map in a playbook.
-pub const MAP_MEMBERS: usize = 100_000;
+/// Members of all maps of one value in a playbook. A million take some 100 MB.
+pub const MAP_MEMBERS: usize = 1_000_000;
 
 /// Branches of one `parallel`; each has a stack of its own.
 pub const PARALLEL_BRANCHES: usize = 64;
@@ -50,8 +50,18 @@ pub const CHILD_DEPTH: u32 = 8;
 /// Bytes of a step's arguments in the journal.
 pub const ARGUMENT_BYTES: usize = 256 * 1024;
 
-/// Bytes of a step's result in the journal; what is larger belongs into the evidence store.
-pub const RESULT_BYTES: usize = 1024 * 1024;
+/// Bytes of an action's result that lie in the journal; a larger one lies in the evidence store,
+/// and the journal names it.
+pub const RESULT_INLINE_BYTES: usize = 256 * 1024;
+
+/// Bytes of a step's result in the journal at all.
+pub const RESULT_JOURNAL_BYTES: usize = 1024 * 1024;
+
+/// Bytes of an action's result. A script that holds one takes some ten times as much memory.
+pub const RESULT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of all results of a run that lie in the evidence store: a replay reads them all.
+pub const RESULTS_STORED_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Bytes of a run's whole journal, so that a replay stays a matter of milliseconds.
 pub const JOURNAL_BYTES: usize = 64 * 1024 * 1024;

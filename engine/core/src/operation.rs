@@ -75,6 +75,16 @@ pub trait Operations: Send + Sync {
         Completion::default()
     }
 
+    /// That an operation's answer can have a member: the path from the answer to it, an item of a
+    /// list as `[]`.
+    ///
+    /// # Errors
+    /// In words, with the nearest name that there is. Nothing is said of an unknown operation.
+    fn answers(&self, operation: &str, path: &[&str]) -> Result<(), String> {
+        let (_, _) = (operation, path);
+        Ok(())
+    }
+
     /// An answer of the right shape to a call that was not made: every modelled member is there,
     /// and is null.
     fn blank_answer(&self, operation: &str) -> Value;

@@ -17,6 +17,7 @@ use crate::open_step::step_event;
 use crate::plan::Plan;
 use crate::run::ParkReason;
 use crate::step::{StepKey, StepStatus};
+use crate::stored::Stored;
 use crate::time::Timestamp;
 
 /// A run, as its journal tells it.
@@ -26,6 +27,8 @@ pub struct RunState {
     pub next_seq: u32,
     /// Bytes of all entries so far.
     pub bytes: usize,
+    /// Bytes of its results that lie in the evidence store.
+    pub stored_bytes: u64,
     /// How it began.
     pub started: Option<Started>,
     /// Steps that have no result yet.
@@ -206,6 +209,11 @@ impl RunState {
             _ => {}
         }
         if status.is_final() {
+            if let Event::StepSucceeded(done) = &entry.event
+                && let Some(stored) = Stored::of(&done.result)
+            {
+                self.stored_bytes = self.stored_bytes.saturating_add(stored.bytes);
+            }
             let step = self.open.remove(key);
             if let Event::StepSucceeded(done) = &entry.event {
                 let head = done.head.as_ref().or_else(|| step.as_ref().map(|step| &step.head));
@@ -300,6 +308,10 @@ impl RunState {
         }
         if self.bytes > limits::JOURNAL_BYTES {
             return Some(format!("a run's journal may have {} bytes", limits::JOURNAL_BYTES));
+        }
+        if self.stored_bytes > limits::RESULTS_STORED_BYTES {
+            let most = limits::RESULTS_STORED_BYTES;
+            return Some(format!("the large results of a run may have {most} bytes in all"));
         }
         None
     }

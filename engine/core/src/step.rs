@@ -151,17 +151,25 @@ pub struct StepError {
     pub code: String,
     /// One line for people.
     pub message: String,
+    /// The callee's id of the request, when it answered: AWS's support asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl StepError {
+    /// An error of a kind.
+    pub fn new(kind: ErrorKind, code: &str, message: impl Into<String>) -> Self {
+        Self { kind, code: code.to_owned(), message: message.into(), request_id: None }
+    }
+
     /// An error that no repetition mends.
     pub fn permanent(code: &str, message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Permanent, code: code.to_owned(), message: message.into() }
+        Self::new(ErrorKind::Permanent, code, message)
     }
 
     /// A refusal.
     pub fn denied(code: &str, message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Denied, code: code.to_owned(), message: message.into() }
+        Self::new(ErrorKind::Denied, code, message)
     }
 }
 

@@ -23,6 +23,7 @@ use stanch_engine_store::runs::{self, Claimed};
 use stanch_engine_store::{StoreError, journal, nodes, playbooks};
 use tokio::sync::watch;
 
+use crate::executor::large;
 use crate::recent::Recent;
 use crate::shard::{Begin, Message, ShardHandle};
 use crate::shared::Shared;
@@ -197,7 +198,10 @@ impl Dispatcher {
             }
         }
         let facts = shared.store.read(|conn| Box::pin(inbox::of_run(conn, run))).await?;
-        Ok(Begin::Claimed { claimed, bundle, entries, facts })
+        let bodies = large::load(shared, &entries)
+            .await
+            .map_err(|what| StoreError::Inconsistent { table: "journal", column: "body", what })?;
+        Ok(Begin::Claimed { claimed, bundle, entries, bodies, facts })
     }
 
     /// Facts for the runs that are in memory here.

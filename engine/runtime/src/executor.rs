@@ -3,6 +3,7 @@
 
 mod collect;
 mod evidence;
+pub(crate) mod large;
 mod look;
 mod undo;
 
@@ -12,11 +13,13 @@ use std::task::Poll;
 
 use stanch_engine_core::alert::Alert;
 use stanch_engine_core::effect::Effect;
-use stanch_engine_core::json::{Json, kept};
+use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::{ErrorKind, StepError};
-use stanch_plugins_sdk::{ActionContext, ActionError, BoxFuture, CallRecord, Outcome, Urgency};
+use stanch_plugins_sdk::{
+    ActionContext, ActionError, BoxFuture, CallRecord, Outcome, Patience, Urgency,
+};
 
 use crate::intake;
 use crate::job::{Call, Job, JobOutcome, Work};
@@ -49,18 +52,14 @@ async fn other_work(shared: &Arc<Shared>, job: &Job) -> JobOutcome {
 
 /// Calls an action. Before a change the kill switch is looked at where it lies, so that it works
 /// at once on every node, and AWS is asked what the change would touch.
-async fn act(shared: &Shared, job: &Job, call: &Call) -> JobOutcome {
+async fn act(shared: &Arc<Shared>, job: &Job, call: &Call) -> JobOutcome {
     if call.effect.is_guarded()
         && let Err(error) = Box::pin(guard(shared, job, call)).await
     {
         return JobOutcome::failed(error);
     }
     match invoke(shared, job, call).await {
-        Ok(Outcome::Done(done)) => JobOutcome::Done {
-            result: Json::canonical(&kept(done.value)),
-            call: call_record(&done.call),
-            projections: Vec::new(),
-        },
+        Ok(Outcome::Done(done)) => large::done(shared, call, done).await,
         Ok(Outcome::Again { state, after }) => {
             JobOutcome::Again { state: Json::canonical(&state), after }
         }
@@ -81,9 +80,8 @@ async fn guard(shared: &Shared, job: &Job, call: &Call) -> Result<(), StepError>
             return Err(StepError::denied(why.code(), why.explanation()));
         }
         Err(error) => {
-            let (kind, code) = (ErrorKind::Transient, "store".to_owned());
             let message = format!("the kill switch can't be looked at: {error}");
-            return Err(StepError { kind, code, message });
+            return Err(StepError::new(ErrorKind::Transient, "store", message));
         }
     }
     // What is under way is only looked at.
@@ -107,21 +105,40 @@ async fn invoke(shared: &Shared, job: &Job, call: &Call) -> Result<Outcome, Acti
         .map_err(|message| ActionError::permanent("no_such_action", message))?
         .clone();
     let context = context(shared, job, call);
-    let deadline = context.timeout.duration();
-    let mut answer = action.run(&context, &call.input);
-    // What answers at once needs no timer.
-    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await {
-        return result;
-    }
-    match tokio::time::timeout(deadline, answer).await {
-        Ok(result) => result,
-        Err(_) => {
+    match in_time(&context, action.run(&context, &call.input)).await {
+        Some(result) => result,
+        None => {
             let kind = match call.effect {
                 Effect::Read => ErrorKind::Transient,
                 Effect::Notify | Effect::Change | Effect::Destroy => ErrorKind::InDoubt,
             };
             let message = format!("no answer came within {}", context.timeout);
             Err(ActionError::new(kind, "timeout", message))
+        }
+    }
+}
+
+/// What came of an attempt, unless its time is over first. The time in which it waited for its turn
+/// is not counted: nothing was under way then.
+async fn in_time<T>(context: &ActionContext, attempt: impl Future<Output = T>) -> Option<T> {
+    let mut attempt = std::pin::pin!(attempt);
+    // What answers at once needs no timer.
+    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(attempt.as_mut().poll(cx))).await {
+        return Some(result);
+    }
+    let (began, whole) = (tokio::time::Instant::now(), context.timeout.duration());
+    let mut until = began + whole;
+    loop {
+        if let Ok(result) = tokio::time::timeout_at(until, attempt.as_mut()).await {
+            return Some(result);
+        }
+        let now = tokio::time::Instant::now();
+        until = match context.patience.is_waiting() {
+            true => now + whole,
+            false => began + whole + context.patience.waited(),
+        };
+        if until <= now {
+            return None;
         }
     }
 }
@@ -141,6 +158,7 @@ fn context(shared: &Shared, job: &Job, call: &Call) -> ActionContext {
             Work::Collect(_) => Urgency::Collection,
             _ => Urgency::Response,
         },
+        patience: Patience::default(),
         granted: call.effect,
         plan: call.plan.clone(),
         timeout,
@@ -159,15 +177,14 @@ async fn raise(shared: &Arc<Shared>, alert: &Alert) -> JobOutcome {
             JobOutcome::done(received.first().map_or_else(Json::null, Json::of))
         }
         Err(error) => {
-            let (kind, code) = (ErrorKind::Transient, "store".to_owned());
             let message = format!("the alert can't be taken in: {error}");
-            JobOutcome::failed(StepError { kind, code, message })
+            JobOutcome::failed(StepError::new(ErrorKind::Transient, "store", message))
         }
     }
 }
 
 /// Tells somebody, by way of the topic that the configuration names for them.
-async fn notify(shared: &Shared, job: &Job, to: &str, message: &str) -> JobOutcome {
+async fn notify(shared: &Arc<Shared>, job: &Job, to: &str, message: &str) -> JobOutcome {
     let Some(call) = crate::notify::publish(&shared.settings, to, "Stanch", message) else {
         let message = format!(
             "there is no way to tell {to}: set `default_topic`, or a topic for `{to}`, under [notify] in stanch.toml"

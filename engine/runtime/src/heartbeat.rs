@@ -7,7 +7,7 @@ use serde_json::json;
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
 use stanch_engine_store::pages;
-use stanch_plugins_sdk::{ActionContext, Urgency};
+use stanch_plugins_sdk::{ActionContext, Patience, Urgency};
 use tokio::sync::watch;
 
 use crate::shared::Shared;
@@ -57,6 +57,7 @@ async fn beat(shared: &Shared, url: &str) -> Result<(), String> {
         region: None,
         role: None,
         urgency: Urgency::Response,
+        patience: Patience::default(),
         granted: Effect::Notify,
         plan: Vec::new(),
         timeout: Span::from_secs(10),

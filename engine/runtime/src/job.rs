@@ -80,8 +80,9 @@ pub(crate) struct JobDone {
 /// How a job went.
 #[derive(Debug)]
 pub(crate) enum JobOutcome {
-    /// It is done.
-    Done { result: Json, call: Option<Json>, projections: Vec<Projection> },
+    /// It is done. Where the result is too large for the journal, the journal gets `result`, which
+    /// names it, and the playbook `body`.
+    Done { result: Json, body: Option<Json>, call: Option<Json>, projections: Vec<Projection> },
     /// It is under way.
     Again { state: Json, after: Span },
     /// It failed.
@@ -94,7 +95,7 @@ pub(crate) enum JobOutcome {
 
 impl JobOutcome {
     pub(crate) fn done(result: Json) -> Self {
-        Self::Done { result, call: None, projections: Vec::new() }
+        Self::Done { result, body: None, call: None, projections: Vec::new() }
     }
 
     pub(crate) fn failed(error: StepError) -> Self {

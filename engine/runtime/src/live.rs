@@ -31,6 +31,7 @@ use stanch_engine_store::runs::NewRun;
 pub(crate) use identity::{About, Identity};
 pub(crate) use outbox::{Happening, Outbox};
 
+use crate::executor::large::{Bodies, with_bodies};
 use crate::job::{Job, Work};
 use crate::projection::Projection;
 use crate::shared::Shared;
@@ -67,7 +68,7 @@ impl Live {
         shared: &Shared,
         program: Rc<Program>,
         who: Identity,
-        entries: &[Entry],
+        (entries, bodies): (&[Entry], &Bodies),
         facts: Vec<Fact>,
     ) -> Result<Self, String> {
         let state = RunState::of(entries).map_err(|error| error.to_string())?;
@@ -82,7 +83,7 @@ impl Live {
             live.recover(shared);
         }
         if !live.is_resting() {
-            let mut journal = entries.to_vec();
+            let mut journal = with_bodies(entries, bodies);
             journal.extend(live.outbox.entries.iter().cloned());
             live.begin(shared, &journal);
         }
@@ -281,8 +282,19 @@ impl Live {
 
     /// A step has its result.
     pub(crate) fn succeed(&mut self, key: StepKey, result: Json, call: Option<Json>) {
+        self.succeed_with(key, result, None, call);
+    }
+
+    /// A step has its result; what the journal only names comes beside it, as `body`.
+    pub(crate) fn succeed_with(
+        &mut self,
+        key: StepKey,
+        result: Json,
+        body: Option<Json>,
+        call: Option<Json>,
+    ) {
         let (head, answers) = (self.unwritten.remove(&key), !self.is_side(&key));
-        let answer = Answer::Result(result.clone());
+        let answer = Answer::Result(body.unwrap_or_else(|| result.clone()));
         self.record(Event::StepSucceeded(StepSucceeded { key: key.clone(), head, result, call }));
         if answers {
             self.deliveries.push(Delivery::Answer(key, answer));

@@ -6,7 +6,7 @@ use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_store::StoreError;
 use stanch_engine_store::pages::{self, Page};
-use stanch_plugins_sdk::{ActionContext, Outcome, Urgency};
+use stanch_plugins_sdk::{ActionContext, Outcome, Patience, Urgency};
 use tokio::sync::watch;
 
 use crate::notify;
@@ -104,6 +104,7 @@ async fn send(shared: &Shared, page: &Page) -> Result<(), String> {
         region: call.options.region.clone(),
         role: None,
         urgency: Urgency::Response,
+        patience: Patience::default(),
         granted: call.effect,
         plan: Vec::new(),
         timeout: Span::from_secs(20),

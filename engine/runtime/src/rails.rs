@@ -39,9 +39,8 @@ pub(crate) async fn survey(
         }
         Ok(Err(error)) => return Err(rails::unknown(&targets, &error.to_string())),
         Err(_) => {
-            let message = "no answer came in time about what the change would touch".to_owned();
-            let (kind, code) = (ErrorKind::Transient, "timeout".to_owned());
-            return Err(StepError { kind, code, message });
+            let message = "no answer came in time about what the change would touch";
+            return Err(StepError::new(ErrorKind::Transient, "timeout", message));
         }
     };
     shared.settings.rails.refuses_surveyed(&targets, &found)

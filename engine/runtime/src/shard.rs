@@ -27,6 +27,7 @@ use stanch_engine_store::writer::{self, Committed, RunCommit, SinkId};
 use stanch_engine_store::{StoreError, Tx};
 use tokio::sync::oneshot;
 
+use crate::executor::large::Bodies;
 use crate::job::{Job, JobDone};
 use crate::live::{Happening, Identity, Live};
 use crate::projection;
@@ -156,12 +157,12 @@ impl Shard {
 
     fn begin(&mut self, begin: Begin) {
         match begin {
-            Begin::Claimed { claimed, bundle, entries, facts } => {
+            Begin::Claimed { claimed, bundle, entries, bodies, facts } => {
                 if self.draining.is_some() {
                     self.let_go(claimed.id, claimed.epoch);
                     return;
                 }
-                self.load(claimed, &bundle, &entries, facts);
+                self.load(claimed, &bundle, (&entries, &bodies), facts);
             }
             Begin::New { new, started, bundle, created } => {
                 let run = new.id;
@@ -186,7 +187,13 @@ impl Shard {
         }
     }
 
-    fn load(&mut self, claimed: Claimed, bundle: &Bundle, entries: &[Entry], facts: Vec<Fact>) {
+    fn load(
+        &mut self,
+        claimed: Claimed,
+        bundle: &Bundle,
+        (entries, bodies): (&[Entry], &Bodies),
+        facts: Vec<Fact>,
+    ) {
         let stuck = Stuck::of(&claimed);
         let digest = claimed.digest;
         let is_poison = claimed.recoveries > limits::RECOVERIES;
@@ -205,7 +212,9 @@ impl Shard {
                 (ParkReason::Poison, POISON.to_owned()),
             )
         } else {
-            self.watch.during(|| Live::load(&shared, program, who, entries, facts)).flatten()
+            self.watch
+                .during(|| Live::load(&shared, program, who, (entries, bodies), facts))
+                .flatten()
         };
         match loaded {
             Ok(live) => self.admit(live, None),

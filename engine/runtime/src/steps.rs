@@ -142,7 +142,7 @@ fn unknown(step: &OpenStep) -> StepError {
         || format!("the node stopped after `{what}` was sent and before its answer was recorded"),
         ToString::to_string,
     );
-    StepError { kind: ErrorKind::InDoubt, code: "unknown_outcome".to_owned(), message }
+    StepError::new(ErrorKind::InDoubt, "unknown_outcome", message)
 }
 
 fn doubt(live: &mut Live, shared: &Shared, key: StepKey, error: StepError) {
@@ -155,12 +155,12 @@ fn doubt(live: &mut Live, shared: &Shared, key: StepKey, error: StepError) {
 pub(crate) fn take_outcome(live: &mut Live, shared: &Shared, done: JobDone) {
     let JobDone { key, outcome } = done;
     match outcome {
-        JobOutcome::Done { result, call, projections } => {
-            if result.as_str().len() > limits::RESULT_BYTES {
+        JobOutcome::Done { result, body, call, projections } => {
+            if result.as_str().len() > limits::RESULT_JOURNAL_BYTES {
                 let message = format!(
-                    "the result is {} bytes, and may be {}: collect it as evidence",
+                    "the result is {} bytes, and may be {}",
                     result.as_str().len(),
-                    limits::RESULT_BYTES
+                    limits::RESULT_JOURNAL_BYTES
                 );
                 live.fail(key, StepError::permanent("result_too_large", message), call);
                 return;
@@ -168,7 +168,7 @@ pub(crate) fn take_outcome(live: &mut Live, shared: &Shared, done: JobDone) {
             projections.into_iter().for_each(|projection| live.project(projection));
             let how = call.as_ref().map(Json::value).unwrap_or_default();
             plan::note_change(live, shared, &key, CustodyAction::Changed, &how);
-            live.succeed(key, result, call);
+            live.succeed_with(key, result, body, call);
         }
         JobOutcome::Again { state, after } => {
             if let Some(head) = live.take_head(&key) {
@@ -222,7 +222,9 @@ fn retry(live: &mut Live, shared: &Shared, key: &StepKey, error: &StepError) -> 
     }
     let seed = format!("{}/{key}", live.who.id);
     let policy = policy_of(live, key, step.as_ref());
-    let Some(pause_ms) = policy.pause_ms(kind, attempt, seed.as_bytes()) else { return false };
+    let Some(pause_ms) = policy.pause_ms(kind, &error.code, attempt, seed.as_bytes()) else {
+        return false;
+    };
     let wake_at = live.now().plus_ms(pause_ms);
     let head = live.take_head(key);
     let (key, error) = (key.clone(), error.clone());
@@ -234,9 +236,10 @@ fn policy_of(live: &Live, key: &StepKey, step: Option<&OpenStep>) -> RetryPolicy
     let policy = RetryPolicy::default();
     let args = step.map(|step| step.head.args.clone()).or_else(|| live.asked(key));
     let options = args.and_then(|args| args.read::<action::OnlyOptions>().ok());
-    match options.and_then(|options| options.options.attempts) {
-        Some(attempts) => policy.with_attempts(attempts),
-        None => policy,
+    match options.map(|options| (options.options.retry, options.options.attempts)) {
+        Some((Some(retry), _)) => policy.told(&retry),
+        Some((None, Some(attempts))) => policy.with_attempts(attempts),
+        _ => policy,
     }
 }
 

@@ -34,16 +34,7 @@ impl Call {
 
     /// The members of an argument that is written as a map.
     pub(crate) fn members(&self, number: usize) -> Option<Vec<String>> {
-        match self.args.get(number)? {
-            Expr::Map(map, _) => {
-                Some(map.0.iter().map(|(name, _)| name.name.to_string()).collect())
-            }
-            Expr::DynamicConstant(value, _) => {
-                let map = value.as_map_ref().ok()?;
-                Some(map.keys().map(ToString::to_string).collect())
-            }
-            _ => None,
-        }
+        members_of(self.args.get(number)?)
     }
 
     /// The names of the anonymous functions among the arguments.
@@ -60,6 +51,30 @@ impl Call {
             });
         }
         names
+    }
+}
+
+/// The members of what is written as a map.
+pub(crate) fn members_of(expr: &Expr) -> Option<Vec<String>> {
+    match expr {
+        Expr::Map(map, _) => Some(map.0.iter().map(|(name, _)| name.name.to_string()).collect()),
+        Expr::DynamicConstant(value, _) => {
+            let map = value.as_map_ref().ok()?;
+            Some(map.keys().map(ToString::to_string).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The name and the arguments of a call of a verb.
+pub(crate) fn arguments(expr: &Expr) -> Option<(&str, &[Expr])> {
+    match expr {
+        Expr::FnCall(call, _) if call.namespace.is_empty() => Some((&call.name, &call.args)),
+        Expr::Stmt(block) => match block.statements() {
+            [Stmt::FnCall(call, _)] if call.namespace.is_empty() => Some((&call.name, &call.args)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -1,5 +1,8 @@
 //! What is wrong with a playbook, found by reading it.
 
+mod answers;
+mod options;
+mod params;
 mod reach;
 mod spelling;
 
@@ -16,7 +19,7 @@ use crate::calls::{Call, calls};
 use crate::error::{Diagnostic, DiagnosticSeverity, position};
 use crate::interrupt::Interrupt;
 use crate::program::{Program, compile, header};
-use crate::{codec, host, sandbox};
+use crate::{host, sandbox};
 
 /// Verbs that name an operation as their argument of this number.
 const NAMES_OPERATION: [(&str, usize); 4] =
@@ -136,10 +139,11 @@ impl Reader<'_> {
             found.extend(self.check_waiter(call));
             found.extend(self.check_hiding(call));
             found.extend(check_comparer(call, &stepping));
-            found.extend(spelling::check_options(call));
+            found.extend(options::check(call));
             found.extend(check_probe(call));
         }
         found.extend(spelling::check_scope(self.ast));
+        found.extend(answers::check(self.ast, self.operations));
         found
     }
 
@@ -209,20 +213,8 @@ impl Reader<'_> {
         found.extend(unfit(call, operation, effect).map(|message| Diagnostic::error(at, message)));
         let lacking = incomplete(call, operation, effect, self.operations);
         found.extend(lacking.map(|message| Diagnostic::warning(at, message)));
-        found.extend(self.check_params(call, *number + 1, operation));
+        found.extend(params::check(call, *number + 1, operation, self.operations));
         found
-    }
-
-    /// That parameters which are written out fit their operation.
-    fn check_params(&self, call: &Call, number: usize, operation: &str) -> Vec<Diagnostic> {
-        let at = position(call.at);
-        let params = call.args.get(number).and_then(|params| params.get_literal_value(None));
-        let Some(json) = params.and_then(|params| codec::to_json(&params).ok()) else {
-            return Vec::new();
-        };
-        let mistakes = self.operations.check(operation, &json.value()).err().unwrap_or_default();
-        let told = mistakes.into_iter().map(|m| Diagnostic::error(at, format!("{operation}: {m}")));
-        told.collect()
     }
 
     /// That the waiter exists, and that its parameters fit the operation that it asks.
@@ -232,7 +224,7 @@ impl Reader<'_> {
         }
         let Some(waiter) = call.literal(0) else { return Vec::new() };
         match self.operations.waiter(waiter) {
-            Ok(operation) => self.check_params(call, 1, &operation),
+            Ok(operation) => params::check(call, 1, &operation, self.operations),
             Err(why) => vec![Diagnostic::error(position(call.at), why)],
         }
     }

@@ -76,7 +76,8 @@ pub(crate) fn position(at: At) -> Position {
     Position { line: bounded(at.line()), column: bounded(at.position()) }
 }
 
-/// Throws a step's error into the playbook, as a map with `kind`, `code`, `message` and `step`.
+/// Throws a step's error into the playbook, as a map with `kind`, `code`, `message`,
+/// `request_id` and `step`.
 pub(crate) fn thrown(error: &StepError, key: &StepKey, at: At) -> Box<EvalAltResult> {
     EvalAltResult::ErrorRuntime(error_map(error, key).into(), at).into()
 }
@@ -89,6 +90,7 @@ pub(crate) fn error_map(error: &StepError, key: &StepKey) -> Map {
         ("kind".into(), kind.into()),
         ("code".into(), error.code.clone().into()),
         ("message".into(), error.message.clone().into()),
+        ("request_id".into(), error.request_id.clone().map_or(Dynamic::UNIT, Dynamic::from)),
         ("step".into(), key.to_string().into()),
     ])
 }

@@ -20,7 +20,7 @@ use stanch_plugins_aws::{Aws, AwsSettings, StaticCredentials};
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::span::Span;
 use stanch_plugins_sdk::core::time::Timestamp;
-use stanch_plugins_sdk::{Action, ActionContext, Catalogue, Outcome, Urgency};
+use stanch_plugins_sdk::{Action, ActionContext, Catalogue, Outcome, Patience, Urgency};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
@@ -212,6 +212,7 @@ fn context() -> ActionContext {
         region: Some("us-east-1".to_owned()),
         role: None,
         urgency: Urgency::Response,
+        patience: Patience::default(),
         granted: Effect::Read,
         plan: Vec::new(),
         timeout: Span::from_secs(30),

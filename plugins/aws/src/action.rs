@@ -11,6 +11,7 @@
 
 mod automation;
 mod call;
+mod command;
 mod document;
 mod input;
 mod lookup;

@@ -27,7 +27,7 @@ pub(crate) mod value;
 mod write;
 mod xml;
 
-pub(crate) use call::{Client, Wanted};
+pub(crate) use call::{Answer, Client, Wanted};
 pub(crate) use ec2::wire as ec2_name;
 pub use endpoint::{Endpoint, Variant};
 pub(crate) use endpoint::{by_rules as endpoint_by_rules, of_service as endpoint_of_service};

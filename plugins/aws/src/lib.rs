@@ -4,7 +4,8 @@
 //! and sources that the engine has through it; what each operation does and whether it may be
 //! repeated; and a sandbox that stands in for AWS in the demo and in tests.
 //!
-//! Must never: retry, wait or decide. The engine does.
+//! Must never: retry or decide, nor wait for anything but its turn under AWS's quotas. The engine
+//! does.
 //!
 //! Start reading at [`Aws`].
 
@@ -17,6 +18,7 @@ mod lookups;
 pub mod model;
 mod operations;
 mod params;
+mod quota;
 mod redact;
 mod reviewed;
 mod rules;
@@ -37,6 +39,7 @@ use stanch_plugins_sdk::core::operation::Operations;
 use client::Client;
 pub use client::{Endpoint, Variant};
 use model::{ModelError, ModelStore};
+pub use quota::Rate;
 pub use settings::{AccountRoles, AwsSettings, Roles, StaticCredentials};
 
 /// The plugin: what a binary wires.

@@ -6,9 +6,11 @@ use serde_json::Value;
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::guard::target::Targets;
 use stanch_plugins_sdk::core::operation::{Completion, IamActions, Operations};
+use stanch_plugins_sdk::core::suggest;
 
 use crate::action::blank_automation;
 use crate::client::{Client, blank};
+use crate::model::Kind;
 use crate::{effect, iam, lookups, params, target, undo};
 
 /// The operations of every service that there is a model of.
@@ -60,11 +62,71 @@ impl Operations for AwsOperations {
         })
     }
 
+    fn answers(&self, operation: &str, path: &[&str]) -> Result<(), String> {
+        let Ok(named) = self.0.models.operation(operation) else { return Ok(()) };
+        if let Some(blank) = blank_automation(named) {
+            let Some((first, known)) = path.first().zip(blank.as_object()) else { return Ok(()) };
+            let known: Vec<&str> = known.keys().map(String::as_str).collect();
+            return if known.contains(first) {
+                Ok(())
+            } else {
+                Err(lacks(operation, first, &known))
+            };
+        }
+        let Some(mut shape) = named.model.output(named.operation) else { return Ok(()) };
+        for (at, step) in path.iter().enumerate() {
+            let whole = || match path.get(..at).unwrap_or_default() {
+                [] => operation.to_owned(),
+                path => path.join(".").replace(".[]", "[0]"),
+            };
+            let next = match (shape.kind, *step) {
+                _ if shape.document => return Ok(()),
+                (Kind::List, "[]") => shape.member.as_deref(),
+                (Kind::List, "len" | "is_empty") => return Ok(()),
+                (Kind::List, name) => {
+                    return Err(format!(
+                        "`{}` is a list, which has no `{name}`: take an item of it, as `{}[0].{name}`",
+                        whole(),
+                        whole()
+                    ));
+                }
+                (Kind::Map, _) => shape.value.as_deref(),
+                // What is followed gives more than its operation answers.
+                (Kind::Structure, "Invocations") if at == 0 && operation == "ssm:SendCommand" => {
+                    return Ok(());
+                }
+                (Kind::Structure, name) => match shape.members.get(name) {
+                    Some(member) => Some(member),
+                    None => {
+                        let known: Vec<&str> = shape.members.keys().map(|name| &**name).collect();
+                        return Err(lacks(&whole(), name, &known));
+                    }
+                },
+                _ => return Ok(()),
+            };
+            match next.and_then(|member| named.model.shape(&member.shape)) {
+                Some(next) => shape = next,
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     fn blank_answer(&self, operation: &str) -> Value {
         let Ok(named) = self.0.models.operation(operation) else { return Value::Null };
         let output = named.operation.output.as_ref().map(|output| &*output.shape);
         blank_automation(named).unwrap_or_else(|| blank(named.model, output))
     }
+}
+
+fn lacks(whole: &str, name: &str, known: &[&str]) -> String {
+    let hint = suggest::hint(name, known.iter().copied());
+    let all = match known.len() {
+        0 => " and nothing else either".to_owned(),
+        1..=12 => format!(": it has {}", known.join(", ")),
+        _ => String::new(),
+    };
+    format!("the answer `{whole}` has no `{name}`{hint}{all}")
 }
 
 #[cfg(test)]
@@ -103,5 +165,30 @@ mod tests {
         assert!(operations().effect("iam:UpdateAccesKey").unwrap_err().contains("did you mean"));
         let mistakes = operations().check("iam:GetUser", &json!({"User": "u"})).unwrap_err();
         assert_eq!(mistakes, ["`User` is no parameter (did you mean `UserName`?)"]);
+    }
+
+    #[test]
+    fn a_member_that_an_answer_can_not_have_is_told() {
+        let says = |operation: &str, path: &[&str]| operations().answers(operation, path);
+        assert_eq!(says("iam:GetUser", &["User", "Arn"]), Ok(()));
+        assert_eq!(says("iam:ListUsers", &["Users", "[]", "UserName", "len"]), Ok(()));
+        assert_eq!(says("iam:ListUsers", &["Users", "len"]), Ok(()));
+        assert_eq!(says("ssm:StartAutomationExecution", &["Outputs", "x"]), Ok(()));
+        assert_eq!(says("ssm:SendCommand", &["Invocations", "[]", "Status"]), Ok(()));
+        assert_eq!(says("lambda:GetFunction", &["Tags", "owner"]), Ok(()));
+        for (operation, path, said) in [
+            ("iam:GetUser", &["User", "Arnn"][..], "`User` has no `Arnn` (did you mean `Arn`?)"),
+            (
+                "iam:GetUser",
+                &["Usr"],
+                "`iam:GetUser` has no `Usr` (did you mean `User`?): it has User",
+            ),
+            ("iam:ListUsers", &["Users", "UserName"], "`Users[0].UserName`"),
+            ("iam:ListUsers", &["Users", "[]", "Name"], "`Users[0]` has no `Name`"),
+            ("ssm:StartAutomationExecution", &["Output"], "did you mean `Outputs`"),
+        ] {
+            let told = says(operation, path).unwrap_err();
+            assert!(told.contains(said), "{told}");
+        }
     }
 }

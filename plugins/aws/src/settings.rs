@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::quota::Rate;
+
 /// Settings of the plugin. Each one that is not given comes from where AWS's own tools take it.
 #[derive(Clone, Debug, Default)]
 pub struct AwsSettings {
@@ -20,6 +22,9 @@ pub struct AwsSettings {
     pub roles: Roles,
     /// The account that the organization is asked in; the base credentials' unless it is said.
     pub organization_account: Option<String>,
+    /// How often operations may be called, by `service:Operation` or a beginning of it and `*`;
+    /// for the others holds what AWS documents.
+    pub quotas: BTreeMap<String, Rate>,
 }
 
 /// The roles that calls are made with: those of an account by name, and a pattern for the rest.

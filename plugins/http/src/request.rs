@@ -191,9 +191,9 @@ impl Action for Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stanch_plugins_sdk::Urgency;
     use stanch_plugins_sdk::core::span::Span;
     use stanch_plugins_sdk::core::time::Timestamp;
+    use stanch_plugins_sdk::{Patience, Urgency};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -208,6 +208,7 @@ mod tests {
             region: None,
             role: None,
             urgency: Urgency::Response,
+            patience: Patience::default(),
             granted: Effect::Notify,
             plan: Vec::new(),
             timeout: Span::from_secs(5),

@@ -12,6 +12,8 @@ use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_engine_core::time::Timestamp;
 use uuid::Uuid;
 
+use crate::Patience;
+
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -88,6 +90,8 @@ pub struct ActionContext {
     pub role: Option<String>,
     /// How soon it is wanted, where calls have to wait for each other.
     pub urgency: Urgency,
+    /// The time that it spends waiting for its turn.
+    pub patience: Patience,
     /// The farthest effect that the guard has allowed. An action that would reach farther
     /// refuses itself.
     pub granted: Effect,
@@ -162,6 +166,13 @@ pub struct CallRecord {
 pub enum LookUp {
     /// It did, with this result.
     Happened(Value),
+    /// It did, and is to be followed to its end: as [`Outcome::Again`].
+    UnderWay {
+        /// What the action wants to be told then.
+        state: Value,
+        /// The pause until then.
+        after: Span,
+    },
     /// It did not.
     DidNotHappen,
     /// It can't be told.
@@ -201,6 +212,7 @@ impl ActionError {
 
 impl From<ActionError> for StepError {
     fn from(error: ActionError) -> Self {
-        Self { kind: error.kind, code: error.code, message: error.message }
+        let request_id = error.call.request_id;
+        Self { kind: error.kind, code: error.code, message: error.message, request_id }
     }
 }

@@ -13,6 +13,7 @@ mod action;
 mod catalogue;
 mod draft;
 mod envelope;
+mod patience;
 pub mod payload;
 mod reading;
 mod source;
@@ -24,6 +25,7 @@ pub use action::{
 pub use catalogue::{Catalogue, Family};
 pub use draft::{Draft, id_of_content};
 pub use envelope::{Around, Envelope, Part};
+pub use patience::{Patience, Waiting};
 pub use reading::{Reading, Refusal};
 pub use source::{Source, SourceError};
 pub use stanch_engine_core as core;

@@ -10,7 +10,7 @@ use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
 use stanch_engine_runtime::system;
 use stanch_plugins_aws::{Aws, AwsSettings, Variant};
-use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome, Urgency};
+use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome, Patience, Urgency};
 
 use crate::args::{self, Common};
 use crate::output;
@@ -134,6 +134,7 @@ async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Resul
         region,
         role: None,
         urgency: Urgency::Response,
+        patience: Patience::default(),
         granted: Effect::Destroy,
         plan: Vec::new(),
         timeout: Span::from_secs(120),

@@ -16,6 +16,7 @@ mod demo;
 mod faults;
 mod others;
 mod payloads;
+mod playbook_docs;
 mod readme;
 mod sandbox;
 mod serve;

@@ -76,6 +76,7 @@ pub(super) async fn capture(shared: &Arc<Shared>, job: &Job, capture: Capture<'_
     };
     JobOutcome::Done {
         result: Json::of(&json!({"id": id, "sha256": sha256, "bytes": bytes})),
+        body: None,
         call: None,
         projections: vec![Projection::Keep(Box::new(item)), Projection::Record(Box::new(record))],
     }
@@ -89,11 +90,7 @@ pub(super) fn failed(
     label: &str,
     why: &str,
 ) -> JobOutcome {
-    let error = StepError {
-        kind: ErrorKind::Transient,
-        code: "evidence".to_owned(),
-        message: why.to_owned(),
-    };
+    let error = StepError::new(ErrorKind::Transient, "evidence", why);
     JobOutcome::Failed {
         projections: vec![not_captured(shared, job, incident, label, &error)],
         error,

@@ -121,6 +121,9 @@ pub(super) async fn look_up(
         }
         match found {
             LookUp::Happened(value) => return JobOutcome::done(Json::canonical(&kept(value))),
+            LookUp::UnderWay { state, after } => {
+                return JobOutcome::Again { state: Json::canonical(&state), after };
+            }
             LookUp::DidNotHappen => return JobOutcome::HadNotHappened,
             LookUp::Unknown => {}
         }
@@ -131,9 +134,6 @@ pub(super) async fn look_up(
     {
         return JobOutcome::done(Json::of(&json!({"looked_up": true})));
     }
-    JobOutcome::CanNotTell(StepError {
-        kind: ErrorKind::InDoubt,
-        code: "unknown_outcome".to_owned(),
-        message: "it was sent, no answer came, and nothing shows whether it took place".to_owned(),
-    })
+    let message = "it was sent, no answer came, and nothing shows whether it took place";
+    JobOutcome::CanNotTell(StepError::new(ErrorKind::InDoubt, "unknown_outcome", message))
 }

@@ -43,8 +43,8 @@ pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutc
     let deeds = match all_deeds(shared, run).await {
         Ok(deeds) => deeds,
         Err(error) => {
-            let (kind, code) = (ErrorKind::Transient, "store".to_owned());
-            return JobOutcome::failed(StepError { kind, code, message: error.to_string() });
+            let error = StepError::new(ErrorKind::Transient, "store", error.to_string());
+            return JobOutcome::failed(error);
         }
     };
     let (mut items, mut last, mut drifted) = (Vec::new(), Vec::new(), Vec::new());

@@ -6,6 +6,7 @@ use stanch_engine_core::error_code;
 use stanch_engine_core::id::{InboxId, RunId};
 use stanch_engine_core::journal::{ByPerson, Ended, Event, Parked, RunError};
 use stanch_engine_core::json::Json;
+use stanch_engine_core::limits;
 use stanch_engine_core::run::{ParkReason, RunStatus};
 use stanch_engine_core::run_state::OpenStep;
 use stanch_engine_core::step::{StepKey, StepStatus};
@@ -85,6 +86,7 @@ impl Live {
     fn settle_ended(&mut self, shared: &Shared, ended: ScriptStanding) {
         match ended {
             ScriptStanding::Finished(result) if !self.has_sides() => {
+                let result = bounded(result);
                 self.end(shared, RunStatus::Succeeded, Some(result), None);
             }
             ScriptStanding::Continued(inputs) if !self.has_sides() && !self.state.is_paused => {
@@ -260,4 +262,14 @@ fn outcome_of(ended: &Ended) -> Json {
         (_, Some(error)) => json!({"error": error}),
         (result, None) => json!({"result": result.as_ref().map(Json::value)}),
     })
+}
+
+/// What a run keeps of what its playbook returned.
+fn bounded(result: Json) -> Json {
+    let (bytes, most) = (result.as_str().len(), limits::RESULT_JOURNAL_BYTES);
+    if bytes <= most {
+        return result;
+    }
+    let why = format!("the playbook returned {bytes} bytes, and a run keeps {most}");
+    Json::of(&json!({ "omitted": why }))
 }

@@ -7,7 +7,7 @@ use stanch_engine_core::command::Verb;
 use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::{ApprovalId, RunId};
 use stanch_engine_core::journal::{ByPerson, Event, RunError, Signalled};
-use stanch_engine_core::json::Json;
+use stanch_engine_core::json::{Json, kept};
 use stanch_engine_core::run::{ParkReason, RunStatus};
 use stanch_engine_core::step::{StepError, StepKey, StepStatus};
 use stanch_engine_script::{Delivery, Stop};
@@ -201,7 +201,7 @@ impl Live {
             }
             DoubtOutcome::Succeeded => {
                 steps::note_change(self, shared, &key, CustodyAction::Changed, &said.value());
-                self.succeed(key, Json::canonical(&retry.result), Some(said));
+                self.succeed(key, Json::canonical(&kept(retry.result.clone())), Some(said));
             }
             DoubtOutcome::Failed => {
                 let message =

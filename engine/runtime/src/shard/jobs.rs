@@ -46,6 +46,5 @@ fn changes(job: &Job) -> bool {
 /// The error of a job that panics: a fault in an action, which must not bring the node down.
 fn crashed(changes: bool) -> StepError {
     let kind = if changes { ErrorKind::InDoubt } else { ErrorKind::Permanent };
-    let message = "the action crashed: this is a fault in Stanch or in a plugin".to_owned();
-    StepError { kind, code: "crashed".to_owned(), message }
+    StepError::new(kind, "crashed", "the action crashed: this is a fault in Stanch or in a plugin")
 }

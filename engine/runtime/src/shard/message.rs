@@ -12,6 +12,7 @@ use stanch_engine_store::runs::{Claimed, NewRun};
 use stanch_engine_store::writer::{CommitSink, Committed};
 use tokio::sync::oneshot;
 
+use crate::executor::large::Bodies;
 use crate::job::JobDone;
 
 /// What a shard is told.
@@ -37,7 +38,13 @@ pub(crate) enum Message {
 /// A run that is to be worked on.
 pub(crate) enum Begin {
     /// One that was claimed.
-    Claimed { claimed: Claimed, bundle: Arc<Bundle>, entries: Vec<Entry>, facts: Vec<Fact> },
+    Claimed {
+        claimed: Claimed,
+        bundle: Arc<Bundle>,
+        entries: Vec<Entry>,
+        bodies: Bodies,
+        facts: Vec<Fact>,
+    },
     /// One that does not exist yet.
     New {
         new: NewRun,

@@ -59,10 +59,15 @@ fn operations_of(call: &Call, known: &dyn Operations) -> Vec<String> {
     let name = call.name.as_str();
     let named = NAMES_OPERATION.iter().find(|(verb, _)| *verb == name);
     let named = named.and_then(|(_, number)| call.literal(*number)).map(str::to_owned);
-    let asks_for_regions = name == "collect"
-        && call.members(3).is_some_and(|names| names.iter().any(|name| name == "regions"));
+    let options = match name {
+        "aws" => call.members(2),
+        "collect" => call.members(3),
+        _ => None,
+    };
+    let asks_for_regions = options.is_some_and(|names| names.iter().any(|name| name == "regions"));
     let more = match name {
         "ssm_automation" => Some("ssm:StartAutomationExecution".to_owned()),
+        "ssm_command" => Some("ssm:SendCommand".to_owned()),
         "wait_for" => call.literal(0).and_then(|waiter| known.waiter(waiter).ok()),
         _ => asks_for_regions.then(|| "ec2:DescribeRegions".to_owned()),
     };
@@ -73,5 +78,26 @@ fn operations_of(call: &Call, known: &dyn Operations) -> Vec<String> {
     };
     let added = named.as_deref().filter(|_| name == "change" && !call.is_inverse && left_out());
     let added = added.map(|operation| known.completion(operation).operations);
-    named.into_iter().chain(more).chain(added.into_iter().flatten()).collect()
+    let added = added.into_iter().flatten();
+    let mut all: Vec<String> = named.clone().into_iter().chain(more).chain(added).collect();
+    for (followed, by) in FOLLOWED {
+        if all.iter().any(|operation| operation == followed) && name != "probe" {
+            all.extend(by.iter().map(|operation| (*operation).to_owned()));
+        }
+    }
+    all
 }
+
+/// Operations that are followed to their end, and by which others.
+const FOLLOWED: [(&str, &[&str]); 2] = [
+    ("ssm:StartAutomationExecution", &["ssm:DescribeDocument", "ssm:GetAutomationExecution"]),
+    (
+        "ssm:SendCommand",
+        &[
+            "ssm:DescribeDocument",
+            "ssm:GetCommandInvocation",
+            "ssm:ListCommandInvocations",
+            "ssm:ListCommands",
+        ],
+    ),
+];

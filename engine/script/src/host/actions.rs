@@ -1,13 +1,12 @@
-//! Verbs that act: `aws`, `action`, `http`, `notify`, `page`, `collect`, `evidence`,
-//! `ssm_automation`, `wait_for`, `run_playbook`.
+//! Verbs that act: `action`, `http`, `notify`, `page`, `collect`, `evidence`, `run_playbook`.
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, NativeCallContext as Cx, Position as At};
+use rhai::{Dynamic, Engine, EvalAltResult, Map, NativeCallContext as Cx, Position as At};
 use serde::Deserialize;
 use stanch_engine_core::command::{CollectOptions, OnError, StepOptions, Verb};
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::span::Span;
+use stanch_engine_core::step::StepKey;
 
-use super::documents::{pin, runs_one};
 use super::step::{decode, perform, step};
 use super::{Fallible, encode, object, quoted, read, take};
 use crate::error::{error_map, mistake, thrown};
@@ -47,15 +46,6 @@ pub(super) fn register(engine: &mut Engine) {
 }
 
 fn register_calls(engine: &mut Engine) {
-    engine.register_fn("aws", |cx: Cx, operation: &str| {
-        aws(operation, Map::new(), Map::new(), cx.call_position())
-    });
-    engine.register_fn("aws", |cx: Cx, operation: &str, params: Map| {
-        aws(operation, params, Map::new(), cx.call_position())
-    });
-    engine.register_fn("aws", |cx: Cx, operation: &str, params: Map, options: Map| {
-        aws(operation, params, options, cx.call_position())
-    });
     engine.register_fn("action", |cx: Cx, name: &str, input: Map| {
         action(name, &input.into(), Map::new(), cx.call_position())
     });
@@ -68,92 +58,56 @@ fn register_calls(engine: &mut Engine) {
     engine.register_fn("http", |cx: Cx, method: &str, url: &str, options: Map| {
         http(method, url, options, cx.call_position())
     });
-    engine.register_fn("ssm_automation", |cx: Cx, document: &str, parameters: Map| {
-        automation(document, parameters, Map::new(), cx.call_position())
-    });
-    engine.register_fn(
-        "ssm_automation",
-        |cx: Cx, document: &str, parameters: Map, options: Map| {
-            automation(document, parameters, options, cx.call_position())
-        },
-    );
-    engine.register_fn("wait_for", |cx: Cx, waiter: &str, params: Map| {
-        wait_for(waiter, params, Map::new(), cx.call_position())
-    });
-    engine.register_fn("wait_for", |cx: Cx, waiter: &str, params: Map, options: Map| {
-        wait_for(waiter, params, options, cx.call_position())
-    });
 }
 
 /// Runs an action of the catalogue.
-fn action(name: &str, input: &Dynamic, options: Map, at: At) -> Fallible<Dynamic> {
-    let input = encode(name, input, at)?;
-    let (options, parsed) = if options.is_empty() {
-        ("{}".to_owned(), StepOptions::default())
-    } else {
-        let options = Dynamic::from_map(options);
-        (encode("options", &options, at)?, read("options", &options, at)?)
-    };
-    let args = object(&[("action", &quoted(name)), ("input", &input), ("options", &options)]);
-    let (key, answer) = perform(Verb::Action, args, at)?;
+pub(super) fn action(name: &str, input: &Dynamic, options: Map, at: At) -> Fallible<Dynamic> {
+    let returns = returns_errors(&options, at)?;
+    let (key, answer) = attempt(name, input, options, at)?;
     match answer {
         Answer::Result(result) => decode(&result, at),
-        Answer::Error(error) if parsed.on_error == Some(OnError::Return) => {
+        Answer::Error(error) if returns => {
             Ok(Map::from([("error".into(), error_map(&error, &key).into())]).into())
         }
         Answer::Error(error) => Err(thrown(&error, &key, at)),
     }
 }
 
-fn aws(operation: &str, mut params: Map, mut options: Map, at: At) -> Fallible<Dynamic> {
-    let paginate = take(&mut options, "paginate");
-    let mut input = Map::from([("operation".into(), operation.into())]);
-    if runs_one(operation) {
-        let (pinned, document) = pin(operation, params, place_of(&options), at)?;
-        params = pinned;
-        input.insert("document".into(), document);
+/// Whether an error is to be a value.
+pub(super) fn returns_errors(options: &Map, at: At) -> Fallible<bool> {
+    if options.is_empty() {
+        return Ok(false);
     }
-    input.insert("params".into(), params.into());
-    if !paginate.is_unit() {
-        input.insert("paginate".into(), paginate);
-    }
-    action("aws.call", &input.into(), options, at)
+    let options: StepOptions = read("options", &Dynamic::from_map(options.clone()), at)?;
+    Ok(options.on_error == Some(OnError::Return))
 }
 
-/// Where a call goes, of its options.
-fn place_of(options: &Map) -> Map {
-    let is_place = |name: &str| matches!(name, "account" | "region");
-    options.iter().filter(|(name, _)| is_place(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
-}
-
-/// SSM's parameters are lists of strings; a playbook may write one value as itself.
-fn automation(document: &str, parameters: Map, mut options: Map, at: At) -> Fallible<Dynamic> {
-    let listed = parameters.into_iter().map(|(name, value)| {
-        let list =
-            if value.is_array() { value } else { Array::from([value.to_string().into()]).into() };
-        (name, list)
-    });
-    let mut params = Map::from([
-        ("DocumentName".into(), document.into()),
-        ("Parameters".into(), Dynamic::from_map(listed.collect())),
-    ]);
-    let version = take(&mut options, "version");
-    if !version.is_unit() {
-        params.insert("DocumentVersion".into(), version);
-    }
-    aws("ssm:StartAutomationExecution", params, options, at)
-}
-
-/// Waits until something has come to be, as AWS's models say how that is seen.
-fn wait_for(waiter: &str, params: Map, options: Map, at: At) -> Fallible<Dynamic> {
-    let input =
-        Map::from([("waiter".into(), waiter.into()), ("params".into(), Dynamic::from_map(params))]);
-    action("aws.wait", &input.into(), options, at)
+/// Runs an action of the catalogue, and gives its step's key and what came of it.
+pub(super) fn attempt(
+    name: &str,
+    input: &Dynamic,
+    options: Map,
+    at: At,
+) -> Fallible<(StepKey, Answer)> {
+    let input = encode(name, input, at)?;
+    let options = if options.is_empty() {
+        "{}".to_owned()
+    } else {
+        let options = Dynamic::from_map(options);
+        let _: StepOptions = read("options", &options, at)?;
+        encode("options", &options, at)?
+    };
+    let args = object(&[("action", &quoted(name)), ("input", &input), ("options", &options)]);
+    perform(Verb::Action, args, at)
 }
 
 fn http(method: &str, url: &str, mut options: Map, at: At) -> Fallible<Dynamic> {
     let mut input = Map::from([("method".into(), method.into()), ("url".into(), url.into())]);
     for name in ["body", "headers", "retry", "effect"] {
+        // A map says how it is tried again, and a word whether it may be.
+        if name == "retry" && options.get(name).is_some_and(Dynamic::is_map) {
+            continue;
+        }
         let value = take(&mut options, name);
         if !value.is_unit() {
             input.insert(name.into(), value);

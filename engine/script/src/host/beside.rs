@@ -37,7 +37,7 @@ fn own(closure: &FnPtr) -> FnPtr {
     own
 }
 
-fn fork<'a>(key: &StepKey, at: At) -> Fallible<Fork<'a, Ended>> {
+fn fork<'a, T: 'a>(key: &StepKey, at: At) -> Fallible<Fork<'a, T>> {
     Fork::at(key).ok_or_else(|| mistake("no playbook is running", at))
 }
 
@@ -59,18 +59,23 @@ fn parallel(cx: &Cx, closures: Array) -> Fallible<Array> {
         bodies.push(Box::new(move || closure.call_within_context::<Dynamic>(cx, ())));
     }
     let key = place("parallel", at)?;
-    let mut fork = fork(&key, at)?;
-    let mut results: Vec<Option<Ended>> = bodies.iter().map(|_| None).collect();
-    let begun = bodies.into_iter().enumerate().zip(&mut results);
-    for ((number, body), result) in begun {
-        *result = fork.begin(number, body).map_err(|error| mistake(error.to_string(), at))?;
+    all(&key, bodies, at)?.into_iter().collect()
+}
+
+/// Runs every body as a branch below `key` until all have ended, and gives how, in order.
+pub(super) fn all<'a, T: 'a>(key: &StepKey, bodies: Vec<Body<'a, T>>, at: At) -> Fallible<Vec<T>> {
+    let mut fork = fork(key, at)?;
+    let mut ends: Vec<Option<T>> = bodies.iter().map(|_| None).collect();
+    let begun = bodies.into_iter().enumerate().zip(&mut ends);
+    for ((number, body), end) in begun {
+        *end = fork.begin(number, body).map_err(|error| mistake(error.to_string(), at))?;
     }
     while let Some((number, ended)) = fork.next() {
-        if let Some(result) = results.get_mut(number) {
-            *result = Some(ended);
+        if let Some(end) = ends.get_mut(number) {
+            *end = Some(ended);
         }
     }
-    results.into_iter().flatten().collect()
+    Ok(ends.into_iter().flatten().collect())
 }
 
 /// Does the same to every item and gives what came of each, in order. No further item begins once

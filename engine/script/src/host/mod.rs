@@ -4,6 +4,7 @@
 
 mod actions;
 mod approvals;
+mod aws;
 mod beside;
 mod documents;
 mod ending;
@@ -15,6 +16,7 @@ mod step;
 
 use rhai::{Dynamic, Engine, EvalAltResult, Map, Position as At};
 use serde::de::DeserializeOwned;
+use stanch_engine_core::suggest;
 
 pub(crate) use step::note;
 
@@ -46,6 +48,7 @@ pub(crate) const STEPPING: &[&str] = &[
     "severity",
     "sleep",
     "ssm_automation",
+    "ssm_command",
     "undo_plan",
     "uuid",
     "verdict",
@@ -59,6 +62,7 @@ pub(crate) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 pub(crate) fn register(engine: &mut Engine) {
     facts::register(engine);
     actions::register(engine);
+    aws::register(engine);
     plans::register(engine);
     approvals::register(engine);
     flow::register(engine);
@@ -80,8 +84,18 @@ fn read<T: DeserializeOwned>(what: &str, value: &Dynamic, at: At) -> Fallible<T>
     serde_json::from_str(&text).map_err(|error| {
         let message = error.to_string();
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(m, _)| m);
-        mistake(format!("{what}: {message}"), at)
+        mistake(format!("{what}: {message}{}", meant(message)), at)
     })
+}
+
+/// What was meant by a member that there is none of, as far as the message tells.
+fn meant(message: &str) -> String {
+    let Some((unknown, known)) = message.split_once(", expected ") else { return String::new() };
+    let Some((before, unknown)) = unknown.split_once('`') else { return String::new() };
+    if !before.ends_with("unknown field ") && !before.ends_with("unknown variant ") {
+        return String::new();
+    }
+    suggest::hint(unknown.trim_end_matches('`'), known.split('`').skip(1).step_by(2))
 }
 
 /// A JSON object of parts that are JSON already; their names come in canonical order.

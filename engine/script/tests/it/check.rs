@@ -22,9 +22,25 @@ impl Operations for Api {
     }
 
     fn check(&self, _: &str, params: &Value) -> Result<(), Vec<String>> {
-        match params.get("Bad") {
-            Some(_) => Err(vec!["there is no parameter `Bad`".to_owned()]),
-            None => Ok(()),
+        let mut mistakes = Vec::new();
+        if params.get("Bad").is_some() {
+            mistakes.push("there is no parameter `Bad`".to_owned());
+        }
+        if params.get("Deep").is_some_and(|deep| deep[1]["X"].is_null()) {
+            mistakes.push("`Deep[1].X` is missing".to_owned());
+        }
+        if params.get("Union").is_some_and(|union| union["A"].is_null()) {
+            mistakes.push("`Union` takes exactly one of A, B".to_owned());
+        }
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    }
+
+    fn answers(&self, operation: &str, path: &[&str]) -> Result<(), String> {
+        match (operation, path) {
+            ("iam:GetUser", ["User"] | ["User", "Arn" | "Tags"] | ["User", "Tags", "[]"])
+            | ("iam:GetUser", ["User", "Tags", "[]", "Key"]) => Ok(()),
+            ("iam:GetUser", path) => Err(format!("no {}", path.join("."))),
+            _ => Ok(()),
         }
     }
 
@@ -153,4 +169,65 @@ fn a_missing_header_is_found() {
     let checked = check(&Bundle { main: "1".into(), imports: Default::default() }, &Api);
     assert!(!checked.is_fit());
     assert!(checked.diagnostics[0].message.contains("header"));
+}
+
+#[test]
+fn a_member_that_an_answer_can_not_have_is_found_where_it_is_read() {
+    for (text, place, word) in [
+        ("aws(\"iam:GetUser\").Usr.Arn", "2:20", "no Usr"),
+        ("let x = aws(\"iam:GetUser\");\nx.User.Arnn", "3:8", "no User.Arnn"),
+        (
+            "let x = aws(\"iam:GetUser\");\nlog(`${x.User.Tags[0].Kex}`)",
+            "3:23",
+            "no User.Tags.[].Kex",
+        ),
+        ("let x = aws(\"iam:GetUser\");\nfor i in 0..2 { x.User.Tags[i].Kex }", "3:", "[].Kex"),
+        ("let x = aws(\"iam:GetUser\", #{}, #{});\nif x[\"User\"].Arnn == 1 {}", "3:", "Arnn"),
+    ] {
+        finds(text, place, word);
+    }
+    for text in [
+        "let x = aws(\"iam:GetUser\"); x.User.Tags[0].Key + x.User.Arn",
+        "let x = aws(\"iam:GetUser\"); x.User.Tags.map(|t| t.Nothing)",
+        "let x = aws(\"iam:GetUser\"); x = #{}; x.Nothing",
+        "let x = aws(\"iam:GetUser\"); x.Nothing = 1; x.Nothing",
+        "fn f(x) { x.Nothing } let x = aws(\"iam:GetUser\"); f(x)",
+        "let x = aws(\"iam:GetUser\"); if true { let x = #{}; x.Nothing }",
+        "let x = aws(\"iam:GetUser\", #{}, #{ on_error: \"return\" }); x.error.code",
+        "let x = aws(\"iam:GetUser\", #{}, #{ paginate: 5 }); x.cut_off",
+        "let x = aws(\"iam:GetUser\", #{}, #{ regions: [\"a\"] }); x.regions.a",
+    ] {
+        assert_eq!(found(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn parameters_are_checked_as_far_as_they_are_written() {
+    finds("aws(\"iam:GetUser\", #{ UserName: subject().id,\n Bad: 1 })", "2:", "`Bad`");
+    finds("aws(\"iam:GetUser\", #{\n Deep: [#{},\n #{ Y: 1 }] })", "4:2", "`Deep[1].X` is missing");
+    for text in [
+        "let v = 1; aws(\"iam:GetUser\", #{ Deep: [#{}, #{ X: v }] })",
+        "let v = 1; aws(\"iam:GetUser\", #{ Union: #{ A: v } })",
+    ] {
+        assert_eq!(found(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn options_are_found_at_their_own_place() {
+    for (option, word) in [
+        ("regoin: \"x\"", "did you mean `region`"),
+        ("timeout: 5", "`timeout`"),
+        ("timeout: \"5 apples\"", "5 apples"),
+        ("paginate: 0", "a number of items"),
+        ("regions: 7", "a list of names"),
+        ("retry: \"always\"", "never"),
+        ("retry: #{ attempts: 1000 }", "from 1 to 100"),
+        ("on_error: \"ignore\"", "ignore"),
+    ] {
+        finds(&format!("aws(\"iam:GetUser\", #{{}}, #{{\n {option} }})"), "3:2", word);
+    }
+    finds("wait_for(\"iam:UserExists\", #{}, #{ evry: \"1s\" })", "2:", "did you mean `every`");
+    finds("ssm_command(\"D\", \"id\", #{ instance: \"i\" })", "2:", "did you mean `instances`");
+    finds("ssm_command(\"D\", \"id\", #{ require: \"most\" })", "2:", "\"any\"");
 }

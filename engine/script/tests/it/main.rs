@@ -8,6 +8,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod aws;
 mod check;
 mod divergence;
 mod each;

@@ -117,8 +117,7 @@ impl Play {
     }
 
     pub(crate) fn fail(&mut self, key: &str, code: &str) {
-        let error =
-            StepError { kind: ErrorKind::Permanent, code: code.into(), message: "m".into() };
+        let error = StepError::new(ErrorKind::Permanent, code, "m");
         self.answer_with(key, Answer::Error(error));
     }
 

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::span::Span;
+use stanch_plugins_sdk::core::time::Timestamp;
 use stanch_plugins_sdk::{ActionContext, ActionError, CallRecord, Done, Outcome};
 
+use super::input::Input;
 use super::standing::Standing;
 use crate::client::{Client, Failure};
 use crate::model::Named;
@@ -28,13 +30,16 @@ const PAUSE_MAX: Span = Span::from_secs(15);
 struct State {
     execution_id: String,
     looks: u32,
+    /// When it was started; absent in what was remembered before this was.
+    #[serde(default)]
+    since: Option<Timestamp>,
 }
 
 impl State {
     fn again(self) -> Outcome {
         let doubled = PAUSE.ms.saturating_mul(1_i64 << self.looks.min(10));
         let after = Span::from_ms(doubled.min(PAUSE_MAX.ms));
-        let state = json!({"execution_id": self.execution_id, "looks": self.looks + 1});
+        let state = json!(Self { looks: self.looks + 1, ..self });
         Outcome::Again { state, after }
     }
 }
@@ -52,21 +57,25 @@ pub(super) async fn step(
     client: &Client,
     context: &ActionContext,
     standing: &Standing,
-    params: &Value,
+    input: &Input,
 ) -> Result<Outcome, ActionError> {
     let timeout = context.timeout.duration();
     let config = client.sdk_config("SSM", &standing.region, timeout, &standing.credentials);
     let ssm = aws_sdk_ssm::Client::new(&Box::pin(config).await);
     let Some(state) = &context.state else {
-        return Box::pin(start(&ssm, params)).await.map(State::again);
+        let execution_id = Box::pin(start(&ssm, &input.params)).await?;
+        let since = Some(context.now);
+        return Ok(State { execution_id, looks: 0, since }.again());
     };
     let state = State::deserialize(state).map_err(|error| {
         ActionError::permanent("bad_state", format!("what was remembered can't be read: {error}"))
     })?;
-    Box::pin(look(&ssm, state, standing)).await
+    let waited = state.since.map_or(0, |since| context.now.ms_since(since));
+    let over = input.timeout.filter(|timeout| waited >= timeout.ms);
+    Box::pin(look(&ssm, state, standing, over)).await
 }
 
-async fn start(ssm: &aws_sdk_ssm::Client, params: &Value) -> Result<State, ActionError> {
+async fn start(ssm: &aws_sdk_ssm::Client, params: &Value) -> Result<String, ActionError> {
     let written = Written::deserialize(params).map_err(|error| {
         ActionError::permanent("not_supported", format!("an automation that is followed: {error}"))
     })?;
@@ -85,8 +94,7 @@ async fn start(ssm: &aws_sdk_ssm::Client, params: &Value) -> Result<State, Actio
     let started = Box::pin(call.send())
         .await
         .map_err(|error| Failure::of(error).into_error(Effect::Change))?;
-    let execution_id = started.automation_execution_id().unwrap_or_default().to_owned();
-    Ok(State { execution_id, looks: 0 })
+    Ok(started.automation_execution_id().unwrap_or_default().to_owned())
 }
 
 /// The parameters of an automation that is followed. Those that make one in other accounts or
@@ -136,6 +144,7 @@ async fn look(
     ssm: &aws_sdk_ssm::Client,
     state: State,
     standing: &Standing,
+    over: Option<Span>,
 ) -> Result<Outcome, ActionError> {
     let look = ssm.get_automation_execution().automation_execution_id(&state.execution_id);
     let seen =
@@ -153,7 +162,18 @@ async fn look(
             error.call.request_id = request_id;
             Err(error)
         }
-        _ => Ok(state.again()),
+        status => match over {
+            None => Ok(state.again()),
+            Some(timeout) => Err(ActionError::permanent(
+                "automation_timeout",
+                format!(
+                    "the automation {} is {} after {timeout}, and goes on: \
+                     ssm:StopAutomationExecution stops it",
+                    state.execution_id,
+                    status.map_or("unknown", Status::as_str)
+                ),
+            )),
+        },
     }
 }
 
@@ -173,7 +193,17 @@ fn is_failed(status: &Status) -> bool {
 fn why_failed(execution: &AutomationExecution, status: &Status) -> String {
     let id = execution.automation_execution_id().unwrap_or("?");
     let why = execution.failure_message().unwrap_or("it gives no reason");
-    format!("the automation {id} ended as {}: {why}", status.as_str())
+    let ill = |step: &&StepExecution| {
+        let status = step.step_status();
+        status.is_some_and(|status| matches!(status.as_str(), "Failed" | "TimedOut" | "Cancelled"))
+    };
+    let step = execution.step_executions().iter().find(ill);
+    let step = step.map_or_else(String::new, |step| {
+        let said = step.failure_message().filter(|said| !why.contains(said));
+        let said = said.map(|said| format!(": {said}")).unwrap_or_default();
+        format!(" (step {}{said})", step.step_name().unwrap_or("?"))
+    });
+    format!("the automation {id} ended as {}{step}: {why}", status.as_str())
 }
 
 fn told(execution: &AutomationExecution) -> Value {

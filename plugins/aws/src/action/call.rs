@@ -1,7 +1,8 @@
 //! `aws.call`: one call of any operation.
 //!
-//! Input: `{"operation": "iam:ListAccessKeys", "params": {…}, "paginate": false}`
-//! (`"auto"`: every page, if there are pages). The account and the region come from the context. The
+//! Input: `{"operation": "iam:ListAccessKeys", "params": {…}, "paginate": false}` (a number: so
+//! many items; `"auto"`: every page, if there are pages). Where pages are asked for, the answer to
+//! a run has a member `cut_off`: whether there is more. The account and the region come from the context. The
 //! result is AWS's answer, every modelled member of it, null where AWS gave none.
 
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use stanch_plugins_sdk::{
 };
 
 use super::automation;
+use super::command;
 use super::document;
-use super::input::Input;
+use super::input::{Input, Paginate};
 use super::lookup;
 use super::standing::Standing;
 use super::survey;
@@ -79,7 +81,12 @@ impl Call {
         let standing = Box::pin(Standing::find(&self.0, context, input.named, reach)).await?;
         fill_token(&mut input, context);
         if automation::is_one(input.named) {
-            let step = automation::step(&self.0, context, &standing, &input.params);
+            let step = automation::step(&self.0, context, &standing, &input);
+            return Box::pin(step).await.map_err(|error| standing.told(error));
+        }
+        // By hand a command is one request, as every call is.
+        if command::is_one(input.named) && context.run.is_some() {
+            let step = command::step(&self.0, context, &standing, &mut input);
             return Box::pin(step).await.map_err(|error| standing.told(error));
         }
         let given = input.params.clone();
@@ -136,9 +143,11 @@ impl Call {
         input: &Input,
     ) -> Result<Done, Failure> {
         let wanted = standing.wanted(context, input.named, &input.params);
-        let (answer, caveat) = match input.named.paginator.filter(|_| input.paginate) {
+        let is_in_pages = input.paginate != Paginate::No;
+        let (answer, caveat) = match input.named.paginator.filter(|_| is_in_pages) {
             Some(paginator) => {
-                let pages = Box::pin(self.0.call_pages(wanted, paginator)).await?;
+                let most = input.paginate.items();
+                let pages = Box::pin(self.0.call_pages(wanted, paginator, most)).await?;
                 (pages.answer, pages.caveat)
             }
             None => (Box::pin(self.0.call(wanted)).await?, None),
@@ -148,8 +157,13 @@ impl Call {
             clock_offset_ms: answer.clock_offset_ms,
             ..standing.record()
         };
-        call.caveats.extend(caveat);
         let mut value = answer.value;
+        if let (Value::Object(members), true) = (&mut value, input.paginate.is_told())
+            && context.run.is_some()
+        {
+            members.insert("cut_off".to_owned(), caveat.is_some().into());
+        }
+        call.caveats.extend(caveat);
         // Nothing keeps the answer to a person who calls by hand.
         if context.run.is_some() {
             redact::answer(input.named, &mut value);
@@ -161,7 +175,10 @@ impl Call {
         let input = Input::read(&self.0.models, input)?;
         let standing =
             Box::pin(Standing::find(&self.0, context, input.named, Effect::Read)).await?;
-        let found = Box::pin(lookup::find(&self.0, context, &standing, input)).await;
+        let found = match command::is_one(input.named) {
+            true => Box::pin(command::find(&self.0, context, &standing, &input)).await,
+            false => Box::pin(lookup::find(&self.0, context, &standing, input)).await,
+        };
         found.map_err(|failure| standing.told(failure.into_error(Effect::Read)))
     }
 }

@@ -115,7 +115,7 @@ async fn read(
     let wanted = standing.wanted(context, named, &params);
     match named.paginator {
         Some(paginator) => {
-            let pages = Box::pin(client.call_pages(wanted, paginator)).await?;
+            let pages = Box::pin(client.call_pages(wanted, paginator, None)).await?;
             Ok(Some(pages.answer.value).filter(|_| pages.caveat.is_none()))
         }
         None => Ok(Some(Box::pin(client.call(wanted)).await?.value)),

@@ -110,11 +110,14 @@ impl Standing {
     /// A call that is made here.
     pub(super) fn wanted<'a>(
         &'a self,
-        context: &ActionContext,
+        context: &'a ActionContext,
         named: Named,
         params: &'a Value,
     ) -> Wanted<'a> {
         Wanted {
+            account: self.account.as_deref(),
+            urgency: context.urgency,
+            patience: &context.patience,
             named,
             params,
             region: &self.region,

@@ -69,6 +69,9 @@ async fn runner(client: &Client, context: &ActionContext) -> Result<Vec<String>,
         timeout: context.timeout.duration(),
         now: context.now,
         credentials: &credentials,
+        account: None,
+        urgency: context.urgency,
+        patience: &context.patience,
     }));
     let arn = caller.await.map_err(told)?.arn;
     let role = arn.split_once(":assumed-role/").and_then(|(start, rest)| {

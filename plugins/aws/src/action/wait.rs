@@ -1,15 +1,17 @@
 //! `aws.wait`: waits until something has come to be, as AWS's models say how that is seen.
 //!
-//! Input: `{"waiter": "ec2:InstanceStopped", "params": {…}}`. Between two looks the engine waits,
+//! Input: `{"waiter": "ec2:InstanceStopped", "params": {…}, "every": "5s", "timeout": "10m"}`; how
+//! often and for how long are the model's unless they are told. Between two looks the engine waits,
 //! durably and without a thread. The result is the last answer.
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::effect::{Effect, RetrySafety};
 use stanch_plugins_sdk::core::probe;
 use stanch_plugins_sdk::core::span::Span;
+use stanch_plugins_sdk::core::time::Timestamp;
 use stanch_plugins_sdk::{Action, ActionContext, ActionError, BoxFuture, Done, Nature, Outcome};
 
 use super::call::Call;
@@ -25,6 +27,19 @@ struct Input {
     waiter: String,
     #[serde(default)]
     params: Map<String, Value>,
+    /// The pause between two looks; else the model's.
+    #[serde(default)]
+    every: Option<Span>,
+    /// For how long it may look; else as often as the model says.
+    #[serde(default)]
+    timeout: Option<Span>,
+}
+
+/// What is remembered between two looks.
+#[derive(Default, Serialize, Deserialize)]
+struct State {
+    looks: u32,
+    since: Option<Timestamp>,
 }
 
 impl Wait {
@@ -39,9 +54,16 @@ impl Wait {
     }
 
     async fn look(&self, context: &ActionContext, input: &Value) -> Result<Outcome, ActionError> {
-        let (Input { waiter: name, params }, waiter, operation) = self.read(input)?;
-        let looks = context.state.as_ref().and_then(|state| state.get("looks")?.as_u64());
-        let looks = u32::try_from(looks.unwrap_or(0)).unwrap_or(u32::MAX).saturating_add(1);
+        let (Input { waiter: name, params, every, timeout }, waiter, operation) =
+            self.read(input)?;
+        let state = context.state.as_ref().and_then(|state| State::deserialize(state).ok());
+        let State { looks, since } = state.unwrap_or_default();
+        let (looks, since) = (looks.saturating_add(1), since.unwrap_or(context.now));
+        let every = every.unwrap_or(Span::from_secs(i64::from(waiter.delay)));
+        let is_over = match timeout {
+            Some(timeout) => context.now.plus_ms(every.ms).ms_since(since) > timeout.ms,
+            None => looks >= waiter.max_attempts,
+        };
         let call = Call(Arc::clone(&self.0));
         let asked = json!({"operation": operation, "params": params});
         let seen = match call.run(context, &asked).await {
@@ -60,13 +82,13 @@ impl Wait {
                 Err(ActionError::permanent("waited_in_vain", message))
             }
             (None, Err(error)) => Err(error),
-            (Some(Waited::Retry) | None, _) if looks >= waiter.max_attempts => {
+            (Some(Waited::Retry) | None, _) if is_over => {
                 let message = format!("{name} had not come to be after {looks} looks");
                 Err(ActionError::permanent("waited_too_long", message))
             }
             (Some(Waited::Retry) | None, _) => {
-                let after = Span::from_secs(i64::from(waiter.delay));
-                Ok(Outcome::Again { state: json!({ "looks": looks }), after })
+                let state = json!(State { looks, since: Some(since) });
+                Ok(Outcome::Again { state, after: every })
             }
         }
     }

@@ -26,7 +26,10 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::region::{Region, SigningRegion};
 use aws_types::{SdkConfig, SigningName};
 use serde_json::Value;
+use stanch_plugins_sdk::core::effect::Effect;
+use stanch_plugins_sdk::core::step::ErrorKind;
 use stanch_plugins_sdk::core::time::Timestamp;
+use stanch_plugins_sdk::{Patience, Urgency};
 
 use super::assume::Sessions;
 use super::body::Bounded;
@@ -38,6 +41,7 @@ use super::keychain::Keychain;
 use super::protocol;
 use crate::action::Places;
 use crate::model::{ModelError, ModelStore, Named};
+use crate::quota::{Counter, Quotas};
 use crate::settings::{AwsSettings, Roles};
 
 /// How long a connection may take to be made.
@@ -60,6 +64,7 @@ pub(crate) struct Client {
     /// The sessions of roles that it has taken.
     pub(super) sessions: Sessions,
     endpoints: Endpoints,
+    quotas: Quotas,
     http: SharedHttpClient,
     endpoint_url: Option<String>,
     default_region: Option<String>,
@@ -80,6 +85,12 @@ pub(crate) struct Wanted<'a> {
     pub(crate) now: Timestamp,
     /// Who calls.
     pub(crate) credentials: &'a Credentials,
+    /// The account that is called, where it is known.
+    pub(crate) account: Option<&'a str>,
+    /// How soon it is wanted.
+    pub(crate) urgency: Urgency,
+    /// The time that it waits for its turn.
+    pub(crate) patience: &'a Patience,
 }
 
 /// What AWS answered.
@@ -118,6 +129,7 @@ impl Client {
             places: Places::default(),
             sessions: Sessions::default(),
             endpoints: Endpoints::default(),
+            quotas: Quotas::new(settings.quotas.clone()),
             http,
             endpoint_url: settings.endpoint_url.clone(),
             default_region: settings.default_region.clone(),
@@ -160,8 +172,20 @@ impl Client {
         config.build()
     }
 
-    /// Calls, once.
+    /// Calls, once, when it is its turn.
     pub(crate) async fn call(&self, wanted: Wanted<'_>) -> Result<Answer, Failure> {
+        let counter = Counter::new(wanted.account, wanted.region, wanted.named.to_string());
+        self.quotas.turn(&counter, wanted.urgency, wanted.patience).await;
+        let answer = Box::pin(self.send(wanted)).await;
+        if let Err(failure) = &answer
+            && failure.kind(Effect::Read) == ErrorKind::Throttle
+        {
+            self.quotas.throttled(&counter);
+        }
+        answer
+    }
+
+    async fn send(&self, wanted: Wanted<'_>) -> Result<Answer, Failure> {
         let Wanted { named, params, region, .. } = wanted;
         let endpoint = self.endpoint(named, region, params).await?;
         let request = protocol::request(named, params)

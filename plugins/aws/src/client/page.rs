@@ -1,6 +1,7 @@
 //! A list that comes in pages, as one answer.
 
 use serde_json::{Map, Value};
+use stanch_plugins_sdk::core::limits;
 
 use super::call::{Answer, Client, Wanted};
 use super::failure::Failure;
@@ -18,19 +19,22 @@ pub(crate) struct Pages {
 }
 
 impl Client {
-    /// Calls until there are no more pages, and puts them together. The token of the next page
-    /// stays in the answer only where there is one.
+    /// Calls until there are no more pages or `most` items are there, and puts them together. The
+    /// token of the next page stays in the answer only where there is one.
     pub(crate) async fn call_pages(
         &self,
         wanted: Wanted<'_>,
         paginator: &Paginator,
+        most: Option<usize>,
     ) -> Result<Pages, Failure> {
         let mut params = wanted.params.clone();
         let mut whole: Option<Answer> = None;
+        let mut bytes = 0;
         for _ in 0..PAGES {
             let page = self.call(Wanted { params: &params, ..wanted }).await?;
             let tokens = next_tokens(&page.value, paginator);
-            let answer = match whole.take() {
+            bytes += size(&page.value);
+            let mut answer = match whole.take() {
                 None => page,
                 Some(mut so_far) => {
                     join(&mut so_far.value, &page.value, paginator);
@@ -38,8 +42,23 @@ impl Client {
                 }
             };
             let same = |(name, token): (&str, &Value)| params.get(name) == Some(token);
-            if tokens.is_empty() || tokens.iter().map(|(n, t)| (n.as_str(), t)).all(same) {
+            let is_last =
+                tokens.is_empty() || tokens.iter().map(|(n, t)| (n.as_str(), t)).all(same);
+            if let Some(most) = most {
+                let shortened = shorten(&mut answer.value, paginator, most);
+                if let Some(is_cut) = shortened.map(|is_cut| is_cut || !is_last) {
+                    let cut =
+                        || format!("the list is longer than {most} items: the rest is missing");
+                    return Ok(Pages { answer, caveat: is_cut.then(cut) });
+                }
+            }
+            if is_last {
                 return Ok(Pages { answer, caveat: None });
+            }
+            if bytes > limits::RESULT_BYTES {
+                let most = limits::RESULT_BYTES;
+                let caveat = format!("the list is longer than {most} bytes: the rest is missing");
+                return Ok(Pages { answer, caveat: Some(caveat) });
             }
             if let Value::Object(members) = &mut params {
                 members.extend(tokens);
@@ -52,6 +71,33 @@ impl Client {
             None => Err(Failure::Unsendable("no page was asked for".to_owned())),
         }
     }
+}
+
+/// Cuts the list down to `most` items once there are as many, and says whether there were more.
+/// A paginator's first result is the list; the others belong to the answer as a whole.
+fn shorten(whole: &mut Value, paginator: &Paginator, most: usize) -> Option<bool> {
+    let path = paginator.result_key.first()?;
+    let list = whole.pointer_mut(&format!("/{}", path.replace('.', "/")))?.as_array_mut()?;
+    let count = list.len();
+    list.truncate(most);
+    (count >= most).then_some(count > most)
+}
+
+/// Bytes of a value as JSON.
+fn size(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
 }
 
 /// The parameters that ask for the page after this one; none when it is the last.
@@ -127,6 +173,23 @@ mod tests {
         join(&mut whole, &last, &paginator);
         assert_eq!(whole, json!({"Users": [1, 2], "IsTruncated": false, "Marker": null}));
         assert!(next_tokens(&whole, &paginator).is_empty());
+    }
+
+    #[test]
+    fn a_list_is_cut_down_to_so_many_items_and_says_so() {
+        let paginator = paginator(json!({
+            "input_token": "Marker", "output_token": "Marker", "result_key": ["Users", "Other"],
+        }));
+        let whole = json!({"Users": [1, 2, 3], "Marker": null});
+        for (most, kept, said) in [
+            (2, json!([1, 2]), Some(true)),
+            (3, json!([1, 2, 3]), Some(false)),
+            (4, json!([1, 2, 3]), None),
+        ] {
+            let mut cut = whole.clone();
+            assert_eq!(shorten(&mut cut, &paginator, most), said, "{most}");
+            assert_eq!(cut["Users"], kept, "{most}");
+        }
     }
 
     #[test]

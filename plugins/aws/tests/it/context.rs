@@ -9,7 +9,9 @@ use stanch_plugins_aws::{Aws, AwsSettings, StaticCredentials};
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::span::Span;
 use stanch_plugins_sdk::core::time::Timestamp;
-use stanch_plugins_sdk::{Action, ActionContext, ActionError, Catalogue, Done, Outcome, Urgency};
+use stanch_plugins_sdk::{
+    Action, ActionContext, ActionError, Catalogue, Done, Outcome, Patience, Urgency,
+};
 use uuid::Uuid;
 
 /// A catalogue whose calls go to `url`.
@@ -49,6 +51,7 @@ pub(crate) fn context(account: &str) -> ActionContext {
         region: Some("us-east-1".to_owned()),
         role: None,
         urgency: Urgency::Response,
+        patience: Patience::default(),
         granted: Effect::Destroy,
         plan: Vec::new(),
         timeout: Span::from_secs(30),

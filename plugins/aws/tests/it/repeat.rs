@@ -108,6 +108,7 @@ impl Stage {
         };
         let end = match found {
             LookUp::Happened(value) => self.shaped(operation, &value)?,
+            LookUp::UnderWay { .. } => End::Done,
             LookUp::Unknown => End::Asked,
             LookUp::DidNotHappen => {
                 let second = ActionContext { attempt: 2, ..first };
