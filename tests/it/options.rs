@@ -146,6 +146,6 @@ async fn a_throttled_collection_slows_down_and_comes_to_its_end() {
     let ended = stage.over_in_time(&run, 1_000).await;
     assert_eq!(ended["status"], "succeeded", "{ended}");
     let journal = stage.journal(&run).await;
-    let retried = journal.iter().filter(|entry| entry["kind"] == "step_retried").count();
-    assert_eq!(retried, 3);
+    let throttled = |entry: &&Value| entry["body"]["error"]["kind"] == "throttle";
+    assert_eq!(journal.iter().filter(throttled).count(), 3, "{journal:?}");
 }
