@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::effect::Mode;
+use crate::limits;
+use crate::schedule::Schedule;
 use crate::severity::Severity;
 use crate::signature::{self, Signature};
 use crate::span::Span;
@@ -25,6 +27,9 @@ pub struct Header {
     /// What starts it, beside people.
     #[serde(default)]
     pub triggers: Vec<Trigger>,
+    /// When the clock starts it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Schedule>,
     /// How long a run may take in all.
     #[serde(default)]
     pub timeout: Option<Span>,
@@ -57,6 +62,11 @@ fn ask() -> Mode {
     Mode::Ask
 }
 
+fn is_name(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty() && text.len() <= 64 && text.chars().all(legal)
+}
+
 fn any() -> String {
     "*".to_owned()
 }
@@ -80,6 +90,14 @@ pub enum HeaderError {
         "an alert starts it, and gives no inputs: let `{0}` be left out by a `?` behind its type"
     )]
     NeedsInput(String),
+    /// A schedule is not one.
+    #[error("the schedule `{name}`: {why}")]
+    Schedule {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 impl Header {
@@ -90,8 +108,7 @@ impl Header {
     pub fn read(value: Value) -> Result<Self, HeaderError> {
         let header: Self = serde_json::from_value(value)
             .map_err(|error| HeaderError::Malformed(error.to_string()))?;
-        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if header.name.is_empty() || header.name.len() > 64 || !header.name.chars().all(legal) {
+        if !is_name(&header.name) {
             return Err(HeaderError::Name(header.name));
         }
         let is_triggered = !header.triggers.is_empty();
@@ -100,7 +117,33 @@ impl Header {
         if let Some((name, _)) = needed {
             return Err(HeaderError::NeedsInput(name.clone()));
         }
+        header.check_schedules()?;
         Ok(header)
+    }
+
+    fn check_schedules(&self) -> Result<(), HeaderError> {
+        for (at, schedule) in self.schedules.iter().enumerate() {
+            let wrong = |why: String| HeaderError::Schedule { name: schedule.name.clone(), why };
+            if at >= limits::SCHEDULES {
+                return Err(wrong(format!("a playbook has at most {}", limits::SCHEDULES)));
+            }
+            if !is_name(&schedule.name) {
+                let why = "that can't be its name: use lower-case letters, digits and dashes";
+                return Err(wrong(why.to_owned()));
+            }
+            let earlier = self.schedules.iter().take(at);
+            if earlier.into_iter().any(|other| other.name == schedule.name) {
+                return Err(wrong("there are two of this name".to_owned()));
+            }
+            let mut inputs = schedule.inputs.clone();
+            self.complete_inputs(&mut inputs).map_err(wrong)?;
+        }
+        Ok(())
+    }
+
+    /// The schedule of a name.
+    pub fn schedule(&self, name: &str) -> Option<&Schedule> {
+        self.schedules.iter().find(|schedule| schedule.name == name)
     }
 
     /// Completes the inputs of a run by what they leave out.
@@ -147,6 +190,28 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("trigers") && error.contains("triggers"), "{error}");
+    }
+
+    #[test]
+    fn a_schedule_gives_the_inputs_that_the_playbook_takes() {
+        let read = |inputs: Value| {
+            let schedule = json!({"name": "nightly", "cron": "0 3 * * *", "inputs": inputs});
+            let inputs = json!({"account": "string"});
+            Header::read(json!({
+                "name": "a", "title": "t", "inputs": inputs, "schedules": [schedule],
+            }))
+        };
+        read(json!({"account": "111122223333"})).unwrap();
+        let error = read(json!({})).unwrap_err().to_string();
+        assert!(error.contains("nightly") && error.contains("account"), "{error}");
+    }
+
+    #[test]
+    fn two_schedules_of_one_name_are_refused() {
+        let schedule = json!({"name": "n", "cron": "0 3 * * *"});
+        let schedules = json!([schedule.clone(), schedule]);
+        let error = Header::read(json!({"name": "a", "title": "t", "schedules": schedules}));
+        assert!(error.unwrap_err().to_string().contains("two of this name"));
     }
 
     #[test]

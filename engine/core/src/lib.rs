@@ -28,6 +28,7 @@ pub mod incident;
 
 pub mod header;
 pub mod playbook;
+pub mod schedule;
 pub mod signature;
 pub mod suggest;
 pub mod trigger;

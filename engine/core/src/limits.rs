@@ -1,5 +1,7 @@
 //! Every bound, with its reason. What hits one gets a clear error before anything is written.
 
+use crate::span::Span;
+
 /// Steps of one run. A playbook of thousands of steps is a loop that ought to be child runs.
 pub const STEPS_PER_RUN: u32 = 10_000;
 
@@ -140,3 +142,23 @@ pub const ALERT_RESOURCES: usize = 1_000;
 
 /// Characters of an alert's title. It is one line of a page.
 pub const ALERT_TITLE_CHARS: usize = 500;
+
+/// Schedules of one playbook.
+pub const SCHEDULES: usize = 32;
+
+/// How late a tick of a schedule may start its run, unless the schedule says otherwise: a restart
+/// is short, and a sweep of the night that comes at noon surprises people.
+pub const CATCH_UP: Span = Span::from_secs(600);
+
+/// Ticks in a row that exceptions of a schedule may take away; then it is taken to tick no more.
+/// A second's schedule that leaves a day out needs 86,400.
+pub const EXCEPTIONS_IN_A_ROW: usize = 100_000;
+
+/// Ticks that one look at a schedule decides on. More are left to the next look.
+pub const TICKS_AT_ONCE: usize = 100;
+
+/// Ticks that one backfill may start.
+pub const BACKFILL_TICKS: usize = 1_000;
+
+/// For how long it is kept what became of a tick: a tick that is older is not asked for again.
+pub const TICK_KEPT: Span = Span::from_secs(90 * 86_400);

@@ -10,7 +10,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["engine/server"]),
     ("clap", &["engine/cli"]),
     ("corosensei", &["engine/script"]),
-    ("cron", &["engine/runtime"]),
+    ("croner", &["engine/core"]),
     ("ed25519-dalek", &["engine/runtime"]),
     ("jiff", &["engine/core"]),
     ("jmespath", &["engine/core"]),

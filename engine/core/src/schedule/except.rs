@@ -1,0 +1,62 @@
+//! When a schedule does not tick.
+
+use serde::{Deserialize, Serialize};
+
+use super::cron::{Cron, Zone};
+use crate::time::Timestamp;
+
+/// A day (`2026-12-25`) in the schedule's zone, or a cron expression that names what is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exception {
+    /// A day.
+    Day(jiff::civil::Date),
+    /// Every moment that an expression names.
+    Pattern(Cron),
+}
+
+/// A text that is no exception.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither a day such as 2026-12-25 nor a cron expression such as `* * * * SAT,SUN`")]
+pub struct NotAnException(String);
+
+impl Exception {
+    /// Reads a day or an expression.
+    ///
+    /// # Errors
+    /// [`NotAnException`] when it is neither.
+    pub fn parse(text: &str) -> Result<Self, NotAnException> {
+        if let Ok(day) = text.parse() {
+            return Ok(Self::Day(day));
+        }
+        let pattern = Cron::parse(text);
+        pattern.map(Self::Pattern).map_err(|_| NotAnException(text.chars().take(120).collect()))
+    }
+
+    pub(super) fn holds(&self, tick: Timestamp, zone: &Zone) -> bool {
+        match self {
+            Self::Day(day) => zone.at(tick).is_some_and(|at| at.0.date() == *day),
+            Self::Pattern(pattern) => pattern.names(tick, zone),
+        }
+    }
+}
+
+impl std::fmt::Display for Exception {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Day(day) => day.fmt(f),
+            Self::Pattern(pattern) => pattern.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Exception {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Exception {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
