@@ -31,6 +31,7 @@ mod options;
 mod parked;
 mod protect;
 mod runs;
+mod schedules;
 mod signals;
 mod undo;
 mod whole;

@@ -2,12 +2,14 @@
 
 mod aws;
 mod bench;
+mod schedules;
 
 use std::path::PathBuf;
 
 pub(crate) use aws::{Aws, Sandbox};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
+pub(crate) use schedules::Schedules;
 
 /// Incident response playbooks for AWS as durable, auditable runs.
 #[derive(Debug, Parser)]
@@ -88,6 +90,9 @@ pub(crate) enum Command {
     /// Playbooks.
     #[command(subcommand)]
     Playbooks(Playbooks),
+    /// Playbooks that the clock starts.
+    #[command(subcommand)]
+    Schedules(Schedules),
     /// Throws the kill switch: nothing is changed any more, on any node.
     Halt(Reason),
     /// Takes the kill switch back.

@@ -15,6 +15,7 @@ mod playbooks;
 mod policy;
 mod run;
 mod sandbox;
+mod schedules;
 mod serve;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => return bundle::verify(&args, json),
         Command::Kpis(args) => kpis::run(&client()?, &args, json).await?,
         Command::Playbooks(what) => playbooks::run(&client()?, what, json).await?,
+        Command::Schedules(what) => schedules::run(&client()?, what, json).await?,
         Command::Halt(args) => operate::halt(&client()?, args, json).await?,
         Command::Unhalt => operate::unhalt(&client()?, json).await?,
         Command::Token(what) => operate::token(&client()?, what, json).await?,

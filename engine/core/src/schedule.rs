@@ -172,8 +172,14 @@ mod tests {
         );
         // What ticks all the time goes by the time that passes.
         let often = schedule(json!({"zone": "Europe/Berlin", "cron": "0 */30 * * * *"}));
-        assert_eq!(ticks(&often, "2026-10-25T00:00:00Z", 5).last().unwrap(), "2026-10-25T02:30:00Z");
-        assert_eq!(ticks(&often, "2026-03-29T00:00:00Z", 5).last().unwrap(), "2026-03-29T02:30:00Z");
+        assert_eq!(
+            ticks(&often, "2026-10-25T00:00:00Z", 5).last().unwrap(),
+            "2026-10-25T02:30:00Z"
+        );
+        assert_eq!(
+            ticks(&often, "2026-03-29T00:00:00Z", 5).last().unwrap(),
+            "2026-03-29T02:30:00Z"
+        );
     }
 
     #[test]
@@ -200,7 +206,10 @@ mod tests {
                 start.ms_since(tick)
             })
             .collect();
-        assert!(starts.len() > 40 && starts.iter().all(|ms| (0..600_000).contains(ms)), "{starts:?}");
+        assert!(
+            starts.len() > 40 && starts.iter().all(|ms| (0..600_000).contains(ms)),
+            "{starts:?}"
+        );
     }
 
     #[test]

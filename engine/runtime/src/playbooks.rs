@@ -106,6 +106,7 @@ pub async fn publish(
         })
         .await?;
     runtime.shared.look_at_playbooks().await?;
+    runtime.shared.scheduling.notify_one();
     let warnings = checked.diagnostics.iter().map(ToString::to_string).collect();
     Ok(Published { name, digest, changed, warnings })
 }
@@ -171,6 +172,7 @@ async fn point(
         })
         .await?;
     runtime.shared.look_at_playbooks().await?;
+    runtime.shared.scheduling.notify_one();
     Ok(moved)
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stanch_engine_core::id::{AlertId, InboxId, IncidentId, NodeId, RunId};
 use stanch_engine_core::journal::Started;
@@ -106,11 +107,19 @@ impl NewRunParts<'_> {
     }
 }
 
+/// What a playbook reads as `schedule` when the clock started it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ScheduledTick {
+    pub(crate) name: String,
+    pub(crate) tick_at: Timestamp,
+}
+
 /// The variables that a playbook begins with, pinned in its journal.
 pub(crate) fn scope(
     shared: &Shared,
     alert: Option<&Value>,
     incident: Option<&Incident>,
+    tick: Option<&ScheduledTick>,
     inputs: Value,
 ) -> Json {
     let incident = incident.map(|incident| {
@@ -120,7 +129,8 @@ pub(crate) fn scope(
         })
     });
     Json::canonical(&kept(json!({
-        "alert": alert, "incident": incident, "inputs": inputs, "config": shared.settings.config,
+        "alert": alert, "incident": incident, "schedule": tick, "inputs": inputs,
+        "config": shared.settings.config,
     })))
 }
 
@@ -144,7 +154,7 @@ pub async fn start(runtime: &Runtime, mut request: StartRequest) -> Result<RunId
         alert: request.alert,
         subject: request.subject,
         requester: request.requester,
-        scope: scope(shared, alert_value.as_ref(), incident.as_ref(), json!(request.inputs)),
+        scope: scope(shared, alert_value.as_ref(), incident.as_ref(), None, json!(request.inputs)),
     };
     let subject = parts.subject.clone();
     let until = lease_until(shared.settings.lease, shared.world.now());

@@ -14,7 +14,7 @@ use crate::evidence::{ItemError, Items, KeyError, Keys};
 use crate::settings::Settings;
 use crate::shard::{self, Message, ShardHandle, Watch};
 use crate::shared::{Parts, Shared};
-use crate::{heartbeat, pager};
+use crate::{heartbeat, pager, scheduler};
 
 /// How often shards look at their runs' timers, and scripts are watched.
 const TICK: Duration = Duration::from_secs(1);
@@ -89,6 +89,7 @@ impl Runtime {
             spawn(dispatcher::hold_leases(shared.clone(), stopped.clone())),
             spawn(tick(shards.clone(), watches, stopped.clone())),
             spawn(pager::work(shared.clone(), stopped.clone())),
+            spawn(scheduler::work(shared.clone(), stopped.clone())),
             spawn(heartbeat::work(shared.clone(), stopped)),
         ];
         let (shards, tasks) = (Arc::new(shards), Arc::new(std::sync::Mutex::new(tasks)));
@@ -124,6 +125,7 @@ impl Runtime {
     pub fn nudge(&self) {
         self.shared.work.notify_one();
         self.shared.paging.notify_one();
+        self.shared.scheduling.notify_one();
     }
 
     /// Hears which runs come to rest on this node.

@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) work: Notify,
     /// Rung when there may be a page to send.
     pub(crate) paging: Notify,
+    /// Rung when a schedule may have changed.
+    pub(crate) scheduling: Notify,
     /// Says which runs have come to rest here: they wait, are parked or paused, or have ended.
     pub(crate) rested: broadcast::Sender<RunId>,
     /// Runs whose commit did not come about, with their epoch: they go back to the queue once the
@@ -53,7 +55,7 @@ impl Shared {
         let Parts { world, settings, store, catalogue, items, keys } = parts;
         let node = world.id(NodeId::new);
         let (rested, _) = broadcast::channel(RESTED);
-        let (work, paging, orphans, is_halted, active) = Default::default();
+        let (work, paging, scheduling, orphans, is_halted, active) = Default::default();
         Self {
             node,
             world,
@@ -64,6 +66,7 @@ impl Shared {
             keys,
             work,
             paging,
+            scheduling,
             rested,
             orphans,
             is_halted,

@@ -25,6 +25,7 @@ mod operations;
 mod pages;
 mod playbooks;
 mod runs;
+mod schedules;
 mod webhooks;
 
 use axum::Router;
@@ -95,6 +96,12 @@ fn api() -> Router<App> {
         .route("/playbooks/{name}/versions", get(playbooks::versions))
         .route("/playbooks/{name}/activate", post(playbooks::activate))
         .route("/playbooks/{name}/rollback", post(playbooks::rollback))
+        .route("/schedules", get(schedules::list))
+        .route("/schedules/{playbook}/{name}", get(schedules::show))
+        .route("/schedules/{playbook}/{name}/pause", post(schedules::pause))
+        .route("/schedules/{playbook}/{name}/resume", post(schedules::resume))
+        .route("/schedules/{playbook}/{name}/trigger", post(schedules::trigger))
+        .route("/schedules/{playbook}/{name}/backfill", post(schedules::backfill))
         .route("/halt", get(operations::halted).post(operations::halt).delete(operations::unhalt))
         .route("/tokens", get(operations::tokens).post(operations::create_token))
         .route("/tokens/{name}", axum::routing::delete(operations::revoke_token))

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use stanch_engine_core::approval::Decision;
 use stanch_engine_core::json::Json;
+use stanch_engine_runtime::schedules::Standing;
 use stanch_engine_store::alerts::StoredAlert;
 use stanch_engine_store::approvals::Approval;
 use stanch_engine_store::dead_letters::DeadLetter;
@@ -11,6 +12,7 @@ use stanch_engine_store::incidents::Incident;
 use stanch_engine_store::pages::Page;
 use stanch_engine_store::playbooks::{Active, Version};
 use stanch_engine_store::runs::Run;
+use stanch_engine_store::schedules::Tick;
 
 pub(crate) fn alert(stored: &StoredAlert) -> Value {
     let mut view = json!(stored.alert);
@@ -97,5 +99,32 @@ pub(crate) fn version(version: &Version) -> Value {
         "digest": version.digest, "title": version.header.title,
         "published_at": version.published_at, "published_by": version.published_by,
         "source": version.source,
+    })
+}
+
+pub(crate) fn schedule(standing: &Standing) -> Value {
+    let schedule = &standing.schedule;
+    let state = standing.state.as_ref();
+    let paused = state.and_then(|state| state.paused.as_ref());
+    json!({
+        "id": format!("{}/{}", standing.playbook, schedule.name),
+        "playbook": standing.playbook, "name": schedule.name, "cron": schedule.cron,
+        "zone": schedule.zone, "overlap": schedule.overlap, "catch_up": schedule.catch_up,
+        "jitter": schedule.jitter, "except": schedule.except, "inputs": schedule.inputs,
+        "status": match (state, paused) {
+            (None, _) => "new",
+            (Some(_), None) => "active",
+            (Some(_), Some(_)) => "paused",
+        },
+        "paused": paused.map(|pause| json!({"at": pause.at, "by": pause.by, "note": pause.note})),
+        "next": standing.next, "starts_at": standing.starts_at,
+        "waiting_tick": state.and_then(|state| state.waiting_tick), "open_runs": standing.open,
+    })
+}
+
+pub(crate) fn tick(tick: &Tick) -> Value {
+    json!({
+        "tick_at": tick.tick_at, "cause": tick.cause, "outcome": tick.outcome.as_str(),
+        "run_id": tick.outcome.run(), "decided_at": tick.decided_at,
     })
 }

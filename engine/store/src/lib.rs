@@ -33,6 +33,7 @@ pub mod pages;
 pub mod payloads;
 pub mod playbooks;
 pub mod runs;
+pub mod schedules;
 pub mod settings;
 pub mod tokens;
 

@@ -67,6 +67,7 @@ mod tests {
         ("runs/lease", crate::runs::lease::STATEMENTS),
         ("runs/list", crate::runs::list::STATEMENTS),
         ("runs/new", crate::runs::new::STATEMENTS),
+        ("schedules", crate::schedules::STATEMENTS),
         ("settings", crate::settings::STATEMENTS),
         ("tokens", crate::tokens::STATEMENTS),
     ];

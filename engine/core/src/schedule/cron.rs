@@ -156,10 +156,13 @@ mod tests {
 
     #[test]
     fn weekdays_are_names() {
-        for good in ["0 0 3 * * MON-FRI", "0 3 * * sun", "0 3 * * MON#2", "0 3 * * */2", "0 0 * * *"] {
+        for good in
+            ["0 0 3 * * MON-FRI", "0 3 * * sun", "0 3 * * MON#2", "0 3 * * */2", "0 0 * * *"]
+        {
             Cron::parse(good).unwrap();
         }
-        for number in ["0 0 3 * * 1", "0 3 * * 1-5", "0 3 * * MON,7", "0 3 * * 5#2", "0 3 * * 2/2"] {
+        for number in ["0 0 3 * * 1", "0 3 * * 1-5", "0 3 * * MON,7", "0 3 * * 5#2", "0 3 * * 2/2"]
+        {
             let error = Cron::parse(number).unwrap_err().to_string();
             assert!(error.contains("MON, TUE"), "{number}: {error}");
         }

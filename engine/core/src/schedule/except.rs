@@ -16,7 +16,9 @@ pub enum Exception {
 
 /// A text that is no exception.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither a day such as 2026-12-25 nor a cron expression such as `* * * * SAT,SUN`")]
+#[error(
+    "`{0}` is neither a day such as 2026-12-25 nor a cron expression such as `* * * * SAT,SUN`"
+)]
 pub struct NotAnException(String);
 
 impl Exception {

@@ -41,7 +41,13 @@ pub(super) async fn fire(
                     alert: Some(alert_id),
                     subject: Some(subject),
                     requester: format!("trigger {}", alert.source),
-                    scope: scope(shared, Some(&json!(alert)), Some(incident), no_inputs(active)),
+                    scope: scope(
+                        shared,
+                        Some(&json!(alert)),
+                        Some(incident),
+                        None,
+                        no_inputs(active),
+                    ),
                 };
                 let (run, started) = parts.into_run(shared, None);
                 runs::insert(tx, &run, &started).await?;
