@@ -12,4 +12,5 @@ mod inboxes;
 mod leases;
 mod opening;
 mod people;
+mod schedules;
 mod writing;
