@@ -70,10 +70,9 @@ pub(crate) async fn show(
     which: Which,
 ) -> Handled<Json<Value>> {
     let key = key(which);
-    let mut view = views::schedule(&schedules::get(&app.runtime, &key).await?);
+    let standing = schedules::get(&app.runtime, &key).await?;
     let ticks = schedules::ticks(&app.runtime, &key, TICKS).await?;
-    view["ticks"] = ticks.iter().map(views::tick).collect();
-    Ok(Json(view))
+    Ok(Json(views::schedule_with(&standing, &ticks)))
 }
 
 pub(crate) async fn pause(

@@ -122,7 +122,15 @@ pub(crate) fn schedule(standing: &Standing) -> Value {
     })
 }
 
-pub(crate) fn tick(tick: &Tick) -> Value {
+pub(crate) fn schedule_with(standing: &Standing, ticks: &[Tick]) -> Value {
+    let mut view = schedule(standing);
+    if let Some(members) = view.as_object_mut() {
+        members.insert("ticks".to_owned(), ticks.iter().map(tick).collect());
+    }
+    view
+}
+
+fn tick(tick: &Tick) -> Value {
     json!({
         "tick_at": tick.tick_at, "cause": tick.cause, "outcome": tick.outcome.as_str(),
         "run_id": tick.outcome.run(), "decided_at": tick.decided_at,
