@@ -32,6 +32,7 @@ mod parked;
 mod protect;
 mod runs;
 mod schedules;
+mod sealed;
 mod signals;
 mod undo;
 mod whole;

@@ -177,6 +177,13 @@ impl Stage {
         self.postgres.as_ref().unwrap().query(statement).await;
     }
 
+    /// Every row of every table, on Postgres.
+    pub(crate) async fn rows(&self) -> Option<String> {
+        let rows = "select coalesce(string_agg(query_to_xml(format('select * from %I', tablename), \
+                    true, false, '')::text, ''), '') from pg_tables where schemaname = 'public'";
+        Some(self.postgres.as_ref()?.query(rows).await)
+    }
+
     /// Calls AWS past every run, as somebody else would.
     pub(crate) async fn call(&self, account: &str, operation: &str, params: Value) -> Value {
         let input = json!({"operation": operation, "params": params});

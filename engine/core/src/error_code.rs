@@ -49,6 +49,7 @@ error_codes! {
     NOT_DURABLE = "ST0503", "the database would not survive a power cut";
     IN_USE = "ST0504", "the data folder is in use";
     CONFIGURATION = "ST0505", "the configuration is wrong";
+    UNSEALABLE = "ST0506", "a sealed value can't be opened";
     GUARDED = "ST0601", "a guard rail refused a change";
     BUNDLE = "ST0701", "the bundle does not verify";
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::sealed;
+
 /// A JSON document as text. Equal text is an equal value when both are canonical. Clones share it.
 #[derive(Clone)]
 pub struct Json(Arc<RawValue>);
@@ -67,10 +69,25 @@ pub fn kept(value: Value) -> Value {
 }
 
 /// The form in which a kept value leaves for the outside: marked values become what JSON has for
-/// them, a blob its base64 and a character its text.
+/// them, a blob its base64 and a character its text. A sealed one is only shown.
 pub fn plain(value: Value) -> Value {
+    let shown = plain_with(value, &mut |_| Ok::<_, std::convert::Infallible>(sealed::SHOWN.into()));
+    shown.unwrap_or_default()
+}
+
+/// The same, with others in the places of sealed values.
+///
+/// # Errors
+/// The first that `open` gives.
+pub fn plain_with<E>(
+    value: Value,
+    open: &mut impl FnMut(&str) -> Result<Value, E>,
+) -> Result<Value, E> {
     if !has_marks(&value) {
-        return value;
+        return Ok(value);
+    }
+    if let Some(text) = sealed::text_of(&value) {
+        return open(text);
     }
     let tagged = |members: &serde_json::Map<String, Value>| match members.iter().next() {
         Some((tag, text @ Value::String(_)))
@@ -80,7 +97,7 @@ pub fn plain(value: Value) -> Value {
         }
         _ => None,
     };
-    match value {
+    Ok(match value {
         Value::Object(members) => match tagged(&members) {
             Some(text) => text,
             None => {
@@ -89,14 +106,17 @@ pub fn plain(value: Value) -> Value {
                         Some(own) if own.starts_with('$') => own.to_owned(),
                         _ => name,
                     };
-                    (name, self::plain(member))
+                    Ok((name, plain_with(member, open)?))
                 });
-                Value::Object(plain.collect())
+                Value::Object(plain.collect::<Result<_, E>>()?)
             }
         },
-        Value::Array(items) => Value::Array(items.into_iter().map(self::plain).collect()),
+        Value::Array(items) => {
+            let items = items.into_iter().map(|item| plain_with(item, open));
+            Value::Array(items.collect::<Result<_, E>>()?)
+        }
         other => other,
-    }
+    })
 }
 
 /// Whether a member's name begins with `$`. Hardly any does, and a value without one stays as it

@@ -41,6 +41,7 @@ pub mod open_step;
 pub mod retry;
 pub mod run;
 pub mod run_state;
+pub mod sealed;
 pub mod step;
 pub mod stored;
 pub mod summary;

@@ -162,3 +162,10 @@ pub const BACKFILL_TICKS: usize = 1_000;
 
 /// For how long it is kept what became of a tick: a tick that is older is not asked for again.
 pub const TICK_KEPT: Span = Span::from_secs(90 * 86_400);
+
+/// Bytes of a secret from which on a text that repeats it is sealed, too. A shorter one stands in
+/// many texts by chance.
+pub const ECHO_BYTES: usize = 8;
+
+/// Bytes of a secret, or of a text in one, from which on it is taken out of an error's message.
+pub const SCRUB_BYTES: usize = 4;

@@ -5,6 +5,7 @@ mod collect;
 mod evidence;
 pub(crate) mod large;
 mod look;
+mod secrets;
 mod undo;
 
 use std::future::poll_fn;
@@ -59,7 +60,7 @@ async fn act(shared: &Arc<Shared>, job: &Job, call: &Call) -> JobOutcome {
         return JobOutcome::failed(error);
     }
     match invoke(shared, job, call).await {
-        Ok(Outcome::Done(done)) => large::done(shared, call, done).await,
+        Ok(Outcome::Done(done)) => large::done(shared, job, call, done).await,
         Ok(Outcome::Again { state, after }) => {
             JobOutcome::Again { state: Json::canonical(&state), after }
         }
@@ -97,7 +98,7 @@ fn call_record(call: &CallRecord) -> Option<Json> {
 }
 
 /// Calls an action within its deadline. What runs out after it may have been sent is in doubt,
-/// unless it only looked.
+/// unless it only looked. What it is given is opened here, and nowhere before.
 async fn invoke(shared: &Shared, job: &Job, call: &Call) -> Result<Outcome, ActionError> {
     let action = shared
         .catalogue
@@ -105,8 +106,16 @@ async fn invoke(shared: &Shared, job: &Job, call: &Call) -> Result<Outcome, Acti
         .map_err(|message| ActionError::permanent("no_such_action", message))?
         .clone();
     let context = context(shared, job, call);
-    match in_time(&context, action.run(&context, &call.input)).await {
-        Some(result) => result,
+    let opened = match action.takes_secrets() {
+        true => secrets::open(shared, job.run, call)?,
+        false => None,
+    };
+    let input = opened.as_ref().map_or(&call.input, |opened| &opened.input);
+    match in_time(&context, action.run(&context, input)).await {
+        Some(result) => match &opened {
+            Some(opened) => opened.behind(result),
+            None => result,
+        },
         None => {
             let kind = match call.effect {
                 Effect::Read => ErrorKind::Transient,

@@ -58,8 +58,10 @@ pub(crate) enum Work {
 pub(crate) struct Call {
     /// The action's name.
     pub(crate) action: String,
-    /// What it reads.
+    /// What it reads; what is sealed is only shown.
     pub(crate) input: Value,
+    /// The same as the journal keeps it, where something of it is sealed.
+    pub(crate) kept: Option<Value>,
     /// What the engine reads.
     pub(crate) options: StepOptions,
     /// How far it may reach.

@@ -20,6 +20,7 @@ mod rails;
 mod recent;
 mod runtime;
 mod scheduler;
+mod seal;
 mod shard;
 mod shared;
 mod steps;
@@ -40,3 +41,4 @@ pub mod system;
 pub mod timeline;
 
 pub use runtime::{Runtime, StartError};
+pub use seal::SealKeyError;

@@ -19,6 +19,7 @@ pub(crate) fn publish(settings: &Settings, to: &str, subject: &str, message: &st
     Some(Call {
         action: PUBLISH.to_owned(),
         input: json!({"topic_arn": topic, "subject": subject, "message": format!("{to}: {message}")}),
+        kept: None,
         options: StepOptions { account, region, ..StepOptions::default() },
         effect: Effect::Notify,
         safety: RetrySafety::Natural,

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::dispatcher::{self, Bundles, Dispatcher};
 use crate::evidence::{ItemError, Items, KeyError, Keys};
+use crate::seal::{SealKeyError, Seals};
 use crate::settings::Settings;
 use crate::shard::{self, Message, ShardHandle, Watch};
 use crate::shared::{Parts, Shared};
@@ -28,6 +29,9 @@ pub enum StartError {
     /// The signing key.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The keys that secrets are sealed with.
+    #[error(transparent)]
+    Seals(#[from] SealKeyError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,7 +69,8 @@ impl Runtime {
     ) -> Result<Self, StartError> {
         let items = Items::open(settings.data_dir.join("evidence"))?;
         let keys = Keys::open(&settings.data_dir.join("keys"), &world)?;
-        let parts = Parts { world, settings, store, catalogue, items, keys };
+        let seals = Seals::open(&settings.data_dir.join("keys"), &world)?;
+        let parts = Parts { world, settings, store, catalogue, items, keys, seals };
         let shared = Arc::new(Shared::new(parts));
         dispatcher::join(&shared).await?;
         shared.look_at_halt().await?;

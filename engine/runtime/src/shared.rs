@@ -11,6 +11,7 @@ use stanch_plugins_sdk::Catalogue;
 use tokio::sync::{Notify, broadcast};
 
 use crate::evidence::{Items, Keys};
+use crate::seal::Seals;
 use crate::settings::Settings;
 
 /// Runs at rest that a slow listener may fall behind; it then looks them up.
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) catalogue: Catalogue,
     pub(crate) items: Items,
     pub(crate) keys: Keys,
+    pub(crate) seals: Seals,
     /// Rung when there may be something to claim or to deliver.
     pub(crate) work: Notify,
     /// Rung when there may be a page to send.
@@ -48,11 +50,12 @@ pub(crate) struct Parts {
     pub(crate) catalogue: Catalogue,
     pub(crate) items: Items,
     pub(crate) keys: Keys,
+    pub(crate) seals: Seals,
 }
 
 impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { world, settings, store, catalogue, items, keys } = parts;
+        let Parts { world, settings, store, catalogue, items, keys, seals } = parts;
         let node = world.id(NodeId::new);
         let (rested, _) = broadcast::channel(RESTED);
         let (work, paging, scheduling, orphans, is_halted, active) = Default::default();
@@ -64,6 +67,7 @@ impl Shared {
             catalogue,
             items,
             keys,
+            seals,
             work,
             paging,
             scheduling,

@@ -1,7 +1,7 @@
 //! Values of the language as JSON text and back, exactly or not at all.
 //!
-//! What JSON has no form for is tagged (`{"$char":"x"}`, `{"$blob":"…"}`), or refused with its
-//! path: functions, ranges, floats that are no number. A map's own `$…` member gets one more `$`.
+//! What JSON has no form for is tagged (`{"$char":"x"}`, `{"$blob":"…"}`, `{"$sealed":"…"}`), or refused
+//! with its path: functions, ranges, floats that are no number. A map's own `$…` member gets one more `$`.
 
 use std::fmt;
 
@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use rhai::{Array, Blob, Dynamic, FLOAT, INT, Map};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use stanch_engine_core::json::{Json, write_string};
+
+use crate::sealed::Sealed;
 
 /// How deep a value may nest: `serde_json` reads 128 levels.
 const DEPTH: usize = 100;
@@ -74,6 +76,10 @@ fn encode_at(value: &Dynamic, out: &mut String, depth: usize) -> Result<(), Code
         out.push('}');
     } else if let Ok(blob) = value.as_blob_ref() {
         let _ = write!(out, "{{\"$blob\":\"{}\"}}", BASE64.encode(&*blob));
+    } else if let Some(sealed) = value.read_lock::<Sealed>() {
+        out.push_str("{\"$sealed\":");
+        write_string(sealed.text(), out);
+        out.push('}');
     } else {
         return Err(unfit(format!("a value of type {}", value.type_name())));
     }
@@ -208,6 +214,7 @@ fn untag(tag: &str, value: &str) -> Result<Dynamic, String> {
             let blob: Blob = BASE64.decode(value).map_err(|_| wrong())?;
             Ok(Dynamic::from_blob(blob))
         }
+        "sealed" => Sealed::of(value).map(Dynamic::from).map_err(|error| error.to_string()),
         _ => Err(format!("there is no tag ${tag}")),
     }
 }
@@ -216,6 +223,8 @@ fn untag(tag: &str, value: &str) -> Result<Dynamic, String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use stanch_engine_core::id::RunId;
+    use stanch_engine_core::time::Timestamp;
 
     fn round(value: Dynamic) -> Dynamic {
         decode(to_json(&value).unwrap().as_str()).unwrap()
@@ -234,6 +243,10 @@ mod tests {
             any::<char>().prop_map(Dynamic::from),
             ".*".prop_map(Dynamic::from),
             any::<Vec<u8>>().prop_map(Dynamic::from_blob),
+            "[A-Za-z0-9_-]{1,40}".prop_map(|body| {
+                let run = RunId::new(Timestamp::default(), 7);
+                Dynamic::from(Sealed::of(&format!("1.k.{run}.{body}")).unwrap())
+            }),
         ];
         leaf.prop_recursive(4, 32, 4, |inner| {
             prop_oneof![
@@ -291,6 +304,7 @@ mod tests {
     fn a_foreign_tag_is_an_error() {
         assert!(decode(r#"{"$fn":"x"}"#).is_err());
         assert!(decode(r#"{"$char":"xy"}"#).is_err());
+        assert!(decode(r#"{"$sealed":"x"}"#).is_err());
         assert!(decode("{} {}").is_err());
     }
 }

@@ -18,6 +18,7 @@ mod turn;
 
 mod host;
 mod sandbox;
+mod sealed;
 mod sort;
 
 mod calls;

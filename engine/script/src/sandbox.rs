@@ -8,7 +8,7 @@ use stanch_engine_core::limits;
 use crate::hot::with_fiber;
 use crate::interrupt::Interrupt;
 use crate::tape::Tape;
-use crate::{host, sort};
+use crate::{host, sealed, sort};
 
 /// What runs text as code.
 const WITHHELD: &str = "eval";
@@ -50,6 +50,7 @@ pub(crate) fn engine(interrupt: &Interrupt) -> Engine {
         (!goes_on).then(|| "limit".into())
     });
     sort::register(&mut engine);
+    sealed::register(&mut engine);
     host::register(&mut engine);
     engine
 }

@@ -11,7 +11,7 @@ use stanch_plugins_sdk::core::suggest;
 use crate::action::blank_automation;
 use crate::client::{Client, blank};
 use crate::model::Kind;
-use crate::{effect, iam, lookups, params, target, undo};
+use crate::{effect, iam, lookups, params, secrets, target, undo};
 
 /// The operations of every service that there is a model of.
 pub(crate) struct AwsOperations(pub(crate) Arc<Client>);
@@ -74,11 +74,21 @@ impl Operations for AwsOperations {
             };
         }
         let Some(mut shape) = named.model.output(named.operation) else { return Ok(()) };
+        let mut is_secret = false;
         for (at, step) in path.iter().enumerate() {
             let whole = || match path.get(..at).unwrap_or_default() {
                 [] => operation.to_owned(),
                 path => path.join(".").replace(".[]", "[0]"),
             };
+            // A secret structure stays one; what is in it is sealed.
+            is_secret |= shape.sensitive;
+            let is_sealed = is_secret || secrets::is_named(operation, path.get(..at));
+            if is_sealed && shape.kind != Kind::Structure {
+                return Err(format!(
+                    "`{}` is a secret, which can be handed on and not looked into: it has no `{step}` here",
+                    whole()
+                ));
+            }
             let next = match (shape.kind, *step) {
                 _ if shape.document => return Ok(()),
                 (Kind::List, "[]") => shape.member.as_deref(),
@@ -176,6 +186,11 @@ mod tests {
         assert_eq!(says("ssm:StartAutomationExecution", &["Outputs", "x"]), Ok(()));
         assert_eq!(says("ssm:SendCommand", &["Invocations", "[]", "Status"]), Ok(()));
         assert_eq!(says("lambda:GetFunction", &["Tags", "owner"]), Ok(()));
+        assert_eq!(says("sts:AssumeRole", &["Credentials", "SessionToken"]), Ok(()));
+        assert_eq!(
+            says("eks-auth:AssumeRoleForPodIdentity", &["credentials", "sessionToken"]),
+            Ok(())
+        );
         for (operation, path, said) in [
             ("iam:GetUser", &["User", "Arnn"][..], "`User` has no `Arnn` (did you mean `Arn`?)"),
             (
@@ -186,6 +201,17 @@ mod tests {
             ("iam:ListUsers", &["Users", "UserName"], "`Users[0].UserName`"),
             ("iam:ListUsers", &["Users", "[]", "Name"], "`Users[0]` has no `Name`"),
             ("ssm:StartAutomationExecution", &["Output"], "did you mean `Outputs`"),
+            (
+                "secretsmanager:GetSecretValue",
+                &["SecretString", "len"],
+                "`SecretString` is a secret, which can be handed on",
+            ),
+            ("sts:AssumeRole", &["Credentials", "SessionToken", "len"], "is a secret"),
+            (
+                "ecr:GetAuthorizationToken",
+                &["authorizationData", "[]", "authorizationToken", "len"],
+                "is a secret",
+            ),
         ] {
             let told = says(operation, path).unwrap_err();
             assert!(told.contains(said), "{told}");

@@ -2,6 +2,7 @@
 //! mistake at once.
 
 use serde_json::{Map, Value};
+use stanch_plugins_sdk::core::sealed;
 use stanch_plugins_sdk::core::suggest;
 use uuid::Uuid;
 
@@ -96,6 +97,10 @@ impl Check {
 
     fn value(&mut self, path: &str, target: &str, value: &Value, depth: usize) {
         let Some(shape) = self.model.shape(target) else { return };
+        // What is sealed is looked at when it is sent.
+        if !self.is_answer && value == sealed::SHOWN {
+            return;
+        }
         if depth > DEPTH {
             self.say(format!("`{path}` is nested more than {DEPTH} deep"));
             return;

@@ -215,7 +215,7 @@ impl Sandbox {
         self.inside().calls.clone()
     }
 
-    /// Every call so far as lines of a log, what AWS calls a secret redacted.
+    /// Every call so far as lines of a log, without what AWS calls a secret.
     pub fn log(&self) -> Vec<Value> {
         self.calls().into_iter().map(|call| control::logged(&self.models, call)).collect()
     }

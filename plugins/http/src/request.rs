@@ -71,9 +71,6 @@ impl Request {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad(format!("`{url}`: only http and https are called")));
         }
-        if let Some(why) = input.headers.iter().find_map(|(name, value)| bare(name, value)) {
-            return Err(bad(why));
-        }
         Ok((input, method, url))
     }
 
@@ -144,7 +141,7 @@ async fn read_answer(
     }
     let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
     let value = json!({"status": status.as_u16(), "headers": headers, "body": body});
-    Ok(Outcome::Done(Done { value, call: CallRecord::default() }))
+    Ok(Outcome::Done(Done { value, secrets: Vec::new(), call: CallRecord::default() }))
 }
 
 fn refused(status: reqwest::StatusCode, body: &str) -> ActionError {
@@ -168,6 +165,9 @@ impl Action for Request {
     /// knows unless the playbook says.
     fn classify(&self, input: &Value) -> Result<Nature, ActionError> {
         let (input, method, _) = Self::read(input)?;
+        if let Some(why) = input.headers.iter().find_map(|(name, value)| bare(name, value)) {
+            return Err(ActionError::permanent("bad_input", why));
+        }
         let effect = input.effect.unwrap_or(Effect::Notify);
         let safety = match (input.retry, method.as_str()) {
             (Some(Retry::Token), _) => RetrySafety::Token,
@@ -249,7 +249,10 @@ mod tests {
         let gone = json!({"method": "post", "url": "http://127.0.0.1:1/?k={{secret:crm}}"});
         assert!(!call(gone).await.unwrap_err().to_string().contains("s3cret"));
         let open = json!({"method": "get", "url": url, "headers": {"authorization": "Bearer x"}});
-        assert!(call(open).await.unwrap_err().message.contains("[secrets]"));
+        let request = Request::new(Secrets::default()).unwrap();
+        assert!(request.classify(&open).unwrap_err().message.contains("[secrets]"));
+        let sealed = json!({"method": "get", "url": url, "headers": {"authorization": "<sealed>"}});
+        assert!(request.classify(&sealed).is_ok());
     }
 
     #[tokio::test]

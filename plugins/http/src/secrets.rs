@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use stanch_plugins_sdk::core::sealed;
 
 /// Headers that hold nothing but secrets.
 const SECRET_HEADERS: &[&str] =
@@ -77,9 +78,10 @@ impl Secrets {
 /// Why a header must not be sent as it is written, if it must not.
 pub(crate) fn bare(name: &str, value: &str) -> Option<String> {
     let is_secret = SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str());
-    (is_secret && !value.contains("{{secret:")).then(|| {
+    let is_open = !value.contains("{{secret:") && value != sealed::SHOWN;
+    (is_secret && is_open).then(|| {
         format!(
-            "the header `{name}` holds a secret, and the journal must not: name it under [secrets] in stanch.toml and write {{{{secret:NAME}}}}"
+            "the header `{name}` holds a secret, and the journal must not: name it under [secrets] in stanch.toml and write {{{{secret:NAME}}}}, or hand on what another call gave"
         )
     })
 }

@@ -36,6 +36,12 @@ pub trait Action: Send + Sync + 'static {
         input: &'a Value,
     ) -> BoxFuture<'a, Result<Outcome, ActionError>>;
 
+    /// Whether it sends what it is given. Only then it is given secrets in clear; else it sees
+    /// [`stanch_engine_core::sealed::SHOWN`] in their places.
+    fn takes_secrets(&self) -> bool {
+        true
+    }
+
     /// Finds out whether an earlier attempt took place. Only asked of what is
     /// [`RetrySafety::Lookup`].
     fn look_up<'a>(
@@ -132,8 +138,12 @@ pub enum Outcome {
 /// What came of an action.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Done {
-    /// The result, as a playbook sees it.
+    /// The result, as the callee gave it.
     pub value: Value,
+    /// Where secrets stand in it, as JSON pointers (RFC 6901), none within another. The engine seals
+    /// them before anything is written down: a playbook gets them as what it can hand on, and not
+    /// read.
+    pub secrets: Vec<String>,
     /// How the call went, for the journal and for evidence.
     pub call: CallRecord,
 }

@@ -77,6 +77,10 @@ impl Action for Deadly {
         self.action.name()
     }
 
+    fn takes_secrets(&self) -> bool {
+        self.action.takes_secrets()
+    }
+
     fn classify(&self, input: &Value) -> Result<Nature, ActionError> {
         self.action.classify(input)
     }

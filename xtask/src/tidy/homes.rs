@@ -16,6 +16,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jmespath", &["engine/core"]),
     ("reqwest", &["engine/cli", "plugins/http"]),
     ("rhai", &["engine/script"]),
+    ("ring", &["engine/runtime"]),
     ("sqlx", &["engine/store"]),
     ("zip", &["engine/runtime"]),
 ];

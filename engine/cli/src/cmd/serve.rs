@@ -10,6 +10,9 @@ use stanch_engine_core::digest::Sha256;
 use stanch_engine_runtime::{Runtime, playbooks, system};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{Common, Serve};
 use crate::config::{Config, LogFormat, environment};
@@ -150,15 +153,19 @@ async fn publish_folder(runtime: &Runtime, folder: &Path, seen: &mut Seen) {
 }
 
 /// Log lines go to standard error; `STANCH_LOG` chooses them, as in
-/// `info,stanch_engine_runtime=debug`, and otherwise `usual` does.
+/// `info,stanch_engine_runtime=debug`, and otherwise `usual` does. Whatever it says, AWS's libraries
+/// don't trace: they would write whole answers and requests, secrets among them.
 pub(super) fn log_to_stderr(format: LogFormat, usual: &str) {
     let filter = environment("STANCH_LOG").unwrap_or_else(|| usual.to_owned());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    let discreet = filter_fn(|line| {
+        !(line.target().starts_with("aws_") && *line.level() == tracing::Level::TRACE)
+    });
     match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => builder.finish().with(discreet).init(),
+        LogFormat::Json => builder.json().finish().with(discreet).init(),
     }
 }

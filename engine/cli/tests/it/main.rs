@@ -19,4 +19,5 @@ mod payloads;
 mod playbook_docs;
 mod readme;
 mod sandbox;
+mod sealed;
 mod serve;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use stanch_engine_core::command::{CollectArgs, Regions, StepOptions};
 use stanch_engine_core::effect::{Effect, RetrySafety};
+use stanch_engine_core::json::plain;
+use stanch_engine_core::sealed::{self, plain_but_sealed};
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_plugins_sdk::{ActionError, Done, Outcome};
 
 use super::evidence::{Capture, capture, not_captured};
 use super::invoke;
+use super::secrets::sealed_answer;
 use crate::job::{Call, Job, JobOutcome};
 use crate::shared::Shared;
 
@@ -27,7 +30,7 @@ pub(super) async fn collect(shared: &Arc<Shared>, job: &Job, args: &CollectArgs)
     match gather(shared, job, args).await {
         Ok(found) => {
             let value = json!({
-                "operation": args.operation, "params": args.params,
+                "operation": args.operation, "params": plain_but_sealed(args.params.clone()),
                 "account": args.options.account, "regions": found.regions,
             });
             let how = json!({
@@ -54,7 +57,7 @@ async fn gather(shared: &Shared, job: &Job, args: &CollectArgs) -> Result<Found,
             Ok(done) => {
                 found.caveats.extend(done.call.caveats.iter().map(|c| format!("{place}: {c}")));
                 found.calls.push(json!(done.call));
-                found.regions.insert(place, done.value);
+                found.regions.insert(place, sealed_answer(shared, job.run, done));
             }
             Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Permanent) => {
                 found.caveats.push(format!("{place}: {error}"));
@@ -100,9 +103,11 @@ fn params(shared: &Shared, args: &CollectArgs) -> Value {
 
 fn call(args: &CollectArgs, region: Option<String>, operation: &str, params: Value) -> Call {
     let (account, role) = (args.options.account.clone(), args.options.role.clone());
+    let input = json!({"operation": operation, "params": params, "paginate": "auto"});
     Call {
         action: "aws.call".to_owned(),
-        input: json!({"operation": operation, "params": params, "paginate": "auto"}),
+        kept: sealed::is_in(&input).then(|| input.clone()),
+        input: plain(input),
         options: StepOptions { account, region, role, ..StepOptions::default() },
         effect: Effect::Read,
         safety: RetrySafety::Natural,

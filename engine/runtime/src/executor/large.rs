@@ -7,14 +7,15 @@ use std::sync::Arc;
 use serde_json::Value;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::journal::{Entry, Event};
-use stanch_engine_core::json::{Json, kept};
+use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_engine_core::stored::{Stored, too_much};
 use stanch_plugins_sdk::Done;
 
 use super::call_record;
-use crate::job::{Call, JobOutcome};
+use super::secrets::kept_answer;
+use crate::job::{Call, Job, JobOutcome};
 use crate::shared::Shared;
 
 /// The results of a journal that lie in the evidence store.
@@ -22,8 +23,13 @@ pub(crate) type Bodies = BTreeMap<Sha256, Json>;
 
 /// What came of an action: its result in the journal, or beside it, or an error where it is too
 /// large for a playbook.
-pub(super) async fn done(shared: &Arc<Shared>, call: &Call, mut done: Done) -> JobOutcome {
-    let value = kept(std::mem::take(&mut done.value));
+pub(super) async fn done(
+    shared: &Arc<Shared>,
+    job: &Job,
+    call: &Call,
+    mut done: Done,
+) -> JobOutcome {
+    let value = kept_answer(shared, job.run, &mut done);
     let text = Json::canonical(&value);
     let bytes = text.as_str().len();
     let (result, body) = if bytes <= limits::RESULT_INLINE_BYTES {

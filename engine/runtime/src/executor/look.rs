@@ -7,9 +7,11 @@ use stanch_engine_core::json::{Json, kept, plain};
 use stanch_engine_core::limits;
 use stanch_engine_core::plan::{Change, Probe};
 use stanch_engine_core::probe;
+use stanch_engine_core::sealed;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_plugins_sdk::{ActionError, LookUp, Outcome};
 
+use super::secrets::{self, shown_answer};
 use super::{context, invoke};
 use crate::job::{Call, Job, JobOutcome};
 use crate::shared::Shared;
@@ -22,10 +24,11 @@ fn call_of(probe: &Probe) -> Call {
         region: probe.region.clone(),
         ..StepOptions::default()
     };
+    let input = json!({"operation": probe.operation, "params": probe.params, "paginate": "auto"});
     Call {
         action: "aws.call".to_owned(),
-        input: json!({"operation": probe.operation, "params": plain(probe.params.clone()),
-            "paginate": "auto"}),
+        kept: sealed::is_in(&input).then(|| input.clone()),
+        input: plain(input),
         options,
         effect: Effect::Read,
         safety: RetrySafety::Natural,
@@ -56,7 +59,7 @@ async fn answer(
         outcome => outcome?,
     };
     match outcome {
-        Outcome::Done(done) => here(&done.call.account).map(|()| done.value),
+        Outcome::Done(done) => here(&done.call.account).map(|()| shown_answer(done)),
         Outcome::Again { .. } => {
             Err(ActionError::permanent("not_a_look", "the operation of a probe answers at once"))
         }
@@ -97,8 +100,14 @@ pub(super) async fn is_back(shared: &Shared, job: &Job, change: &Change) -> bool
 async fn ask(shared: &Shared, job: &Job, call: &Call) -> LookUp {
     let Ok(action) = shared.catalogue.action(&call.action) else { return LookUp::Unknown };
     let context = context(shared, job, call);
-    let found = action.look_up(&context, &call.input);
+    let Ok(opened) = secrets::open(shared, job.run, call) else { return LookUp::Unknown };
+    let input = opened.as_ref().map_or(&call.input, |opened| &opened.input);
+    let found = action.look_up(&context, input);
     match tokio::time::timeout(context.timeout.duration(), found).await {
+        Ok(Ok(LookUp::Happened(value))) => LookUp::Happened(match &opened {
+            Some(opened) => opened.shown(value),
+            None => value,
+        }),
         Ok(Ok(found)) => found,
         Ok(Err(_)) | Err(_) => LookUp::Unknown,
     }

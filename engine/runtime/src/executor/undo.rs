@@ -13,12 +13,14 @@ use stanch_engine_core::journal::{Entry, Event, Head};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::plan::{Change, Plan, Purpose};
+use stanch_engine_core::sealed;
 use stanch_engine_core::step::{ErrorKind, StepError, StepKey};
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::{StoreError, journal};
 
 use super::look::{is_back, look};
 use crate::job::{Job, JobOutcome};
+use crate::seal::Unsealable;
 use crate::shared::Shared;
 
 /// What a run and the runs that it started changed, and how it asked.
@@ -29,6 +31,8 @@ struct Deeds {
     unsure: Vec<String>,
     asked: Option<ApprovalOptions>,
     children: Vec<RunId>,
+    /// Changes whose secrets do not open, and why.
+    closed: Vec<String>,
 }
 
 /// A change that was made.
@@ -40,14 +44,14 @@ struct Deed {
 }
 
 pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutcome {
-    let deeds = match all_deeds(shared, run).await {
+    let deeds = match all_deeds(shared, job, run).await {
         Ok(deeds) => deeds,
         Err(error) => {
             let error = StepError::new(ErrorKind::Transient, "store", error.to_string());
             return JobOutcome::failed(error);
         }
     };
-    let (mut items, mut last, mut drifted) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut items, mut last, mut drifted) = (Vec::new(), deeds.closed.clone(), Vec::new());
     let mut back = Vec::new();
     for Deed { change, answer, .. } in deeds.changes.iter().rev() {
         let Some(undo) = change.undo(answer) else {
@@ -90,8 +94,9 @@ pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutc
     })))
 }
 
-/// The deeds of a run and of every run that it started, by time.
-async fn all_deeds(shared: &Shared, run: RunId) -> Result<Deeds, StoreError> {
+/// The deeds of a run and of every run that it started, by time. What is sealed in them is handed
+/// over to the run that undoes.
+async fn all_deeds(shared: &Shared, job: &Job, run: RunId) -> Result<Deeds, StoreError> {
     let mut all = Deeds { children: vec![run], ..Deeds::default() };
     let mut read = 0;
     while let Some(run) = all.children.get(read).copied() {
@@ -101,13 +106,29 @@ async fn all_deeds(shared: &Shared, run: RunId) -> Result<Deeds, StoreError> {
             .read(|conn| Box::pin(journal::load(conn, run, 0, limits::STEPS_PER_RUN * 4)))
             .await?;
         let one = deeds(&entries);
-        all.changes.extend(one.changes);
+        for deed in one.changes {
+            let operation = deed.change.operation.clone();
+            match handed_over(shared, deed, (run, job.run)) {
+                Ok(deed) => all.changes.push(deed),
+                Err(why) => all.closed.push(format!("{operation} ({})", why.told())),
+            }
+        }
         all.unsure.extend(one.unsure);
         all.children.extend(one.children);
         all.asked = all.asked.or(one.asked);
     }
     all.changes.sort_by_key(|deed| deed.at);
     Ok(all)
+}
+
+fn handed_over(shared: &Shared, deed: Deed, between: (RunId, RunId)) -> Result<Deed, Unsealable> {
+    let hand_over = |value| shared.seals.hand_over(&shared.world, value, between);
+    let change = json!(deed.change);
+    let change = match sealed::is_in(&change) {
+        true => serde_json::from_value(hand_over(change)?).map_err(|_| Unsealable::Changed)?,
+        false => deed.change,
+    };
+    Ok(Deed { change, answer: hand_over(deed.answer)?, ..deed })
 }
 
 /// Reads what a run did out of its journal. A change whose outcome a person decided counts as

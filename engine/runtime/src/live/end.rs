@@ -118,8 +118,8 @@ impl Live {
     ) {
         self.withdraw(shared);
         if let Some(parent) = self.who.parent.clone() {
-            let (run, result, error) = (self.who.id, result.clone(), error.clone());
-            let child = Json::of(&ChildEnded { run, status, result, error });
+            let ended = (status, result.clone(), error.clone());
+            let child = Json::of(&self.ended_for(shared, parent.run, ended));
             self.tell(shared, parent.run, FactKind::ChildEnded, child);
         }
         if let (RunStatus::Failed, Some(error)) = (status, &error) {
@@ -131,6 +131,28 @@ impl Live {
         let outcome = outcome_of(&ended);
         self.record(Event::Ended(ended));
         self.stand(status, None, None, Some(outcome));
+    }
+
+    /// What the run that waits for this one hears of its end: what is sealed in its result opens
+    /// there.
+    fn ended_for(
+        &self,
+        shared: &Shared,
+        parent: RunId,
+        (status, result, error): (RunStatus, Option<Json>, Option<RunError>),
+    ) -> ChildEnded {
+        let run = self.who.id;
+        let hand_over = |value| shared.seals.hand_over(&shared.world, value, (run, parent));
+        match result.map(|result| hand_over(result.value())).transpose() {
+            Ok(result) => {
+                ChildEnded { run, status, result: result.as_ref().map(Json::canonical), error }
+            }
+            Err(why) => {
+                let code = "unsealable".to_owned();
+                let error = RunError { code, message: why.told(), position: Default::default() };
+                ChildEnded { run, status: RunStatus::Failed, result: None, error: Some(error) }
+            }
+        }
     }
 
     /// Nobody waits any more for what the run waits for: for people, and for other runs.

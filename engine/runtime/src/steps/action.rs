@@ -12,6 +12,7 @@ use stanch_engine_core::journal::{Event, StepGated};
 use stanch_engine_core::json::{Json, plain};
 use stanch_engine_core::plan::{Change, DocumentPin, Plan, Purpose};
 use stanch_engine_core::run_state::OpenStep;
+use stanch_engine_core::sealed;
 use stanch_engine_core::step::{StepError, StepKey};
 
 use super::{approval, note_refusal, unreadable};
@@ -63,10 +64,11 @@ pub(super) fn call_of(live: &Live, shared: &Shared, args: &Json) -> Result<Call,
     let mut options = args.options;
     options.account = options.account.or_else(|| live.about.account.clone());
     options.region = options.region.or_else(|| live.about.region.clone());
-    call(shared, &args.action, plain(args.input), options)
+    call(shared, &args.action, args.input, options)
 }
 
-/// A call of an action, with what the action says of its own nature.
+/// A call of an action by an input that the journal keeps, with what the action says of its own
+/// nature.
 pub(super) fn call(
     shared: &Shared,
     name: &str,
@@ -77,12 +79,14 @@ pub(super) fn call(
         .catalogue
         .action(name)
         .map_err(|message| StepError::permanent("no_such_action", message))?;
+    let kept = sealed::is_in(&input).then(|| input.clone());
+    let input = plain(input);
     let nature = action.classify(&input).map_err(StepError::from)?;
     let (effect, safety) = (nature.effect, nature.safety);
     // A change outside of any plan is a plan of its own.
     let alone = effect.is_guarded().then(|| operation_of(&input).map(str::to_owned)).flatten();
     let (action, plan) = (name.to_owned(), alone.into_iter().collect());
-    Ok(Call { action, input, options, effect, safety, plan })
+    Ok(Call { action, input, kept, options, effect, safety, plan })
 }
 
 /// The operation that a call of AWS names.
@@ -135,11 +139,13 @@ fn gate(live: &mut Live, shared: &Shared, key: &StepKey, call: &Call) {
         Some(operation) => operation.to_owned(),
         None => call.action.clone(),
     };
+    // A decision binds to what is sealed, too.
+    let input = call.kept.as_ref().unwrap_or(&call.input);
     let plan = Plan {
         purpose: Purpose::Contain,
         items: vec![Change {
             operation: operation.clone(),
-            params: call.input.get("params").unwrap_or(&call.input).clone(),
+            params: input.get("params").unwrap_or(input).clone(),
             account: call.options.account.clone(),
             region: call.options.region.clone(),
             document: call.input.get("document").and_then(|pin| DocumentPin::deserialize(pin).ok()),

@@ -5,10 +5,11 @@ use stanch_engine_core::command::RunPlaybookArgs;
 use stanch_engine_core::header::Header;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::journal::Started;
-use stanch_engine_core::json::{Json, plain};
+use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::playbook::LANGUAGE;
 use stanch_engine_core::run_state::OpenStep;
+use stanch_engine_core::sealed::plain_but_sealed;
 use stanch_engine_core::step::{StepError, StepKey};
 use stanch_engine_store::playbooks::Active;
 use stanch_engine_store::runs::{NewRun, Parent};
@@ -31,6 +32,7 @@ pub(super) fn start(
         StepError::permanent("wrong_inputs", format!("`{}`: {why}", args.playbook))
     })?;
     let id = shared.world.id(RunId::new);
+    let inputs = shared.seals.hand_over(&shared.world, inputs, (live.who.id, id))?;
     let scope = live.state.started.as_ref().map_or_else(Json::null, |s| s.scope.clone());
     let mut scope = scope.value();
     if let Some(members) = scope.as_object_mut() {
@@ -82,7 +84,7 @@ fn playbook(live: &Live, shared: &Shared, name: &str) -> Result<Active, StepErro
 
 /// The inputs, as the header of the playbook declares them.
 pub(crate) fn inputs_of(header: &Header, given: Map<String, Value>) -> Result<Value, String> {
-    let Value::Object(mut inputs) = plain(Value::Object(given.clone())) else {
+    let Value::Object(mut inputs) = plain_but_sealed(Value::Object(given.clone())) else {
         return Ok(Value::Null);
     };
     header.complete_inputs(&mut inputs)?;

@@ -1,9 +1,9 @@
 //! Steps that need no permission: looking, keeping, telling, waiting.
-
 use stanch_engine_core::command::{
     CollectArgs, EvidenceArgs, PageArgs, ProbeArgs, Regions, SleepArgs, UndoPlanArgs, Verb,
 };
-use stanch_engine_core::json::{Json, plain};
+use stanch_engine_core::json::Json;
+use stanch_engine_core::sealed::plain_but_sealed;
 use stanch_engine_core::step::{StepError, StepKey};
 
 use super::unreadable;
@@ -32,13 +32,12 @@ pub(super) fn work_of(live: &Live, verb: Verb, args: &Json) -> Result<Work, Step
             if args.options.regions.is_none() {
                 args.options.regions = live.about.region.clone().map(Regions::Word);
             }
-            args.params = plain(args.params);
             Work::Collect(args)
         }
         Verb::Evidence => {
             needs_incident()?;
             let EvidenceArgs { label, value } = args.read().map_err(bad)?;
-            Work::Evidence { label, value: plain(value) }
+            Work::Evidence { label, value: plain_but_sealed(value) }
         }
         Verb::Notify => {
             let PageArgs { to, message } = args.read().map_err(bad)?;

@@ -7,7 +7,7 @@ use stanch_engine_core::effect::Effect;
 use stanch_engine_core::error_code;
 use stanch_engine_core::guard::{Permit, WhyNot, is_refusal};
 use stanch_engine_core::incident::{IncidentEvent, Milestone};
-use stanch_engine_core::json::{Json, plain};
+use stanch_engine_core::json::Json;
 use stanch_engine_core::plan::{Change, Plan, Probe, Purpose};
 use stanch_engine_core::run_state::BegunPlan;
 use stanch_engine_core::step::{StepError, StepKey};
@@ -74,7 +74,7 @@ fn call_for(shared: &Shared, change: &Change) -> Result<Call, StepError> {
         region: change.region.clone(),
         ..StepOptions::default()
     };
-    let mut input = json!({"operation": change.operation, "params": plain(change.params.clone())});
+    let mut input = json!({"operation": change.operation, "params": change.params});
     if let (Some(document), Some(members)) = (&change.document, input.as_object_mut()) {
         members.insert("document".to_owned(), json!(document));
     }

@@ -154,7 +154,7 @@ async fn look(
     match execution.automation_execution_status() {
         Some(Status::Success | Status::CompletedWithSuccess) => {
             let call = CallRecord { request_id, ..standing.record() };
-            Ok(Outcome::Done(Done { value: told(execution), call }))
+            Ok(Outcome::Done(Done { value: told(execution), secrets: Vec::new(), call }))
         }
         Some(status) if is_failed(status) => {
             let mut error =

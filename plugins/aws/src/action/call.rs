@@ -3,7 +3,8 @@
 //! Input: `{"operation": "iam:ListAccessKeys", "params": {…}, "paginate": false}` (a number: so
 //! many items; `"auto"`: every page, if there are pages). Where pages are asked for, the answer to
 //! a run has a member `cut_off`: whether there is more. The account and the region come from the context. The
-//! result is AWS's answer, every modelled member of it, null where AWS gave none.
+//! result is AWS's answer, every modelled member of it, null where AWS gave none; where secrets stand
+//! in it is told beside it.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use super::standing::Standing;
 use super::survey;
 use crate::client::{Client, Failure, blank};
 use crate::model::Named;
-use crate::{effect, lookups, redact, reviewed, safety};
+use crate::{effect, lookups, reviewed, safety, secrets};
 
 /// `aws.call`.
 pub(crate) struct Call(pub(crate) Arc<Client>);
@@ -133,7 +134,7 @@ impl Call {
         let mut call = standing.record();
         let code = failure.code();
         call.caveats.push(format!("an earlier attempt took place: this one got {code}"));
-        Some(Done { value, call })
+        Some(Done { value, secrets: Vec::new(), call })
     }
 
     async fn send(
@@ -165,10 +166,11 @@ impl Call {
         }
         call.caveats.extend(caveat);
         // Nothing keeps the answer to a person who calls by hand.
-        if context.run.is_some() {
-            redact::answer(input.named, &mut value);
-        }
-        Ok(Done { value, call })
+        let secrets = match context.run {
+            Some(_) => secrets::places(input.named, &value),
+            None => Vec::new(),
+        };
+        Ok(Done { value, secrets, call })
     }
 
     async fn find(&self, context: &ActionContext, input: &Value) -> Result<LookUp, ActionError> {

@@ -16,7 +16,7 @@ use super::input::{Input, Require};
 use super::standing::Standing;
 use crate::client::{Answer, Client, Failure};
 use crate::model::Named;
-use crate::redact;
+use crate::secrets;
 
 /// The pause before the first look; it doubles up to [`PAUSE_MAX`]. Most commands take seconds.
 const PAUSE: Span = Span::from_secs(1);
@@ -80,7 +80,7 @@ impl Place<'_> {
             }
             None => Box::pin(self.client.call(wanted)).await?,
         };
-        redact::answer(named, &mut answer.value);
+        secrets::hide(named, &mut answer.value);
         Ok(answer)
     }
 }
@@ -163,7 +163,11 @@ async fn look(place: &Place<'_>, state: State, input: &Input) -> Result<Outcome,
     })?;
     let mut call = CallRecord { request_id: listed.request_id, ..place.standing.record() };
     call.caveats.extend(caveats(&ends));
-    Ok(Outcome::Done(Done { value: json!({"Command": command, "Invocations": ends}), call }))
+    Ok(Outcome::Done(Done {
+        value: json!({"Command": command, "Invocations": ends}),
+        secrets: Vec::new(),
+        call,
+    }))
 }
 
 /// How the command ended on one instance, and what it said there; nothing while that is not known

@@ -9,6 +9,7 @@ use super::standing::Standing;
 use crate::client::{Client, Failure, blank};
 use crate::lookups::{self, Asked, Lookup, Mark, Shown, TAG};
 use crate::model::{Kind, Model, Named};
+use crate::secrets;
 
 /// Puts the step's token into what is about to be made, where there is a place for it. False when
 /// it does not fit: then nobody can tell afterwards.
@@ -79,7 +80,9 @@ pub(super) async fn find(
     match Box::pin(read(client, context, standing, lookup, asked)).await {
         Ok(Some(answer)) => Ok(match lookup.shows(asked, &answer) {
             Shown::Happened => {
-                LookUp::Happened(as_answered(input.named, lookup.result(asked, &answer)))
+                let mut value = as_answered(input.named, lookup.result(asked, &answer));
+                secrets::hide(input.named, &mut value);
+                LookUp::Happened(value)
             }
             Shown::DidNot => LookUp::DidNotHappen,
             Shown::Nothing => LookUp::Unknown,

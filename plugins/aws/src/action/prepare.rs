@@ -17,6 +17,7 @@ use stanch_plugins_sdk::{
 
 use super::call::Call;
 use crate::client::Client;
+use crate::secrets;
 use crate::undo::{self, Completed, Draft, Said, Wanted};
 
 /// `aws.prepare`.
@@ -57,7 +58,7 @@ impl Prepare {
         place(&mut completed, &change);
         let value = serde_json::to_value(completed)
             .map_err(|error| ActionError::permanent("bad_input", error.to_string()))?;
-        Ok(Outcome::Done(Done { value, call: record }))
+        Ok(Outcome::Done(Done { value, secrets: Vec::new(), call: record }))
     }
 
     async fn complete(
@@ -117,7 +118,8 @@ impl Prepare {
             "paginate": "auto"});
         let reading = ActionContext { granted: Effect::Read, state: None, ..context.clone() };
         match call.run(&reading, &input).await {
-            Ok(Outcome::Done(done)) => {
+            Ok(Outcome::Done(mut done)) => {
+                secrets::hide_at(&done.secrets, &mut done.value);
                 let elsewhere = context.account.is_some() && done.call.account.is_some();
                 if elsewhere && done.call.account != context.account {
                     let why = "the credentials belong to another account";
@@ -155,6 +157,11 @@ fn place(completed: &mut Completed, change: &Change) {
 impl Action for Prepare {
     fn name(&self) -> &'static str {
         "aws.prepare"
+    }
+
+    /// What it gives is shown to people.
+    fn takes_secrets(&self) -> bool {
+        false
     }
 
     /// It only looks.

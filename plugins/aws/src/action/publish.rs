@@ -113,7 +113,7 @@ impl Publish {
             region: Some(region.to_owned()),
             ..CallRecord::default()
         };
-        Ok(Done { value: json!({"message_id": sent.message_id()}), call })
+        Ok(Done { value: json!({"message_id": sent.message_id()}), secrets: Vec::new(), call })
     }
 }
 

@@ -75,7 +75,7 @@ impl Wait {
         match (judge(waiter, answer), seen) {
             (Some(Waited::Success), Ok(done)) => Ok(Outcome::Done(done)),
             (Some(Waited::Success), Err(error)) => {
-                Ok(Outcome::Done(Done { value: Value::Null, call: *error.call }))
+                Ok(Outcome::Done(Done { call: *error.call, ..Done::default() }))
             }
             (Some(Waited::Failure), _) => {
                 let message = format!("{name} will not come to be: {operation} says so");

@@ -9,7 +9,7 @@ use stanch_plugins_sdk::core::time::Timestamp;
 use super::reply::Answer;
 use super::{Sandbox, SandboxCall, state};
 use crate::model::ModelStore;
-use crate::redact;
+use crate::secrets;
 
 const PREFIX: &str = "/_sandbox/";
 
@@ -79,7 +79,7 @@ fn decide(
 pub(super) fn logged(models: &ModelStore, call: SandboxCall) -> Value {
     let mut params = call.params;
     if let Ok(named) = models.operation(&call.operation) {
-        redact::params(named, &mut params);
+        secrets::hide_in_params(named, &mut params);
     }
     json!({
         "at": call.at, "operation": call.operation, "params": params, "region": call.region,

@@ -4,12 +4,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::plan::{Before, Change, Probe};
 use stanch_plugins_sdk::core::probe::{check, error_answer, look, search};
+use stanch_plugins_sdk::core::sealed::SHOWN;
 use stanch_plugins_sdk::core::span::Span;
 
 use super::template::{expression, fill, without_nulls};
 use super::{Entry, Inverse};
 use crate::model::ModelStore;
-use crate::{params, redact};
+use crate::{params, secrets};
 
 /// The pause between two looks, where the effect may take minutes.
 const SLOW: Span = Span::from_secs(15);
@@ -159,6 +160,8 @@ impl<'a> Draft<'a> {
             Ok(inverse) => done.inverse = Some(inverse),
             Err(why) => done.notes.push(format!("FINAL: {why}")),
         }
+        // Of a secret nobody sees whether it is the same again.
+        done.before = done.before.filter(|before| !secrets::is_in(&before.state));
         done
     }
 
@@ -168,6 +171,9 @@ impl<'a> Draft<'a> {
             return Err(why.clone());
         }
         let expression = self.shown()?;
+        if expression.contains(SHOWN) {
+            return Err("what it sets is a secret, and can't be looked at".to_owned());
+        }
         check(&expression).map_err(|error| error.to_string())?;
         let read = self.entry.read.as_deref().unwrap_or_default();
         self.look(read, expression)
@@ -260,7 +266,7 @@ impl<'a> Draft<'a> {
     /// The parameters of an inverse, those aside that the answer will give.
     fn inverse_params(&self, inverse: &Inverse) -> Result<Value, String> {
         let params = fill(&inverse.params, &self.known())?;
-        if redact::is_in(&params) {
+        if secrets::is_in(&params) {
             return Err("what it would bring back is a secret, and is not kept".to_owned());
         }
         let named = self.models.operation(&inverse.call).map_err(|error| error.to_string())?;

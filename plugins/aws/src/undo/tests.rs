@@ -298,7 +298,7 @@ fn a_secret_is_never_brought_back() {
     .unwrap();
     let draft = Draft::new(&store, &entry, json!({})).unwrap();
     let wanted = draft.read().unwrap().unwrap();
-    let done = draft.complete(Some((wanted, Ok(json!({"User": {"Path": "[redacted]"}})))));
-    assert!(done.inverse.is_none());
+    let done = draft.complete(Some((wanted, Ok(json!({"User": {"Path": "<sealed>"}})))));
+    assert!(done.inverse.is_none() && done.before.is_none());
     assert!(done.notes.iter().any(|note| note.contains("is a secret")), "{:?}", done.notes);
 }

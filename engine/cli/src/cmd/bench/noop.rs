@@ -8,9 +8,7 @@ use serde_json::Value;
 use stanch_engine_core::effect::{Effect, RetrySafety};
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::operation::{IamActions, Operations};
-use stanch_plugins_sdk::{
-    Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, Nature, Outcome,
-};
+use stanch_plugins_sdk::{Action, ActionContext, ActionError, BoxFuture, Done, Nature, Outcome};
 
 /// `bench.noop`: gives back what it was given.
 #[derive(Clone, Default)]
@@ -91,7 +89,7 @@ impl Action for Noop {
             self.hold();
             return Box::pin(std::future::pending());
         }
-        let done = Done { value: input.clone(), call: CallRecord::default() };
+        let done = Done { value: input.clone(), ..Done::default() };
         Box::pin(std::future::ready(Ok(Outcome::Done(done))))
     }
 }
