@@ -176,7 +176,11 @@ fn make(path: &Path, world: &World) -> Result<(), SealKeyError> {
     std::fs::remove_file(&whole).map_err(disk)?;
     match linked {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(disk(error)),
-        _ => Ok(()),
+        Err(_) => Ok(()),
+        Ok(()) => {
+            tracing::info!(file = %path.display(), "made the key that seals secrets: back it up");
+            Ok(())
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl Opened {
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         let hide = |text: &str| {
             let hide = |text: String, form: &String| text.replace(form.as_str(), sealed::SHOWN);
-            forms.iter().fold(text.to_owned(), hide)
+            without_beginning(forms.iter().fold(text.to_owned(), hide), &forms)
         };
         (error.code, error.message) = (hide(&error.code), hide(&error.message));
         for caveat in &mut error.call.caveats {
@@ -70,16 +70,14 @@ impl Opened {
     ) -> Result<Outcome, ActionError> {
         match result {
             Ok(Outcome::Done(mut done)) => {
-                let echoes = self.echoes(&done.value);
-                let is_within = |own: &String, echo: &String| {
-                    echo.strip_prefix(own.as_str())
-                        .is_some_and(|rest| rest.starts_with('/') || rest.is_empty())
+                let is_known = |echo: &String| {
+                    let rest = |own: &String| echo.strip_prefix(own.as_str());
+                    let mut rests = done.secrets.iter().filter_map(rest);
+                    rests.any(|rest| rest.starts_with('/') || rest.is_empty())
                 };
-                let new = echoes
-                    .into_iter()
-                    .filter(|echo| !done.secrets.iter().any(|own| is_within(own, echo)));
-                let new: Vec<String> = new.collect();
-                done.secrets.extend(new);
+                let mut echoes = self.echoes(&done.value);
+                echoes.retain(|echo| !is_known(echo));
+                done.secrets.extend(echoes);
                 Ok(Outcome::Done(done))
             }
             Ok(Outcome::Again { state, after }) => {
@@ -101,8 +99,9 @@ impl Opened {
 
     /// The places of a value where a secret is repeated.
     fn echoes(&self, value: &Value) -> Vec<String> {
-        let whole = self.secrets.iter().filter_map(Value::as_str);
-        let whole = whole.filter(|text| text.len() >= limits::ECHO_BYTES);
+        let mut texts = Vec::new();
+        self.secrets.iter().for_each(|secret| texts_of(secret, &mut texts));
+        let whole = texts.into_iter().filter(|text| text.len() >= limits::ECHO_BYTES);
         let forms: Vec<String> = whole.flat_map(forms_of).collect();
         let mut places = Vec::new();
         if !forms.is_empty() {
@@ -112,30 +111,54 @@ impl Opened {
     }
 }
 
-/// The texts of a secret: its own, and those of the JSON that it may be.
-fn words_of(secret: &Value, words: &mut BTreeSet<String>) {
+/// A text without the beginning of a secret at its end: whoever repeats one may cut it off.
+fn without_beginning(mut text: String, forms: &[String]) -> String {
+    let begun = forms.iter().filter_map(|form| {
+        let ends = form.char_indices().map(|(at, _)| at).filter(|at| *at >= limits::SCRUB_BYTES);
+        ends.rev().find(|at| form.get(..*at).is_some_and(|begun| text.ends_with(begun)))
+    });
+    if let Some(longest) = begun.max() {
+        text.truncate(text.len() - longest);
+        text.push_str(sealed::SHOWN);
+    }
+    text
+}
+
+/// The texts that a secret consists of.
+fn texts_of<'s>(secret: &'s Value, texts: &mut Vec<&'s str>) {
     match secret {
-        Value::String(text) => {
-            if text.len() >= limits::SCRUB_BYTES {
-                words.insert(text.clone());
-            }
-            if let Ok(inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
-                words_of(&inner, words);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| words_of(item, words)),
-        Value::Object(members) => members.values().for_each(|member| words_of(member, words)),
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts_of(item, texts)),
+        Value::Object(members) => members.values().for_each(|member| texts_of(member, texts)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The words of a secret: its texts, and those of the JSON that one may be.
+fn words_of(secret: &Value, words: &mut BTreeSet<String>) {
+    let mut texts = Vec::new();
+    texts_of(secret, &mut texts);
+    for text in texts {
+        if text.len() >= limits::SCRUB_BYTES {
+            words.insert(text.to_owned());
+        }
+        if let Ok(inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+            words_of(&inner, words);
+        }
     }
 }
 
 /// How a text may be written by who repeats it.
 fn forms_of(text: &str) -> Vec<String> {
     let quoted = json!(text).to_string();
-    let in_json = quoted.trim_matches('"').to_owned();
+    let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let in_json = inside.unwrap_or(text).to_owned();
     let in_xml = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let in_xml_attribute = in_xml.replace('"', "&quot;").replace('\'', "&apos;");
-    let mut forms = vec![text.to_owned(), in_json, in_xml, in_xml_attribute, in_url(text)];
+    let in_html = in_xml.replace('"', "&#34;").replace('\'', "&#39;");
+    let in_ascii = in_ascii(&in_json);
+    let mut forms = vec![text.to_owned(), in_json, in_ascii, in_url(text)];
+    forms.extend([in_xml, in_xml_attribute, in_html]);
     forms.push(BASE64.encode(text));
     // What is base64 may be repeated as what it holds.
     let held = BASE64.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -143,6 +166,17 @@ fn forms_of(text: &str) -> Vec<String> {
     forms.sort();
     forms.dedup();
     forms
+}
+
+/// JSON as those write it who trust nothing but ASCII.
+fn in_ascii(json: &str) -> String {
+    let escape = |character: char| match character {
+        ascii if ascii.is_ascii() => ascii.to_string(),
+        other => {
+            other.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        }
+    };
+    json.chars().map(escape).collect()
 }
 
 fn in_url(text: &str) -> String {
@@ -224,4 +258,63 @@ fn without_secrets<'p>(mut value: Value, places: &'p [String]) -> (Value, Vec<(&
         }
     }
     (value, secrets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "pa<ss>&\"wo'rd\"/+\u{e9} 1\"";
+
+    fn opened(secret: Value) -> Opened {
+        Opened { input: Value::Null, secrets: vec![secret] }
+    }
+
+    fn scrubbed(secret: Value, message: &str) -> String {
+        opened(secret).scrub(ActionError::permanent("code", message)).message
+    }
+
+    #[test]
+    fn however_a_callee_writes_a_secret_it_is_taken_out_of_its_error() {
+        for form in [
+            SECRET,
+            "pa<ss>&\\\"wo'rd\\\"/+\u{e9} 1\\\"",
+            "pa<ss>&\\\"wo'rd\\\"/+\\u00e9 1\\\"",
+            "pa&lt;ss&gt;&amp;\"wo'rd\"/+\u{e9} 1\"",
+            "pa&lt;ss&gt;&amp;&quot;wo&apos;rd&quot;/+\u{e9} 1&quot;",
+            "pa&lt;ss&gt;&amp;&#34;wo&#39;rd&#34;/+\u{e9} 1&#34;",
+            "pa%3Css%3E%26%22wo%27rd%22%2F%2B%C3%A9%201%22",
+            &BASE64.encode(SECRET),
+        ] {
+            let said = scrubbed(json!(SECRET), &format!("`{form}` is bad: {form}"));
+            assert_eq!(said, "`<sealed>` is bad: <sealed>", "{form}");
+        }
+        assert_eq!(scrubbed(json!(SECRET), "nothing of it"), "nothing of it");
+    }
+
+    #[test]
+    fn what_is_in_a_secret_and_what_is_cut_off_is_taken_out_too() {
+        let document = json!({"user": "admin", "password": "hunter2"}).to_string();
+        let said = scrubbed(json!(document), "hunter2 is too short for admin");
+        assert_eq!(said, "<sealed> is too short for <sealed>");
+        let said = scrubbed(json!("a-long-secret"), "400: it was a-long-sec");
+        assert_eq!(said, "400: it was <sealed>");
+        // Of fewer characters than count, nobody knows whether they are its beginning.
+        assert_eq!(scrubbed(json!("a-long-secret"), "it was a-"), "it was a-");
+        let variables = json!({"TOKEN": "a-long-secret"});
+        assert_eq!(scrubbed(variables, "a-long-secret?"), "<sealed>?");
+    }
+
+    #[test]
+    fn a_result_that_repeats_a_secret_holds_one() {
+        let value = json!({"a": {"b/c": ["x", "it was a-long-secret"]}, "known": "a-long-secret"});
+        let done = Done { value, secrets: vec!["/known".to_owned()], ..Done::default() };
+        let behind = opened(json!("a-long-secret")).behind(Ok(Outcome::Done(done)));
+        let Ok(Outcome::Done(done)) = behind else { panic!("it is done") };
+        assert_eq!(done.secrets, ["/known", "/a/b~1c/1"]);
+        let shown = shown_answer(done);
+        assert_eq!(shown, json!({"a": {"b/c": ["x", "<sealed>"]}, "known": "<sealed>"}));
+        // A short one stands in many texts by chance.
+        assert!(opened(json!("prod")).echoes(&json!("production")).is_empty());
+    }
 }
