@@ -151,7 +151,7 @@ mod tests {
             &format!("2{}", &text[1..]),
             &format!("{text}.x"),
             &format!("1..{run}.AA"),
-            &format!("1.k.run_x.AA"),
+            "1.k.run_x.AA",
             &format!("1.k.{run}."),
         ] {
             assert_eq!(forged.parse::<Sealed>(), Err(NotSealed), "{forged}");

@@ -250,7 +250,7 @@ pub(super) fn shown_answer(done: Done) -> Value {
 }
 
 /// Takes the secrets out of a value; null stands in their places.
-fn without_secrets<'p>(mut value: Value, places: &'p [String]) -> (Value, Vec<(&'p str, Value)>) {
+fn without_secrets(mut value: Value, places: &[String]) -> (Value, Vec<(&str, Value)>) {
     let mut secrets = Vec::new();
     for place in places {
         if let Some(at) = value.pointer_mut(place).filter(|at| !at.is_null()) {
