@@ -5,10 +5,13 @@ use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use stanch_engine_cli::config::Account;
 use stanch_engine_core::effect::Mode;
 use stanch_engine_runtime::system;
+use stanch_plugins_aws::sandbox::Sandbox;
+use stanch_tests::moto::Moto;
 
-use crate::stage::{Plan, Stage, USER, id};
+use crate::stage::{ACCOUNT, Plan, Stage, USER, id};
 
 /// A secret; what JSON, XML and URLs escape is in it.
 const CANARY: &str = "cAnArY7f3Q9-first&<>\"'/+ \u{e9}";
@@ -169,6 +172,38 @@ async fn a_new_key_stands_in_no_row_of_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_aws_that_others_wrote_gets_what_it_gave() {
+    const MOTO: &str = "123456789012";
+    let body = r#"let key = aws("iam:CreateAccessKey", #{ UserName: "ci-deploy" }).AccessKey;
+        aws("secretsmanager:CreateSecret", #{ Name: "ci", SecretString: key.SecretAccessKey });
+        let session = aws("sts:GetSessionToken", #{}).Credentials;
+        aws("secretsmanager:CreateSecret", #{ Name: "session", SecretString: session.SessionToken });
+        let kept = aws("secretsmanager:GetSecretValue", #{ SecretId: "ci" });
+        aws("ssm:PutParameter", #{ Name: "ci", Type: "SecureString", Value: kept.SecretString });
+        type_of(kept.SecretString)"#;
+    let moto = Moto::start().await;
+    let mut plan = Plan { ships: false, aws_url: Some(moto.url().to_owned()), ..Plan::new() };
+    plan.config.accounts.insert(MOTO.to_owned(), Account::of_mode(Mode::Auto));
+    let stage = plan.set().await;
+    stage.publish(&playbook("moves", body)).await;
+    let ask = async |operation: &str, params: Value| stage.call(MOTO, operation, params).await;
+    ask("iam:CreateUser", json!({"UserName": "ci-deploy"})).await;
+    let finding = Sandbox::demo_finding(system::world().now()).to_string();
+    let finding: Value = serde_json::from_str(&finding.replace(ACCOUNT, MOTO)).unwrap();
+    let asked = json!({"playbook": "moves", "alert": finding, "inputs": {}});
+    let run = id(&stage.mia.post("/runs", &asked).await["id"]);
+    let ended = stage.over(&run).await;
+    assert_eq!(ended["result"], "Sealed", "{ended}\n{}", moto.log());
+    let stored = ask("secretsmanager:GetSecretValue", json!({"SecretId": "ci"})).await;
+    let secret = id(&stored["SecretString"]);
+    assert!(secret.len() == 40 && !secret.contains("sealed"), "{secret}");
+    let kept = ask("ssm:GetParameter", json!({"Name": "ci", "WithDecryption": true})).await;
+    assert_eq!(kept["Parameter"]["Value"], json!(secret));
+    let token = ask("secretsmanager:GetSecretValue", json!({"SecretId": "session"})).await;
+    is_nowhere(&stage, &[&secret, &id(&token["SecretString"])]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_child_gets_a_secret_and_gives_it_back() {
     let child = r#"const PLAYBOOK = #{ name: "child", title: "A test", mode: "auto",
             inputs: #{ secret: "string", all: "list" }, outputs: #{ secret: "string" } };
@@ -238,6 +273,15 @@ async fn a_change_alone_asks_with_what_is_sealed_and_shows_it_to_nobody() {
     stage.approve(&run).await;
     assert_eq!(stage.over(&run).await["result"], 1);
     assert_eq!(received(&stage, "s"), [CANARY]);
+    // In no account that is known, it is only written down.
+    let observed = stage.start("bare", json!({})).await;
+    assert_eq!(stage.over(&observed).await["result"], 1);
+    let said = json!(stage.journal(&observed).await).to_string();
+    assert!(
+        said.contains("would_call") && said.contains("\"SecretString\":\"<sealed>\""),
+        "{said}"
+    );
+    assert_eq!(received(&stage, "s").len(), 1);
     is_nowhere(&stage, &[]).await;
 }
 
@@ -350,7 +394,7 @@ async fn nobody_from_outside_brings_a_sealed_value_in() {
     let stage = stage(auto(), &[&reads, &sends], json!([])).await;
     let sealed = stage.over(&stage.start("reads", json!({})).await).await["result"].clone();
     assert!(sealed["$sealed"].is_string(), "{sealed}");
-    let mut finding = stanch_plugins_aws::sandbox::Sandbox::demo_finding(system::world().now());
+    let mut finding = Sandbox::demo_finding(system::world().now());
     finding["description"] = sealed.clone();
     let body = json!({"playbook": "sends", "inputs": {"secret": sealed}, "alert": finding});
     let run = id(&stage.mia.post("/runs", &body).await["id"]);
