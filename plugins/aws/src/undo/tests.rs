@@ -302,3 +302,18 @@ fn a_secret_is_never_brought_back() {
     assert!(done.inverse.is_none() && done.before.is_none());
     assert!(done.notes.iter().any(|note| note.contains("is a secret")), "{:?}", done.notes);
 }
+
+#[test]
+fn a_secret_that_a_change_sets_is_no_part_of_what_shows_it() {
+    let store = ModelStore::open(None).unwrap();
+    let entry: Entry = toml::from_str(
+        "read = \"iam:GetUser\"\nkeep = \"User.Path\"\nbecomes = \"params.NewPath\"\n\
+         inverse = [{ call = \"iam:UpdateUser\", params = \"{UserName: 'u', NewPath: before}\" }]",
+    )
+    .unwrap();
+    let draft = Draft::new(&store, &entry, json!({"NewPath": "<sealed>"})).unwrap();
+    let wanted = draft.read().unwrap().unwrap();
+    let done = draft.complete(Some((wanted, Ok(json!({"User": {"Path": "/a/"}})))));
+    assert!(done.probe.is_none() && done.inverse.is_some());
+    assert!(done.notes.iter().any(|note| note.contains("is a secret")), "{:?}", done.notes);
+}
