@@ -16,7 +16,7 @@ use aws_smithy_xml::protocol::aws_rest_xml::AwsRestXmlProtocol;
 use serde_json::Value;
 
 use super::finish::finish;
-use super::read::{blank, read};
+use super::read::blank;
 use super::write::Input;
 use super::{ec2, header};
 use crate::model::{Kind, Named};
@@ -43,16 +43,17 @@ pub(crate) fn answer(named: Named, response: &HttpResponse) -> Result<Value, Ser
     if is_empty && matches!(model.protocol(), "query" | "ec2") {
         return Ok(blank(model, Some(&output.shape)));
     }
-    let schema =
-        model.schema(&output.shape).map_err(|error| SerdeError::custom(error.to_string()))?;
+    let reader =
+        model.reader(&output.shape).map_err(|error| SerdeError::custom(error.to_string()))?;
+    let schema = reader.schema();
     let Some(protocol) = protocol(named)? else {
         let body = response.body().bytes().unwrap_or_default();
         let mut from = xml().create_deserializer(body);
-        return read(model, schema, &output.shape, &mut from);
+        return reader.read(schema, &mut from);
     };
     let bag = bag(named);
     let mut from = protocol.deserialize_response(response, schema, &bag)?;
-    let mut value = read(model, schema, &output.shape, &mut *from)?;
+    let mut value = reader.read(schema, &mut *from)?;
     header::decode(named, &mut value);
     Ok(value)
 }

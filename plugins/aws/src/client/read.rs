@@ -1,105 +1,180 @@
 //! An answer into JSON.
 
+use std::sync::OnceLock;
+
 use aws_smithy_schema::Schema;
 use aws_smithy_schema::serde::{SerdeError, ShapeDeserializer};
 use serde_json::{Map, Value};
 
+use super::schema::{Kept, NoShape};
 use super::value;
-use crate::model::{Kind, Model};
+use crate::model::{Kind, Member, Model, Shape};
 
-/// Reads a value of the shape `target`; `schema` says how it is written where it stands.
-///
-/// Every member that the answer leaves out is null, so that a playbook can tell a member that is
-/// not there from a name that is misspelt.
-///
-/// # Errors
-/// When it is no such value, or is nested deeper than [`DEPTH`].
-pub(crate) fn read(
+/// How values of a shape are read. All that the shape's names lead to is found once, since an
+/// answer may hold the same shape a thousand times.
+#[derive(Debug)]
+pub(crate) struct Reader {
     model: &'static Model,
-    schema: &Schema<'_>,
+    shape: &'static Shape,
+    schema: Kept,
+    /// A structure's members, in the order of their schemas' indexes: that of their names.
+    members: Vec<Inner>,
+    /// What a list or a map holds.
+    inside: Option<Inner>,
+}
+
+/// A shape within a shape. Its reader is made when it is first needed: shapes may contain
+/// themselves.
+#[derive(Debug)]
+struct Inner {
+    name: &'static str,
     target: &'static str,
-    from: &mut dyn ShapeDeserializer,
-) -> Result<Value, SerdeError> {
-    read_at(model, schema, target, from, 0)
+    reader: OnceLock<&'static Reader>,
+}
+
+impl Inner {
+    fn new(name: &'static str, target: &'static str) -> Self {
+        Self { name, target, reader: OnceLock::new() }
+    }
+
+    fn reader(&self, model: &'static Model) -> Result<&'static Reader, SerdeError> {
+        match self.reader.get() {
+            Some(reader) => Ok(reader),
+            None => {
+                let reader = model.reader(self.target).map_err(not_there)?;
+                Ok(self.reader.get_or_init(|| reader))
+            }
+        }
+    }
+}
+
+fn not_there(error: NoShape) -> SerdeError {
+    SerdeError::custom(error.to_string())
 }
 
 /// Levels of an answer: as many as parameters may have. Shapes may contain themselves, and without
 /// an end whoever answers would decide how much of the stack is used.
 const DEPTH: usize = 64;
 
-fn read_at(
-    model: &'static Model,
-    schema: &Schema<'_>,
-    target: &'static str,
-    from: &mut dyn ShapeDeserializer,
-    depth: usize,
-) -> Result<Value, SerdeError> {
-    if depth > DEPTH {
-        return Err(SerdeError::custom(format!("it is nested more than {DEPTH} deep")));
+impl Reader {
+    pub(super) fn new(model: &'static Model, shape: &'static Shape, schema: Kept) -> Self {
+        let inner =
+            |(name, member): (&'static Box<str>, &'static Member)| Inner::new(name, &member.shape);
+        let inside = shape.member.as_ref().or(shape.value.as_ref());
+        Self {
+            model,
+            shape,
+            schema,
+            members: shape.members.iter().map(inner).collect(),
+            inside: inside.map(|member| Inner::new("", &member.shape)),
+        }
     }
-    let shape = model.known(target).map_err(|error| SerdeError::custom(error.to_string()))?;
-    let own = || model.schema(target).map_err(|error| SerdeError::custom(error.to_string()));
-    let wrong = || SerdeError::custom(format!("the model's shape {target} is incomplete"));
-    Ok(match shape.kind {
-        Kind::Structure if shape.document => value::of_document(from.read_document(schema)?),
-        Kind::Structure => {
-            let mut members: Map<String, Value> =
-                shape.members.keys().map(|name| (name.to_string(), Value::Null)).collect();
-            from.read_struct(own()?, &mut |member, from| {
-                if from.is_null() {
-                    return from.read_null();
-                }
-                let name = member.member_name().unwrap_or_default();
-                // What no model knows is left where it is, and skipped.
-                let Some(known) = shape.members.get(name) else { return Ok(()) };
-                let value = read_at(model, member, &known.shape, from, depth + 1)?;
-                if let Some(place) = members.get_mut(name) {
-                    *place = value;
-                }
-                Ok(())
-            })?;
-            Value::Object(members)
-        }
-        Kind::List => {
-            let mut items = Vec::new();
-            let own = own()?;
-            let schema = if schema.member().is_some() { schema } else { own };
-            let inner = own.member().ok_or_else(wrong)?;
-            let target = &*shape.member.as_ref().ok_or_else(wrong)?.shape;
-            from.read_list(schema, &mut |from| {
-                items.push(read_item(model, inner, target, from, depth + 1)?);
-                Ok(())
-            })?;
-            Value::Array(items)
-        }
-        Kind::Map => {
-            let mut members = Map::new();
-            let own = own()?;
-            let schema = if schema.member().is_some() { schema } else { own };
-            let inner = own.member().ok_or_else(wrong)?;
-            let target = &*shape.value.as_ref().ok_or_else(wrong)?.shape;
-            from.read_map(schema, &mut |key, from| {
-                members.insert(key, read_item(model, inner, target, from, depth + 1)?);
-                Ok(())
-            })?;
-            Value::Object(members)
-        }
-        kind => read_scalar(schema, kind, from)?,
-    })
-}
 
-fn read_item(
-    model: &'static Model,
-    schema: &Schema<'_>,
-    target: &'static str,
-    from: &mut dyn ShapeDeserializer,
-    depth: usize,
-) -> Result<Value, SerdeError> {
-    if from.is_null() {
-        from.read_null()?;
-        return Ok(Value::Null);
+    /// The shape's schema.
+    pub(super) const fn schema(&self) -> Kept {
+        self.schema
     }
-    read_at(model, schema, target, from, depth)
+
+    /// Reads a value; `schema` says how it is written where it stands.
+    ///
+    /// Every member that the answer leaves out is null, so that a playbook can tell a member that
+    /// is not there from a name that is misspelt.
+    ///
+    /// # Errors
+    /// When it is no such value, or is nested deeper than [`DEPTH`].
+    pub(crate) fn read(
+        &self,
+        schema: &Schema<'_>,
+        from: &mut dyn ShapeDeserializer,
+    ) -> Result<Value, SerdeError> {
+        self.read_at(schema, from, 0)
+    }
+
+    fn read_at(
+        &self,
+        schema: &Schema<'_>,
+        from: &mut dyn ShapeDeserializer,
+        depth: usize,
+    ) -> Result<Value, SerdeError> {
+        if depth > DEPTH {
+            return Err(SerdeError::custom(format!("it is nested more than {DEPTH} deep")));
+        }
+        match self.shape.kind {
+            Kind::Structure if self.shape.document => {
+                Ok(value::of_document(from.read_document(schema)?))
+            }
+            Kind::Structure => self.structure(from, depth),
+            Kind::List => {
+                let (schema, inner, reader) = self.inside(schema)?;
+                let mut items = Vec::new();
+                from.read_list(schema, &mut |from| {
+                    items.push(reader.item(inner, from, depth + 1)?);
+                    Ok(())
+                })?;
+                Ok(Value::Array(items))
+            }
+            Kind::Map => {
+                let (schema, inner, reader) = self.inside(schema)?;
+                let mut members = Map::new();
+                from.read_map(schema, &mut |key, from| {
+                    members.insert(key, reader.item(inner, from, depth + 1)?);
+                    Ok(())
+                })?;
+                Ok(Value::Object(members))
+            }
+            kind => read_scalar(schema, kind, from),
+        }
+    }
+
+    fn structure(
+        &self,
+        from: &mut dyn ShapeDeserializer,
+        depth: usize,
+    ) -> Result<Value, SerdeError> {
+        let null = |inner: &Inner| (inner.name.to_owned(), Value::Null);
+        let mut members: Vec<(String, Value)> = self.members.iter().map(null).collect();
+        from.read_struct(self.schema, &mut |member, from| {
+            if from.is_null() {
+                return from.read_null();
+            }
+            // What no model knows is left where it is, and skipped.
+            let at = member.member_index().filter(|_| member.member_name().is_some());
+            let known = at.and_then(|at| Some((self.members.get(at)?, members.get_mut(at)?)));
+            if let Some((inner, (_, place))) = known {
+                *place = inner.reader(self.model)?.read_at(member, from, depth + 1)?;
+            }
+            Ok(())
+        })?;
+        Ok(Value::Object(members.into_iter().collect()))
+    }
+
+    /// How a list or a map is written, and how and by what that which it holds is read.
+    fn inside<'s, 'v>(
+        &self,
+        schema: &'s Schema<'v>,
+    ) -> Result<(&'s Schema<'v>, &'static Schema<'static>, &'static Self), SerdeError>
+    where
+        'static: 's,
+    {
+        let wrong = || SerdeError::custom("the model's list or map is incomplete");
+        let inner = self.schema.member().ok_or_else(wrong)?;
+        let reader = self.inside.as_ref().ok_or_else(wrong)?.reader(self.model)?;
+        let schema = if schema.member().is_some() { schema } else { self.schema };
+        Ok((schema, inner, reader))
+    }
+
+    fn item(
+        &self,
+        schema: &Schema<'_>,
+        from: &mut dyn ShapeDeserializer,
+        depth: usize,
+    ) -> Result<Value, SerdeError> {
+        if from.is_null() {
+            from.read_null()?;
+            return Ok(Value::Null);
+        }
+        self.read_at(schema, from, depth)
+    }
 }
 
 fn read_scalar(

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_smithy_schema::traits::{HttpTrait, TimestampFormat};
 use aws_smithy_schema::{Schema, ShapeId, ShapeType, intern_header_name};
 
+use super::read::Reader;
 use super::xml::flattened_name;
 use crate::model::{Kind, Member, Model, Named, Shape, Within};
 
@@ -24,6 +25,7 @@ pub(crate) type Kept = &'static Schema<'static>;
 pub(crate) struct Schemas {
     shapes: Mutex<HashMap<&'static str, Made>>,
     inputs: Mutex<HashMap<&'static str, Kept>>,
+    readers: Mutex<HashMap<&'static str, &'static Reader>>,
 }
 
 /// A shape's schema, and its members as the schema itself does not give them out.
@@ -47,6 +49,16 @@ impl Model {
     /// The schema of a shape.
     pub(crate) fn schema(&'static self, name: &'static str) -> Result<Kept, NoShape> {
         Ok(self.made(name)?.schema)
+    }
+
+    /// What reads values of a shape. It stays, as its schema does.
+    pub(crate) fn reader(&'static self, name: &'static str) -> Result<&'static Reader, NoShape> {
+        let kept = || self.schemas.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reader) = kept().get(name) {
+            return Ok(reader);
+        }
+        let reader = Reader::new(self, self.known(name)?, self.schema(name)?);
+        Ok(kept().entry(name).or_insert_with(|| Box::leak(Box::new(reader))))
     }
 
     fn made(&'static self, name: &'static str) -> Result<Made, NoShape> {
