@@ -28,6 +28,7 @@ mod large;
 mod moto;
 mod no_way_around;
 mod options;
+mod organization;
 mod parked;
 mod protect;
 mod runs;

@@ -1,6 +1,7 @@
 //! What is wrong with a playbook, found by reading it.
 
 mod answers;
+mod flow;
 mod options;
 mod params;
 mod reach;
@@ -144,6 +145,7 @@ impl Reader<'_> {
         }
         found.extend(spelling::check_scope(self.ast));
         found.extend(answers::check(self.ast, self.operations));
+        found.extend(flow::check(self.ast));
         found
     }
 

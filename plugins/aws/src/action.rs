@@ -1,4 +1,4 @@
-//! What the engine can do in AWS: `aws.call`, `aws.wait`, `aws.prepare` and
+//! What the engine can do in AWS: `aws.call`, `aws.wait`, `aws.accounts`, `aws.prepare` and
 //! `aws.sns_publish`.
 //!
 //! Owns: what is asked before a call (is it granted, does the account fit, do the parameters),
@@ -9,6 +9,7 @@
 //!
 //! Start reading at [`call::Call`].
 
+mod accounts;
 mod automation;
 mod call;
 mod command;
@@ -22,6 +23,7 @@ mod standing;
 mod survey;
 mod wait;
 
+pub(crate) use accounts::Accounts;
 pub(crate) use automation::blank as blank_automation;
 pub(crate) use call::Call;
 pub(crate) use organization::Places;

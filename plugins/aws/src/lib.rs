@@ -111,6 +111,7 @@ impl Aws {
         let catalogue = catalogue
             .with_action(Arc::new(action::Call(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Wait(Arc::clone(&self.client))))
+            .with_action(Arc::new(action::Accounts(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Prepare(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Publish(Arc::clone(&self.client))));
         sources::register(catalogue)

@@ -10,11 +10,13 @@
 mod names;
 mod pack;
 mod paginator;
+mod pattern;
 mod service;
 mod store;
 mod waiter;
 
 pub use paginator::Paginator;
+pub use pattern::Pattern;
 pub use service::{Kind, Member, Metadata, Model, Operation, Output, Shape, Within, XmlNamespace};
 pub use store::{ModelError, ModelStore, Named, UnknownOperation};
 pub use waiter::{Acceptor, Matcher, Waited, Waiter};

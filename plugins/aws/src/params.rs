@@ -141,21 +141,33 @@ impl Check {
             return;
         }
         self.bound(path, "characters", shape, text.chars().count());
+        let pattern = shape.pattern.as_ref();
+        if let Some(pattern) = pattern.filter(|pattern| pattern.matches(text) == Some(false)) {
+            self.say(format!("`{path}` does not look like {pattern}"));
+        }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "no length comes near 2^53")]
     fn bound(&mut self, path: &str, of: &str, shape: &Shape, length: usize) {
-        if !self.is_answer && shape.min.is_some_and(|min| (length as f64) < min) {
-            let min = shape.min.unwrap_or_default();
-            self.say(format!("`{path}` has {length} {of}, and takes at least {min}"));
+        if let Some(bound) = self.broken_bound(shape, length as f64) {
+            self.say(format!("`{path}` has {length} {of}, and takes {bound}"));
         }
     }
 
     fn range(&mut self, path: &str, shape: &Shape, value: &Value) {
         let Some(number) = value.as_f64().filter(|_| shape.kind != Kind::Timestamp) else { return };
-        if !self.is_answer && shape.min.is_some_and(|min| number < min) {
-            self.say(format!("`{path}` takes at least {}", shape.min.unwrap_or_default()));
+        if let Some(bound) = self.broken_bound(shape, number) {
+            self.say(format!("`{path}` takes {bound}"));
         }
+    }
+
+    /// The bound that a number, a length or a count does not keep.
+    fn broken_bound(&self, shape: &Shape, number: f64) -> Option<String> {
+        if self.is_answer {
+            return None;
+        }
+        let min = shape.min.filter(|min| number < *min).map(|min| format!("at least {min}"));
+        min.or_else(|| shape.max.filter(|max| number > *max).map(|max| format!("at most {max}")))
     }
 }
 
@@ -256,6 +268,32 @@ mod tests {
                 "`Status` is not one of Active, Inactive, Expired (did you mean `Inactive`?)",
             ]
         );
+    }
+
+    #[test]
+    fn bounds_are_kept_at_both_ends() {
+        let mistakes = of("cloudtrail:LookupEvents", json!({"MaxResults": 51}));
+        assert_eq!(mistakes, ["`MaxResults` takes at most 50"]);
+        assert_eq!(
+            of("cloudtrail:LookupEvents", json!({"MaxResults": 0})),
+            ["`MaxResults` takes at least 1"]
+        );
+        let long = json!({"UserName": "u".repeat(129)});
+        assert_eq!(
+            of("iam:GetUser", long),
+            ["`UserName` has 129 characters, and takes at most 128"]
+        );
+    }
+
+    #[test]
+    fn a_pattern_is_named_where_it_does_not_fit() {
+        let mistakes = of("iam:GetUser", json!({"UserName": "no/path here"}));
+        assert_eq!(mistakes, ["`UserName` does not look like [\\w+=,.@-]+"]);
+        let mistakes = of(
+            "sts:AssumeRole",
+            json!({"RoleArn": "arn:aws:iam::1:role/r", "RoleSessionName": "two words"}),
+        );
+        assert_eq!(mistakes, ["`RoleSessionName` does not look like [\\w+=,.@-]*",]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod check;
 mod commands;
 mod demo;
 mod faults;
+mod models;
 mod others;
 mod payloads;
 mod playbook_docs;

@@ -65,6 +65,9 @@ fn operations_of(call: &Call, known: &dyn Operations) -> Vec<String> {
         _ => None,
     };
     let asks_for_regions = options.is_some_and(|names| names.iter().any(|name| name == "regions"));
+    if name == "accounts" {
+        return LISTS_ACCOUNTS.map(str::to_owned).to_vec();
+    }
     let more = match name {
         "ssm_automation" => Some("ssm:StartAutomationExecution".to_owned()),
         "ssm_command" => Some("ssm:SendCommand".to_owned()),
@@ -87,6 +90,13 @@ fn operations_of(call: &Call, known: &dyn Operations) -> Vec<String> {
     }
     all
 }
+
+/// By which operations `accounts` finds them.
+const LISTS_ACCOUNTS: [&str; 3] = [
+    "organizations:ListAccounts",
+    "organizations:ListAccountsForParent",
+    "organizations:ListOrganizationalUnitsForParent",
+];
 
 /// Operations that are followed to their end, and by which others.
 const FOLLOWED: [(&str, &[&str]); 2] = [

@@ -1,4 +1,4 @@
-//! Verbs that call AWS: `aws`, `ssm_automation`, `ssm_command`, `wait_for`.
+//! Verbs that call AWS: `aws`, `accounts`, `ssm_automation`, `ssm_command`, `wait_for`.
 
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext as Cx, Position as At};
 use serde_json::Value;
@@ -26,6 +26,10 @@ pub(super) fn register(engine: &mut Engine) {
     });
     engine.register_fn("aws", |cx: Cx, operation: &str, params: Map, options: Map| {
         aws(operation, params, options, cx.call_position())
+    });
+    engine.register_fn("accounts", |cx: Cx| accounts(Map::new(), cx.call_position()));
+    engine.register_fn("accounts", |cx: Cx, of: &str| {
+        accounts(Map::from([("of".into(), of.into())]), cx.call_position())
     });
     engine.register_fn("ssm_automation", |cx: Cx, document: &str, parameters: Map| {
         automation(document, parameters, Map::new(), cx.call_position())
@@ -67,6 +71,14 @@ fn aws(operation: &str, params: Map, mut options: Map, at: At) -> Fallible<Dynam
         return Err(mistake("`region` and `regions` can't both be told", at));
     }
     everywhere(operation, params, options, regions, at)
+}
+
+/// The accounts of the organization or of a unit of it, a map each. What was left out, and why,
+/// stands in the journal.
+fn accounts(input: Map, at: At) -> Fallible<Dynamic> {
+    let listed = action("aws.accounts", &input.into(), Map::new(), at)?;
+    let accounts = listed.try_cast::<Map>().and_then(|mut listed| listed.remove("accounts"));
+    accounts.ok_or_else(|| mistake("the organization's accounts are not a list", at))
 }
 
 /// What `aws.call` reads. What runs an SSM document names it by version and hash.

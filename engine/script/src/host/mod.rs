@@ -25,6 +25,7 @@ use crate::error::mistake;
 
 /// The verbs that take steps.
 pub(crate) const STEPPING: &[&str] = &[
+    "accounts",
     "action",
     "approval",
     "aws",

@@ -231,3 +231,30 @@ fn options_are_found_at_their_own_place() {
     finds("ssm_command(\"D\", \"id\", #{ instance: \"i\" })", "2:", "did you mean `instances`");
     finds("ssm_command(\"D\", \"id\", #{ require: \"most\" })", "2:", "\"any\"");
 }
+
+#[test]
+fn what_is_never_come_to_is_found() {
+    finds("return 1;\nlog(\"x\");", "3:1: warning", "nothing comes to here");
+    finds("fn f() { fail(\"x\"); log(\"y\"); } f()", "2:21: warning", "nothing comes to here");
+    finds("let c = || { throw 1; log(\"y\") }; c.call()", "2:23: warning", "nothing comes to here");
+    finds("while true { break; log(\"y\"); }", "2:21: warning", "nothing comes to here");
+    let both = "if alert == () { return 1; } else { return 2; }\nlog(\"x\");";
+    finds(both, "3:1: warning", "nothing comes to here");
+    for goes_on in ["if alert == () { return 1; }\nlog(\"x\");", "fn f() { return 1; } f(); f()"] {
+        assert_eq!(found(goes_on), Vec::<String>::new(), "{goes_on}");
+    }
+}
+
+#[test]
+fn an_outcome_of_an_approval_that_is_not_heard_is_found() {
+    finds("approval(\"May I?\");\nlog(\"x\");", "2:1: warning", "no consequence");
+    let two = "let gate = approval(\"May I?\");\nswitch gate.outcome {\n \"approved\" => log(\"y\"),\n \
+               \"rejected\" => log(\"n\"),\n}";
+    finds(two, "3:1: warning", "approved, rejected, expired: 2 of these");
+    for heard in [
+        two.replace(",\n}", ",\n \"expired\" => log(\"late\"),\n}"),
+        two.replace(",\n}", ",\n _ => log(\"no\"),\n}"),
+    ] {
+        assert_eq!(found(&heard), Vec::<String>::new(), "{heard}");
+    }
+}

@@ -39,7 +39,7 @@ impl Places {
 }
 
 /// Where the organization is asked.
-fn at_organization(client: &Client, context: &ActionContext) -> ActionContext {
+pub(super) fn at_organization(client: &Client, context: &ActionContext) -> ActionContext {
     ActionContext { account: client.organization_account.clone(), role: None, ..context.clone() }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
+use super::pattern::Pattern;
 use crate::client::schema::Schemas;
 
 /// The model of one service. It is read once and stays for the life of the process, since the
@@ -242,6 +243,9 @@ pub struct Shape {
     pub min: Option<f64>,
     /// The greatest number, length or count.
     pub max: Option<f64>,
+    /// What a string looks like.
+    #[serde(default)]
+    pub pattern: Option<Pattern>,
     /// Whether XML and query have no element around its members.
     #[serde(default)]
     pub flattened: bool,

@@ -1,6 +1,7 @@
 //! Where models come from: the pack, and a folder beside it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -78,10 +79,11 @@ static PACKED: Mutex<BTreeMap<Box<str>, Loaded>> = Mutex::new(BTreeMap::new());
 
 impl ModelStore {
     /// Opens the pack and, if one is given, a folder of models: `SERVICE/VERSION/service-2.json`,
-    /// with `paginators-1.json` and `endpoint-rule-set-1.json` beside it. What the folder has takes the place of the pack's.
+    /// with `paginators-1.json`, `waiters-2.json` and `endpoint-rule-set-1.json` beside it, each
+    /// also as `….json.gz`. What the folder has takes the place of the pack's.
     ///
     /// # Errors
-    /// When the folder can't be listed.
+    /// When the folder can't be listed, or holds no model.
     pub fn open(folder: Option<&Path>) -> Result<Self, ModelError> {
         let extra = folder.map(newest_of_each_service).transpose()?.unwrap_or_default();
         pack()?;
@@ -221,7 +223,7 @@ impl ModelStore {
 
     fn load(&self, name: &str) -> Result<Loaded, ModelError> {
         if let Some(folder) = self.extra.get(name) {
-            return once(&self.loaded, name, || read_folder(name, folder));
+            return once(&self.loaded, name, || read_folder(folder));
         }
         once(&PACKED, name, || {
             let pack = pack()?;
@@ -273,12 +275,24 @@ fn once(
 fn newest_of_each_service(folder: &Path) -> Result<BTreeMap<Box<str>, PathBuf>, ModelError> {
     let mut newest = BTreeMap::new();
     for service in list(folder)?.into_iter().filter(|path| path.is_dir()) {
-        let version = list(&service)?.into_iter().filter(|v| v.join(SERVICE).is_file()).max();
+        let has_model = |version: &PathBuf| file_of(&version.join(SERVICE)).is_some();
+        let version = list(&service)?.into_iter().filter(has_model).max();
         if let (Some(name), Some(version)) = (service.file_name(), version) {
             newest.insert(name.to_string_lossy().into(), version);
         }
     }
+    if newest.is_empty() {
+        let why = format!("it holds no SERVICE/VERSION/{SERVICE}");
+        return Err(ModelError::Unreadable { path: folder.to_owned(), why });
+    }
     Ok(newest)
+}
+
+/// The file, or the same with `.gz` behind its name, as botocore ships it.
+fn file_of(path: &Path) -> Option<PathBuf> {
+    let mut zipped = path.as_os_str().to_owned();
+    zipped.push(".gz");
+    [path.to_owned(), zipped.into()].into_iter().find(|path| path.is_file())
 }
 
 const SERVICE: &str = "service-2.json";
@@ -295,28 +309,32 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ModelError {
     ModelError::Unreadable { path: path.to_owned(), why: error.to_string() }
 }
 
-fn read_folder(name: &str, folder: &Path) -> Result<Read, ModelError> {
-    let pages = read_if_there(name, &folder.join(PAGINATORS))?;
-    let waiters = read_if_there(name, &folder.join(WAITERS))?;
+fn read_folder(folder: &Path) -> Result<Read, ModelError> {
+    let model = read_file(&folder.join(SERVICE))?;
     Ok(Read {
-        model: read_file(name, &folder.join(SERVICE))?,
-        pages: pages.unwrap_or_default(),
-        waiters: waiters.unwrap_or_default(),
-        rules: read_if_there(name, &folder.join(ENDPOINTS))?,
+        model: model.ok_or_else(|| ModelError::Unreadable {
+            path: folder.to_owned(),
+            why: format!("{SERVICE} is gone"),
+        })?,
+        pages: read_file(&folder.join(PAGINATORS))?.unwrap_or_default(),
+        waiters: read_file(&folder.join(WAITERS))?.unwrap_or_default(),
+        rules: read_file(&folder.join(ENDPOINTS))?,
     })
 }
 
-fn read_if_there<T: serde::de::DeserializeOwned>(
-    name: &str,
-    path: &Path,
-) -> Result<Option<T>, ModelError> {
-    if path.is_file() { read_file(name, path).map(Some) } else { Ok(None) }
-}
-
-fn read_file<T: serde::de::DeserializeOwned>(name: &str, path: &Path) -> Result<T, ModelError> {
-    let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    serde_json::from_slice(&text)
-        .map_err(|error| ModelError::Broken(format!("the model of `{name}`: {error}")))
+/// Reads a file of a folder, if it is there.
+fn read_file<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelError> {
+    let Some(path) = file_of(path) else { return Ok(None) };
+    let mut text = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        let mut unzipped = Vec::new();
+        flate2::read::GzDecoder::new(&*text)
+            .read_to_end(&mut unzipped)
+            .map_err(|error| unreadable(&path, &error))?;
+        text = unzipped;
+    }
+    let read = serde_json::from_slice(&text);
+    read.map(Some).map_err(|error| ModelError::Broken(format!("{}: {error}", path.display())))
 }
 
 #[cfg(test)]
