@@ -130,6 +130,9 @@ fn member(model: &Model, member: &Member, depth: usize) -> Value {
             out.insert(name.to_owned(), bound.into());
         }
     }
+    if let Some(pattern) = &shape.pattern {
+        out.insert("pattern".to_owned(), pattern.to_string().into());
+    }
     if shape.sensitive {
         out.insert("is_secret".to_owned(), true.into());
     }

@@ -68,7 +68,7 @@ def refused(call, *codes):
 
 def check_query():
     iam = client("iam")
-    user = iam.create_user(UserName="mallory", Tags=[{"Key": "team", "Value": "a & b"}])["User"]
+    user = iam.create_user(UserName="mallory", Tags=[{"Key": "team", "Value": "a + b"}])["User"]
     assert user["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/mallory", user
     refused(lambda: iam.create_user(UserName="mallory"), "EntityAlreadyExists")
     names = [u["UserName"] for page in iam.get_paginator("list_users").paginate() for u in page["Users"]]

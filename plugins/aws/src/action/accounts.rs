@@ -81,7 +81,8 @@ impl Accounts {
             call.caveats
                 .push(format!("{} accounts that are not ACTIVE are left out", left_out.len()));
         }
-        Ok(Outcome::Done(Done { value: json!({"accounts": accounts, "left_out": left_out}), call }))
+        let value = json!({"accounts": accounts, "left_out": left_out});
+        Ok(Outcome::Done(Done { value, call, secrets: Vec::new() }))
     }
 
     /// The accounts of a unit and of the units within it, the outer ones first.

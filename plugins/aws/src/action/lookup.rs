@@ -192,7 +192,8 @@ mod tests {
     #[test]
     fn a_note_stands_after_what_was_written_and_only_where_it_fits() {
         let token = Uuid::from_u128(7);
-        let params = |comment: Value| json!({"DocumentName": "d", "Comment": comment});
+        let params =
+            |comment: Value| json!({"DocumentName": "AWS-RunShellScript", "Comment": comment});
         for (given, expected) in [
             (json!(null), format!("stanch:{token}")),
             (json!("memory of i-1"), format!("memory of i-1 stanch:{token}")),
