@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::schema::{Kept, NoShape};
 use super::value;
-use crate::model::{Kind, Member, Model, Shape};
+use crate::model::{Kind, Model, Shape};
 
 /// How values of a shape are read. All that the shape's names lead to is found once, since an
 /// answer may hold the same shape a thousand times.
@@ -58,14 +58,12 @@ const DEPTH: usize = 64;
 
 impl Reader {
     pub(super) fn new(model: &'static Model, shape: &'static Shape, schema: Kept) -> Self {
-        let inner =
-            |(name, member): (&'static Box<str>, &'static Member)| Inner::new(name, &member.shape);
         let inside = shape.member.as_ref().or(shape.value.as_ref());
         Self {
             model,
             shape,
             schema,
-            members: shape.members.iter().map(inner).collect(),
+            members: shape.members.iter().map(|(name, m)| Inner::new(name, &m.shape)).collect(),
             inside: inside.map(|member| Inner::new("", &member.shape)),
         }
     }
