@@ -11,9 +11,11 @@
 mod caller;
 mod catalogue;
 mod clock;
+mod deaf;
 mod stage;
 
 mod bundle;
+mod contain;
 mod crash;
 mod cut_off;
 mod decisions;

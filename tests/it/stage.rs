@@ -14,7 +14,7 @@ use stanch_engine_core::world::World;
 use stanch_engine_runtime::{Runtime, playbooks, system};
 use stanch_engine_server::Reply;
 use stanch_plugins_aws::sandbox::{Answer, Fault, FaultKind, Sandbox};
-use stanch_plugins_sdk::{ActionContext, Outcome, Patience, Urgency};
+use stanch_plugins_sdk::{ActionContext, ActionError, Outcome, Patience, Urgency};
 use stanch_tests::eventually;
 use stanch_tests::postgres::Database;
 use tempfile::TempDir;
@@ -186,6 +186,16 @@ impl Stage {
 
     /// Calls AWS past every run, as somebody else would.
     pub(crate) async fn call(&self, account: &str, operation: &str, params: Value) -> Value {
+        self.try_call(account, operation, params).await.unwrap()
+    }
+
+    /// The same, where AWS may refuse.
+    pub(crate) async fn try_call(
+        &self,
+        account: &str,
+        operation: &str,
+        params: Value,
+    ) -> Result<Value, ActionError> {
         let input = json!({"operation": operation, "params": params});
         let context = ActionContext {
             incident: None,
@@ -205,8 +215,8 @@ impl Stage {
             state: None,
         };
         let action = self.runtime.catalogue().action("aws.call").unwrap();
-        match action.run(&context, &input).await.unwrap() {
-            Outcome::Done(done) => done.value,
+        match action.run(&context, &input).await? {
+            Outcome::Done(done) => Ok(done.value),
             Outcome::Again { .. } => panic!("{operation} is over at once"),
         }
     }
