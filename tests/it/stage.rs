@@ -163,6 +163,11 @@ impl Stage {
         (self.url, self.stop, self.node) = (url, Some(stop), Some(node));
     }
 
+    /// Changes what it is configured with, from its next start on.
+    pub(crate) fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }

@@ -1,11 +1,13 @@
 //! What can be written on the command line.
 
+mod alerts;
 mod aws;
 mod bench;
 mod schedules;
 
 use std::path::PathBuf;
 
+pub(crate) use alerts::{Alerts, DeadLetters};
 pub(crate) use aws::{Aws, Sandbox};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
@@ -52,7 +54,7 @@ pub(crate) enum Command {
     Normalize(Normalize),
     /// Alerts.
     #[command(subcommand)]
-    Alerts(Look),
+    Alerts(Alerts),
     /// Incidents.
     #[command(subcommand)]
     Incidents(Incidents),

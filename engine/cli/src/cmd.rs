@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+mod alerts;
 mod aws;
 mod bench;
 mod bundle;
@@ -34,7 +35,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Run(args) => return run::run(&client()?, args, json).await,
         Command::Check(args) => return check::run(&common, &args),
         Command::Normalize(args) => normalize::run(&common, &args)?,
-        Command::Alerts(what) => look::run(&client()?, &look::ALERTS, what, json).await?,
+        Command::Alerts(what) => alerts::run(&client()?, what, json).await?,
         Command::Runs(what) => look::run(&client()?, &look::RUNS, what, json).await?,
         Command::Approvals(what) => look::run(&client()?, &look::APPROVALS, what, json).await?,
         Command::Incidents(what) => look::incidents(&client()?, what, json).await?,

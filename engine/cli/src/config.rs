@@ -2,6 +2,8 @@
 
 mod accounts;
 mod guard;
+mod queues;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +16,8 @@ use stanch_plugins_http::Secrets;
 
 pub use accounts::{Account, ExternalId, RolePattern};
 pub use guard::{Guard, Protect};
+pub use queues::Queue;
+pub use sources::{Source, Trust};
 
 /// What can be configured. A key that is not here is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -51,8 +55,10 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// How AWS is called.
     pub aws: AwsConfig,
-    /// Senders of alerts that are described here.
-    pub sources: BTreeMap<String, stanch_plugins_http::Mapping>,
+    /// Queues that alerts are taken from.
+    pub queues: Vec<Queue>,
+    /// Who may send to which source, and senders of alerts that are described here.
+    pub sources: BTreeMap<String, Source>,
     /// What playbooks read as `config`. It stands in the journal of every run: a secret has no
     /// place in it.
     pub config: toml::Table,

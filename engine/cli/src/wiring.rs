@@ -13,6 +13,7 @@ use stanch_engine_runtime::people::new_secret;
 use stanch_engine_runtime::settings::{HeartbeatSettings, NotifySettings, Settings};
 use stanch_engine_runtime::{Runtime, playbooks, secret_file};
 use stanch_engine_server::ServerSettings;
+use stanch_engine_server::trust::SourcePolicy;
 use stanch_engine_store::{CommitHook, Dialect, Options, Store};
 use stanch_plugins_aws::{Aws, AwsSettings, Rate, Roles};
 use stanch_plugins_http::Secrets;
@@ -39,6 +40,8 @@ pub struct Seams {
     pub catalogue: Option<Box<dyn FnOnce(Catalogue) -> Catalogue + Send>>,
     /// Credentials for AWS instead of those of the environment.
     pub credentials: Option<stanch_plugins_aws::StaticCredentials>,
+    /// What is asked of the senders of some sources, instead of what the configuration says.
+    pub sources: std::collections::BTreeMap<String, SourcePolicy>,
 }
 
 /// Puts a node together and starts it.
@@ -70,6 +73,9 @@ pub async fn start(
     let catalogue = catalogue(config, seams.credentials, secrets, roles)?;
     let catalogue =
         seams.catalogue.map_or_else(|| catalogue.clone(), |change| change(catalogue.clone()));
+    let mut sources = config.source_policies(variable, |name| catalogue.takes(name))?;
+    sources.extend(seams.sources);
+    config.check_queues(|name| catalogue.takes(name))?;
     let settings = settings(config, is_alone)?;
     let runtime = Runtime::start(world.clone(), settings, store, catalogue).await?;
     playbooks::publish_built_in(&runtime).await?;
@@ -77,6 +83,7 @@ pub async fn start(
     let server = ServerSettings {
         webhook_token: token(&config.webhook, &keys.join("webhook.token"), &world, variable)?,
         admin_token: token(&config.admin, &keys.join("admin.token"), &world, variable)?,
+        sources: std::sync::Arc::new(sources),
     };
     Ok(Node { runtime, server, _lock: lock })
 }
@@ -101,7 +108,7 @@ pub fn catalogue(
         quotas: quotas(config)?,
     })?;
     let catalogue = aws.register(Catalogue::new(aws.operations()));
-    Ok(stanch_plugins_http::register(catalogue, secrets, &config.sources)?)
+    Ok(stanch_plugins_http::register(catalogue, secrets, &config.mappings())?)
 }
 
 /// How often AWS may be called, as the configuration says.
@@ -158,6 +165,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
             repeat_every: config.notify.repeat_every,
         },
         heartbeat: heartbeat.map(|h| HeartbeatSettings { url: h.url.clone(), every: h.every }),
+        queues: config.queue_settings(),
         grace: Span::from_secs(5),
         public_url: config.public_url(),
     })

@@ -44,6 +44,9 @@ error_codes! {
     CONFLICT = "ST0306", "it is too late for this";
     UNREADABLE = "ST0401", "the payload can't be read";
     UNKNOWN_SOURCE = "ST0402", "there is no such source";
+    TOO_MANY = "ST0403", "too many alerts at once";
+    UNPROVEN = "ST0404", "nobody knows who sent it";
+    UNCHECKED = "ST0405", "the sender can't be checked now";
     STORE = "ST0501", "the database can't be written";
     NEWER_SCHEMA = "ST0502", "the database belongs to a newer version";
     NOT_DURABLE = "ST0503", "the database would not survive a power cut";

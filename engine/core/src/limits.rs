@@ -78,6 +78,29 @@ pub const REQUEST_BYTES: usize = 1024 * 1024;
 /// Bytes of a body that is too large which are read and thrown away, so that its sender hears why.
 pub const REQUEST_DRAINED_BYTES: usize = 64 * 1024 * 1024;
 
+/// Bytes of alerts that a node takes in at once. They are held in memory until they are committed,
+/// some ten times as large once they are read; a sender that finds them full is asked to come back.
+pub const INTAKE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Bytes that a request for intake counts at least, so that many small ones fill it too.
+pub const INTAKE_LEAST_BYTES: usize = 4 * 1024;
+
+/// When a sender that was turned away is to come back, in seconds.
+pub const RETRY_AFTER_S: u32 = 1;
+
+/// How far the clock of a sender that signs a time may be off, in milliseconds.
+pub const SIGNED_WINDOW_MS: i64 = 5 * 60 * 1_000;
+
+/// How old a message of SNS may be, in milliseconds: SNS itself gives up after an hour, and what a
+/// person sends again from a dead-letter queue is younger than SNS keeps it, 14 days.
+pub const SNS_AGE_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
+
+/// Bytes of a certificate that is fetched; AWS's have some 2 KiB.
+pub const CERTIFICATE_BYTES: usize = 64 * 1024;
+
+/// Certificates that are kept. AWS has one for each partition and renews it once a year.
+pub const CERTIFICATES_KEPT: usize = 32;
+
 /// Attempts of a step that is throttled.
 pub const ATTEMPTS_THROTTLED: u32 = 10;
 

@@ -1,6 +1,7 @@
 //! Alerts come in: persisted, deduplicated, correlated into an incident, and turned into runs, all
 //! in one commit. Only then does the sender hear that it was taken.
 
+pub mod replay;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -74,25 +75,34 @@ pub async fn receive(
     source: &str,
     body: &[u8],
 ) -> Result<Vec<Received>, IntakeError> {
-    let catalogue = runtime.catalogue();
+    receive_for(&runtime.shared, source, body).await
+}
+
+/// The same, for a loop of the node.
+pub(crate) async fn receive_for(
+    shared: &Arc<Shared>,
+    source: &str,
+    body: &[u8],
+) -> Result<Vec<Received>, IntakeError> {
+    let catalogue = &shared.catalogue;
     if !catalogue.takes(source) {
         let known = catalogue.door_names();
         return Err(IntakeError::UnknownSource { source_name: source.to_owned(), known });
     }
     let reading = match normalize(catalogue, source, body) {
         Ok(reading) => reading,
-        Err(reason) => return Err(keep_unread(runtime, source, body, reason).await?),
+        Err(reason) => return Err(keep_unread(shared, source, body, reason).await?),
     };
     if !reading.refused.is_empty() {
         let reason = reasons(&reading.refused);
-        let unread = keep_unread(runtime, source, body, reason).await?;
+        let unread = keep_unread(shared, source, body, reason).await?;
         if reading.alerts.is_empty() {
             return Err(unread);
         }
         tracing::warn!(%source, %unread, "a part of a payload was kept unread; the rest is taken");
     }
-    let received = take(runtime, reading.alerts).await?;
-    runtime.nudge();
+    let received = take_for(shared, reading.alerts).await?;
+    shared.nudge();
     Ok(received)
 }
 
@@ -129,27 +139,49 @@ pub fn reasons(refused: &[Refusal]) -> String {
 }
 
 async fn keep_unread(
-    runtime: &Runtime,
+    shared: &Shared,
     source: &str,
     body: &[u8],
     reason: String,
 ) -> Result<IntakeError, StoreError> {
     let letter = Arc::new(DeadLetter {
-        id: runtime.world().id(DeadLetterId::new),
+        id: shared.world.id(DeadLetterId::new),
         source: source.to_owned(),
-        received_at: runtime.world().now(),
+        received_at: shared.world.now(),
         reason: reason.clone(),
         body_base64: BASE64.encode(body),
+        replayed: None,
     });
     let (id, kept) = (letter.id, letter);
-    runtime
-        .store()
+    shared
+        .store
         .write(move |tx| {
             let letter = kept.clone();
             Box::pin(async move { dead_letters::insert(tx, &letter).await })
         })
         .await?;
     Ok(IntakeError::Unreadable { reason, letter: id })
+}
+
+/// A sender says that it sends no more: people are paged, since silence looks like peace.
+///
+/// # Errors
+/// [`StoreError`]: the sender must try again.
+pub async fn ended(runtime: &Runtime, source: &str, what: &str) -> Result<(), StoreError> {
+    let shared = &runtime.shared;
+    let key = format!("source-ended/{source}/{what}/{}", shared.world.now().millis() / 60_000);
+    let message = format!("the source {source} falls silent: {what}");
+    let page = shared.page(key, vec!["role:responder".to_owned()], "source_ended", message);
+    let page = Arc::new(page);
+    shared
+        .store
+        .write(move |tx| {
+            let page = page.clone();
+            Box::pin(async move { pages::raise(tx, &page).await.map(drop) })
+        })
+        .await?;
+    runtime.nudge();
+    Ok(())
 }
 
 /// Takes alerts that were read: all of one payload or none.
@@ -207,7 +239,9 @@ async fn take_one(tx: &mut Tx<'_>, shared: &Shared, alert: &Alert) -> Result<Rec
     record(tx, alert, alert_id, incident.id, now).await?;
     seen_again(tx, shared, alert, &incident).await?;
     let earlier = stored.as_ref().map(|stored| &stored.alert);
-    let run_ids = trigger::fire(tx, shared, alert, alert_id, &incident, earlier).await?;
+    let cause = format!("trigger {}", alert.source);
+    let about = trigger::About { alert, alert_id, incident: &incident };
+    let run_ids = trigger::fire(tx, shared, &about, earlier, &cause).await?;
     Ok(Received { alert_id, incident_id: incident.id, run_ids, duplicate: false })
 }
 

@@ -16,6 +16,7 @@ mod live;
 mod notify;
 mod pager;
 mod projection;
+mod queues;
 mod rails;
 mod recent;
 mod runtime;

@@ -15,7 +15,7 @@ use crate::seal::{SealKeyError, Seals};
 use crate::settings::Settings;
 use crate::shard::{self, Message, ShardHandle, Watch};
 use crate::shared::{Parts, Shared};
-use crate::{heartbeat, pager, scheduler};
+use crate::{heartbeat, pager, queues, scheduler};
 
 /// How often shards look at their runs' timers, and scripts are watched.
 const TICK: Duration = Duration::from_secs(1);
@@ -101,6 +101,16 @@ impl Runtime {
         Ok(Self { shared, shards, bundles, stop, tasks })
     }
 
+    /// Begins to take alerts from the queues of the settings. To be called once, and after the
+    /// playbooks are published that the alerts are to start.
+    pub fn take_from_queues(&self) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for queue in &self.shared.settings.queues {
+            let stopped = self.stop.subscribe();
+            tasks.push(spawn(queues::work(self.shared.clone(), queue.clone(), stopped)));
+        }
+    }
+
     /// The database, for reading.
     pub fn store(&self) -> &Store {
         &self.shared.store
@@ -128,9 +138,7 @@ impl Runtime {
 
     /// Looks for work at once.
     pub fn nudge(&self) {
-        self.shared.work.notify_one();
-        self.shared.paging.notify_one();
-        self.shared.scheduling.notify_one();
+        self.shared.nudge();
     }
 
     /// Hears which runs come to rest on this node.

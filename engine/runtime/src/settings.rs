@@ -31,6 +31,8 @@ pub struct Settings {
     pub notify: NotifySettings,
     /// Where something outside hears that all is well.
     pub heartbeat: Option<HeartbeatSettings>,
+    /// Queues that alerts are taken from.
+    pub queues: Vec<QueueSettings>,
     /// How long running actions are waited for when the node stops.
     pub grace: Span,
     /// Where people reach this installation.
@@ -57,6 +59,19 @@ pub struct HeartbeatSettings {
     pub url: String,
     /// How often.
     pub every: Span,
+}
+
+/// A queue of SQS that alerts are taken from.
+#[derive(Clone, Debug)]
+pub struct QueueSettings {
+    /// Its URL.
+    pub url: String,
+    /// Its region.
+    pub region: Option<String>,
+    /// The source that reads what is in it, such as `sqs`, which recognises all that AWS sends.
+    pub source: String,
+    /// For how long a message is kept from other consumers at a time, in seconds.
+    pub visibility_s: i64,
 }
 
 impl Settings {

@@ -78,6 +78,13 @@ impl Shared {
         }
     }
 
+    /// Has every loop look for work at once.
+    pub(crate) fn nudge(&self) {
+        self.work.notify_one();
+        self.paging.notify_one();
+        self.scheduling.notify_one();
+    }
+
     /// Whether the kill switch was thrown, as of the last look.
     pub(crate) fn is_halted(&self) -> bool {
         self.is_halted.load(Ordering::Relaxed)

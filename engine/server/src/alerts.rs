@@ -1,11 +1,13 @@
-//! Alerts, and payloads that could not be read.
+//! Alerts.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stanch_engine_core::id::AlertId;
-use stanch_engine_store::{alerts, dead_letters};
+use stanch_engine_runtime::intake::replay;
+use stanch_engine_runtime::people::Role;
+use stanch_engine_store::alerts;
 
 use crate::App;
 use crate::auth::Known;
@@ -47,13 +49,15 @@ pub(crate) async fn show(
     Ok(Json(views::alert(&found)))
 }
 
-pub(crate) async fn dead_letters(
+/// Takes an alert once more, as if it came for the first time.
+pub(crate) async fn replay(
     State(app): State<App>,
-    _caller: Known,
-    Params(query): Params<Query>,
+    caller: Known,
+    Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
-    let rows =
-        app.runtime.store().read(|conn| Box::pin(dead_letters::list(conn, before, limit))).await?;
-    Ok(page(&rows, limit, |row| row.id.to_string(), views::dead_letter))
+    let by = &caller.must_be(Role::Responder)?.name;
+    let id: AlertId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let received = replay::alert(&app.runtime, id, by).await?;
+    tracing::info!(alert.id = %id, %by, "an alert was replayed");
+    Ok(Json(json!(received)))
 }

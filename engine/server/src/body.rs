@@ -23,7 +23,7 @@ pub(crate) struct Read<T>(pub(crate) T);
 
 /// Reads a body to its end. One that is too large is read on and thrown away, up to a bound: who
 /// is still sending when the connection closes hears of a broken pipe, and not why.
-async fn read(body: Body) -> Handled<Bytes> {
+async fn read(body: Body, most: usize) -> Handled<Bytes> {
     let mut chunks = body.into_data_stream();
     let mut read = Vec::new();
     let mut length = 0;
@@ -33,24 +33,28 @@ async fn read(body: Body) -> Handled<Bytes> {
         if length > limits::REQUEST_DRAINED_BYTES {
             break;
         }
-        if length <= limits::REQUEST_BYTES {
+        if length <= most {
             read.extend_from_slice(&chunk);
         }
     }
-    if length > limits::REQUEST_BYTES {
-        let detail = "the body is larger than 1 MiB";
+    if length > most {
+        let detail = format!("the body is larger than {most} bytes");
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error_code::TOO_LARGE, detail));
     }
     Ok(read.into())
+}
+
+/// Reads a body of at most so many bytes, if it comes in time.
+pub(crate) async fn capped(body: Body, most: usize) -> Handled<Bytes> {
+    let late = |_| Refusal::bad_request("the body did not come within 30 s; send it again");
+    tokio::time::timeout(PATIENCE, read(body, most)).await.map_err(late)?
 }
 
 impl<S: Send + Sync> FromRequest<S> for Capped {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _state: &S) -> Handled<Self> {
-        let late = |_| Refusal::bad_request("the body did not come within 30 s; send it again");
-        let read = tokio::time::timeout(PATIENCE, read(request.into_body()));
-        read.await.map_err(late)?.map(Self)
+        capped(request.into_body(), limits::REQUEST_BYTES).await.map(Self)
     }
 }
 

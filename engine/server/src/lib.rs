@@ -14,11 +14,14 @@ mod errors;
 mod health;
 mod listen;
 mod paging;
+mod pressure;
 mod problem;
+pub mod trust;
 mod views;
 
 mod alerts;
 mod approvals;
+mod dead_letters;
 mod incidents;
 mod kpis;
 mod operations;
@@ -28,10 +31,16 @@ mod runs;
 mod schedules;
 mod webhooks;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::{get, post};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_runtime::Runtime;
+
+use pressure::Pressure;
+use trust::SourcePolicy;
 
 pub use listen::{Reply, serve, serve_with};
 pub use problem::{Problem, Refusal};
@@ -43,6 +52,9 @@ pub struct ServerSettings {
     pub webhook_token: Sha256,
     /// The SHA-256 of the first person's token.
     pub admin_token: Sha256,
+    /// How the senders of each source prove who they are; by the webhook's token where a source is
+    /// not here.
+    pub sources: Arc<BTreeMap<String, SourcePolicy>>,
 }
 
 /// What every handler reaches.
@@ -50,11 +62,12 @@ pub struct ServerSettings {
 pub(crate) struct App {
     pub(crate) runtime: Runtime,
     pub(crate) settings: ServerSettings,
+    pub(crate) pressure: Pressure,
 }
 
 /// The whole API.
 pub fn router(runtime: Runtime, settings: ServerSettings) -> Router {
-    let app = App { runtime, settings };
+    let app = App { runtime, settings, pressure: Pressure::default() };
     let v1 = Router::new().merge(webhooks::routes()).merge(api()).fallback(problem::no_such_path);
     Router::new()
         .nest("/v1", v1)
@@ -69,7 +82,10 @@ fn api() -> Router<App> {
     Router::new()
         .route("/alerts", get(alerts::list))
         .route("/alerts/{id}", get(alerts::show))
-        .route("/dead-letters", get(alerts::dead_letters))
+        .route("/alerts/{id}/replay", post(alerts::replay))
+        .route("/dead-letters", get(dead_letters::list))
+        .route("/dead-letters/{id}", get(dead_letters::show))
+        .route("/dead-letters/{id}/replay", post(dead_letters::replay))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::show))
         .route("/incidents/{id}/timeline", get(incidents::timeline))

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use stanch_engine_core::error_code::{self, ErrorCode};
 use stanch_engine_runtime::approvals::DecideError;
 use stanch_engine_runtime::evidence::bundle::ExportError;
+use stanch_engine_runtime::intake::replay::ReplayError;
 use stanch_engine_runtime::playbooks::PublishError;
 use stanch_engine_runtime::runs::RunsError;
 use stanch_engine_store::StoreError;
@@ -32,6 +33,7 @@ pub struct Refusal {
     status: StatusCode,
     code: ErrorCode,
     detail: String,
+    retry_after_s: Option<u32>,
 }
 
 /// What a handler gives.
@@ -39,7 +41,14 @@ pub(crate) type Handled<T> = Result<T, Refusal>;
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+        let retry_after_s = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
+        Self { status, code, detail: detail.into(), retry_after_s }
+    }
+
+    /// Too much at once: the sender is to come back after so many seconds.
+    pub(crate) fn too_many(detail: impl Into<String>, retry_after_s: u32) -> Self {
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, error_code::TOO_MANY, detail);
+        Self { retry_after_s: Some(retry_after_s), ..refusal }
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
@@ -77,8 +86,8 @@ impl IntoResponse for Refusal {
         let media_type = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, media_type);
         // EventBridge and others come back when they are told when.
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -105,6 +114,19 @@ impl From<RunsError> for Refusal {
             RunsError::TooLate(detail) => Self::conflict(detail),
             RunsError::BadRequest(detail) => Self::bad_request(detail),
             RunsError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReplayError> for Refusal {
+    fn from(error: ReplayError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReplayError::NotFound(_) => Self::not_found(detail),
+            ReplayError::Unreadable(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, error_code::UNREADABLE, detail)
+            }
+            ReplayError::Store(error) => error.into(),
         }
     }
 }

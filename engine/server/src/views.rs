@@ -30,6 +30,9 @@ pub(crate) fn dead_letter(letter: &DeadLetter) -> Value {
     json!({
         "id": letter.id, "source": letter.source, "received_at": letter.received_at,
         "reason": letter.reason, "body_base64": letter.body_base64,
+        "status": if letter.replayed.is_some() { "replayed" } else { "open" },
+        "replayed_at": letter.replayed.as_ref().map(|(at, _)| at),
+        "replayed_by": letter.replayed.as_ref().map(|(_, by)| by),
     })
 }
 

@@ -1,18 +1,22 @@
-//! `POST /v1/webhooks/{source}`: persisted before it is answered.
+//! `POST /v1/webhooks/{source}`: proven, and persisted before it is answered.
+
+use std::net::SocketAddr;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::json;
 use stanch_engine_core::error_code;
+use stanch_engine_core::limits;
 use stanch_engine_runtime::intake::{self, IntakeError};
+use stanch_plugins_sdk::Verified;
 
 use crate::App;
-use crate::auth::Sender;
-use crate::body::Capped;
+use crate::auth;
+use crate::body::capped;
 use crate::problem::{Handled, Refusal};
 
 pub(crate) fn routes() -> Router<App> {
@@ -20,13 +24,46 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 /// 202 says that it is stored. A redelivery gets the same ids again and starts nothing. What can't
-/// be read gets a 4xx, so that nobody sends it for a day, and is kept.
+/// be read gets a 4xx, so that nobody sends it for a day, and is kept. What is too much gets a 429
+/// before it is read.
 async fn receive(
     State(app): State<App>,
     Path(source): Path<String>,
-    _sender: Sender,
-    Capped(body): Capped,
+    request: Request,
 ) -> Handled<Response> {
+    let (head, body) = request.into_parts();
+    let policy = app.settings.sources.get(&source);
+    let now = app.runtime.world().now();
+    let mut is_proven = true;
+    if let Some(policy) = policy {
+        let connected = head.extensions.get::<ConnectInfo<SocketAddr>>();
+        policy.check_address(connected.map(|info| info.0.ip()))?;
+    }
+    match policy.filter(|policy| !policy.proofs.is_empty()) {
+        Some(policy) => is_proven = policy.check_head(&head.headers)?,
+        None => auth::sender(&head, &app)?,
+    }
+    let most = policy.map_or(limits::REQUEST_BYTES, |policy| policy.most_bytes);
+    let _admitted = app.pressure.admit(&head.headers, most)?;
+    if let Some(policy) = policy.filter(|_| is_proven) {
+        policy.check_rate(now)?;
+    }
+    let body = capped(body, most).await?;
+    if let Some(policy) = policy.filter(|_| !is_proven) {
+        let verified = policy.check_body(&head.headers, &body, now).await?;
+        policy.check_rate(now)?;
+        match verified {
+            Verified::Payload => {}
+            Verified::Done(what) => {
+                tracing::info!(%source, what, "a sender was confirmed");
+                return Ok(Json(json!({ "done": what })).into_response());
+            }
+            Verified::Ended(what) => {
+                intake::ended(&app.runtime, &source, &what).await?;
+                return Ok(Json(json!({ "ended": what })).into_response());
+            }
+        }
+    }
     let received = intake::receive(&app.runtime, &source, &body).await.map_err(refused)?;
     let Some(first) = received.first() else {
         return Err(Refusal::bad_request("the payload holds no finding"));

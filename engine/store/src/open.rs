@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "generations", include_str!("../../../migrations/0002_generations.sql")),
     (3, "inbox_order", include_str!("../../../migrations/0003_inbox_order.sql")),
     (4, "schedules", include_str!("../../../migrations/0004_schedules.sql")),
+    (5, "replays", include_str!("../../../migrations/0005_replays.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

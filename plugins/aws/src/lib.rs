@@ -16,6 +16,7 @@ mod effect;
 mod iam;
 mod lookups;
 pub mod model;
+mod notification;
 mod operations;
 mod params;
 mod quota;
@@ -39,6 +40,7 @@ use stanch_plugins_sdk::core::operation::Operations;
 use client::Client;
 pub use client::{Endpoint, Variant};
 use model::{ModelError, ModelStore};
+pub use notification::TopicSender;
 pub use quota::Rate;
 pub use settings::{AccountRoles, AwsSettings, Roles, StaticCredentials};
 

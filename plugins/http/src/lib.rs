@@ -5,6 +5,7 @@
 //!
 //! Must never: follow a redirect, or repeat a call by itself: the engine owns repetition.
 
+mod fetch;
 mod request;
 mod secrets;
 mod sources;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use stanch_plugins_sdk::Catalogue;
 
+pub use fetch::Fetcher;
 pub use secrets::Secrets;
 pub use sources::{BadMapping, Mapping};
 pub use tls::client_builder;

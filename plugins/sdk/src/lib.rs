@@ -17,6 +17,7 @@ mod patience;
 pub mod payload;
 mod reading;
 mod source;
+mod verifier;
 
 pub use action::{
     Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, LookUp, Nature, Outcome,
@@ -29,3 +30,4 @@ pub use patience::{Patience, Waiting};
 pub use reading::{Reading, Refusal};
 pub use source::{Source, SourceError};
 pub use stanch_engine_core as core;
+pub use verifier::{Denied, Fetch, Verified, Verifier};

@@ -31,6 +31,7 @@ pub(super) async fn live(orders: &str) {
         on_commit: Some(killer.on_commit()),
         catalogue: Some(Box::new(move |catalogue| behind.behind(catalogue))),
         credentials: Some(Sandbox::runner()),
+        ..Seams::default()
     };
     let began_at = Timestamp::parse(text("began_at")).unwrap();
     let clock = Arc::new(FastClock::since(began_at));

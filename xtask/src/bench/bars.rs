@@ -68,6 +68,13 @@ struct Restart {
 }
 
 #[derive(Debug, Deserialize)]
+struct Alerts {
+    acknowledged_per_s: f64,
+    store_per_s: f64,
+    steady_p99_ms: f64,
+}
+
+#[derive(Debug, Deserialize)]
 struct Sleeping {
     find_p99_ms: f64,
 }
@@ -100,6 +107,7 @@ pub(super) fn measure(
     bars.push(Bar::most("s after kill -9 until 10,000 runs go on", restart.going_again_s, 5.0));
     let sleeping: Sleeping = asked.for_("sleeping", &[("--runs", 1_000_000)])?;
     bars.push(Bar::most("ms to find due ones of 1,000,000 (p99)", sleeping.find_p99_ms, 5.0));
+    bars.extend(asked.alerts()?);
     Ok(bars)
 }
 
@@ -116,6 +124,20 @@ impl Asked<'_> {
         self.interrupt.check()?;
         eprintln!("{}: {what}", self.report.database);
         ask(self.program, what, &(self.fresh)()?, flags)
+    }
+
+    /// Alerts by HTTP beside the store alone, and at a steady rate.
+    fn alerts(&mut self) -> Result<[Bar; 2]> {
+        let alerts: Alerts = self.for_("alerts", &[("--alerts", 20_000), ("--rate", 500)])?;
+        let ratio = alerts.acknowledged_per_s / alerts.store_per_s;
+        let what = format!(
+            "alerts acknowledged at 64 connections ÷ the store alone ({:.0}/s, {:.0}/s)",
+            alerts.acknowledged_per_s, alerts.store_per_s
+        );
+        Ok([
+            Bar::least(&what, ratio, 0.5).robust(),
+            Bar::most("ms to an acknowledgement at 500 alerts/s (p99)", alerts.steady_p99_ms, 20.0),
+        ])
     }
 
     fn steps(&mut self, runs: u64, steps: u64) -> Result<Steps> {

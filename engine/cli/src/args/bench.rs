@@ -31,6 +31,25 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 64)]
         producers: u64,
     },
+    /// Alerts by HTTP, acknowledged after their commit, beside the store alone; and how long each
+    /// waits at a steady rate with runs going.
+    Alerts {
+        /// The database: sqlite://PATH or postgres://….
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many alerts.
+        #[arg(long, default_value_t = 10_000)]
+        alerts: u32,
+        /// How many connections.
+        #[arg(long, default_value_t = 64)]
+        connections: u32,
+        /// How many a second at the steady rate.
+        #[arg(long, default_value_t = 500)]
+        rate: u32,
+        /// For how many seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u32,
+    },
     /// Resident memory with so many runs waiting at an approval.
     Waiting {
         /// The database: sqlite://PATH or postgres://….

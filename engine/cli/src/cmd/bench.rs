@@ -1,5 +1,6 @@
 //! `stanch bench`: the whole engine, and the bare loop beside it.
 
+mod alerts;
 mod decisions;
 mod noop;
 mod restart;
@@ -18,6 +19,10 @@ pub(super) async fn run(what: Bench) -> anyhow::Result<()> {
             steps::run(&database, runs, steps, concurrency).await?
         }
         Bench::Store { database, rows, producers } => store(&database, rows, producers).await?,
+        Bench::Alerts { database, alerts, connections, rate, seconds } => {
+            let wanted = alerts::Wanted { alerts, connections, per_second: rate, seconds };
+            alerts::run(&database, &wanted).await?
+        }
         Bench::Waiting { database, runs } => waiting::run(&database, runs).await?,
         Bench::Decisions { database, runs } => decisions::run(&database, runs).await?,
         Bench::Restart { database, runs } => restart::run(&database, runs).await?,

@@ -1,4 +1,4 @@
-//! `stanch alerts|incidents|runs|approvals|pages list|show|ack`.
+//! `stanch incidents|runs|approvals|pages list|show|ack`.
 
 use serde_json::{Value, json};
 
@@ -8,20 +8,9 @@ use crate::output;
 
 /// A kind of thing that can be listed.
 pub(super) struct Kind {
-    path: &'static str,
-    columns: &'static [(&'static str, &'static str)],
+    pub(super) path: &'static str,
+    pub(super) columns: &'static [(&'static str, &'static str)],
 }
-
-pub(super) const ALERTS: Kind = Kind {
-    path: "/alerts",
-    columns: &[
-        ("ID", "/alert_id"),
-        ("SEVERITY", "/severity"),
-        ("ACCOUNT", "/account"),
-        ("INCIDENT", "/incident_id"),
-        ("TITLE", "/title"),
-    ],
-};
 
 pub(super) const RUNS: Kind = Kind {
     path: "/runs",

@@ -36,6 +36,7 @@ pub(super) async fn run(common: &Common, args: Serve) -> anyhow::Result<()> {
     if let Some(folder) = &config.playbooks {
         publish_folder(&node.runtime, folder, &mut seen).await;
     }
+    node.runtime.take_from_queues();
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("can't listen at {address}"))?;
     if config.notify.default_topic.is_none() && config.notify.topics.is_empty() {

@@ -106,3 +106,29 @@ async fn every_error_is_explained() {
         assert!(page.code == 0 && page.out.contains(code) && page.out.len() > 100, "{page:?}");
     }
 }
+
+#[tokio::test]
+async fn a_dead_letter_is_found_shown_and_read_again_from_the_command_line() {
+    let server = Folder::new().serve().await;
+    let token = server.folder.secret("webhook.token");
+    let (status, _) = server.post("/v1/webhooks/guardduty", &token, "not json").await;
+    assert_eq!(status, 422);
+    let listed = server.run(&["--json", "alerts", "dead-letter", "list"]).await.json();
+    let id = listed["items"][0]["id"].as_str().unwrap().to_owned();
+    let open = server.run(&["alerts", "dead-letter", "list", "--status", "open"]).await;
+    assert!(open.out.contains(&id) && open.out.contains("it is no JSON"), "{open:?}");
+    let shown = server.run(&["alerts", "dead-letter", "show", &id]).await;
+    assert!(shown.out.contains("guardduty") && shown.out.contains("not json"), "{shown:?}");
+    let body = server.run(&["alerts", "dead-letter", "show", &id, "--body"]).await;
+    assert_eq!(body.out, "not json");
+    let replayed = server.run(&["alerts", "dead-letter", "replay", &id]).await;
+    assert_eq!(replayed.code, 1);
+    assert!(replayed.err.contains("ST0401"), "{replayed:?}");
+
+    server.send("1").await;
+    let alerts = server.run(&["--json", "alerts", "list"]).await.json();
+    let alert = alerts["items"][0]["alert_id"].as_str().unwrap();
+    let replayed = server.run(&["--json", "alerts", "replay", alert]).await.json();
+    assert_eq!(replayed["alert_id"], alert);
+    assert_eq!(replayed["run_ids"].as_array().unwrap().len(), 1, "{replayed}");
+}

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test stops where it fails"
 )]
 
@@ -18,7 +19,9 @@ mod models;
 mod others;
 mod payloads;
 mod playbook_docs;
+mod queue;
 mod readme;
 mod sandbox;
 mod sealed;
 mod serve;
+mod storm;

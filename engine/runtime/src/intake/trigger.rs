@@ -14,16 +14,24 @@ use crate::live::facts::{ALERT, Signal};
 use crate::runs::{NewRunParts, scope};
 use crate::shared::Shared;
 
+/// An alert and where it belongs.
+pub(super) struct About<'a> {
+    pub(super) alert: &'a Alert,
+    pub(super) alert_id: AlertId,
+    pub(super) incident: &'a Incident,
+}
+
 /// Starts a run of every playbook that the alert fires. Where one about the same thing is open, it
-/// is told instead. `stored` is the version of the alert that came before.
+/// is told instead. `stored` is the version of the alert that came before, `cause` whom the runs
+/// name as their requester.
 pub(super) async fn fire(
     tx: &mut Tx<'_>,
     shared: &Shared,
-    alert: &Alert,
-    alert_id: AlertId,
-    incident: &Incident,
+    about: &About<'_>,
     stored: Option<&Alert>,
+    cause: &str,
 ) -> Result<Vec<RunId>, StoreError> {
+    let &About { alert, alert_id, incident } = about;
     let mut run_ids = Vec::new();
     for active in shared.active().iter() {
         let subject = subject_of(&active.header, alert, incident);
@@ -40,7 +48,7 @@ pub(super) async fn fire(
                     incident: Some(incident.id),
                     alert: Some(alert_id),
                     subject: Some(subject),
-                    requester: format!("trigger {}", alert.source),
+                    requester: cause.to_owned(),
                     scope: scope(
                         shared,
                         Some(&json!(alert)),

@@ -12,6 +12,7 @@ use stanch_engine_runtime::{Runtime, playbooks, system};
 use stanch_engine_store::{Dialect, Options, Store};
 use stanch_plugins_sdk::Catalogue;
 
+use super::alerts::with_sources;
 use super::noop::{NoOperations, Noop};
 use super::{percentile_ms, rate};
 
@@ -81,6 +82,7 @@ pub(super) async fn node(
     let is_alone = Dialect::of_url(database) == Some(Dialect::Sqlite);
     let store = Store::open(Options::new(database)).await?;
     let catalogue = Catalogue::new(Arc::new(NoOperations)).with_action(Arc::new(noop));
+    let catalogue = with_sources(catalogue)?;
     let settings = Settings {
         data_dir: folder.0.clone(),
         incident_window: Span::from_secs(60),
@@ -92,6 +94,7 @@ pub(super) async fn node(
         lease: (!is_alone).then_some(Span::from_secs(10)),
         notify: NotifySettings::default(),
         heartbeat: None,
+        queues: Vec::new(),
         grace: Span::from_secs(5),
         public_url: String::new(),
     };
