@@ -118,7 +118,8 @@ impl Amazon {
             .resolve(HOST, self.address);
         let fetch = Arc::new(Fetcher::of(client).unwrap());
         let topics = vec![TOPIC.to_owned()];
-        let sender = TopicSender::with_roots(topics, fetch, &[self.root.clone()]).unwrap();
+        let sender =
+            TopicSender::with_roots(topics, fetch, std::slice::from_ref(&self.root)).unwrap();
         let proofs = vec![Proof::Body(Arc::new(sender))];
         let policy = SourcePolicy { proofs, ..SourcePolicy::default() };
         let mut plan = Plan::new().manual();

@@ -87,7 +87,7 @@ impl TopicSender {
             return forged("`Timestamp` is no time");
         };
         let age_ms = now.ms_since(sent_at);
-        if age_ms > limits::SNS_AGE_MS || age_ms < -AHEAD_MS {
+        if !(-AHEAD_MS..=limits::SNS_AGE_MS).contains(&age_ms) {
             return forged("`Timestamp` is too far from now");
         }
         if !endpoint.has_certificate(&message.signing_cert_url) {

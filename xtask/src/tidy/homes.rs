@@ -16,7 +16,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jmespath", &["engine/core"]),
     ("reqwest", &["engine/cli", "plugins/http"]),
     ("rhai", &["engine/script"]),
-    ("ring", &["engine/runtime"]),
+    ("ring", &["engine/runtime", "plugins/aws"]),
     ("sqlx", &["engine/store"]),
     ("zip", &["engine/runtime"]),
 ];

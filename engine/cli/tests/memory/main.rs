@@ -3,7 +3,7 @@
 //!
 //! `STANCH_TEST_PAYLOADS` names another folder than the fixtures, `STANCH_TEST_FUZZ` how often each
 //! file is changed.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test stops where it fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -142,7 +142,8 @@ fn whatever_is_changed_in_a_payload_reading_it_ends_within_time_and_memory() {
         wiring::catalogue(&Config::default(), None, Secrets::default(), Roles::default()).unwrap();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/payloads");
     let folder = std::env::var_os("STANCH_TEST_PAYLOADS").map_or(fixtures, PathBuf::from);
-    let times = std::env::var("STANCH_TEST_FUZZ").ok().map_or(TIMES, |n| n.parse().unwrap());
+    let times = std::env::var_os("STANCH_TEST_FUZZ");
+    let times = times.map_or(TIMES, |times| times.to_str().unwrap().parse().unwrap());
     let (mut tried, mut most) = (0, BTreeMap::<String, (f64, usize, u64)>::new());
     for (number, file) in files(&folder).into_iter().enumerate() {
         let whole = std::fs::read(&file).unwrap();

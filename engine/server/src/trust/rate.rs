@@ -18,7 +18,7 @@ impl Rate {
     /// below one in a thousand seconds, or no number.
     pub fn new(per_second: f64, burst: f64) -> Option<Self> {
         let is_one = per_second.is_finite() && burst.is_finite();
-        if !is_one || per_second < 0.001 || burst < 1.0 || burst > 1e9 {
+        if !is_one || per_second < 0.001 || !(1.0..=1e9).contains(&burst) {
             return None;
         }
         let each_us = (1e6 / per_second).max(1.0);

@@ -51,7 +51,10 @@ pub(super) async fn run(database: &str, wanted: &Wanted) -> anyhow::Result<Value
     let mut read = read(&runtime, alerts..2 * alerts)?;
     let (store_elapsed, _) = shared_out(alerts, connections, |_| {
         let (runtime, alert) = (runtime.clone(), read.pop());
-        async move { Ok(drop(intake::take(&runtime, alert.into_iter().collect()).await?)) }
+        async move {
+            intake::take(&runtime, alert.into_iter().collect()).await?;
+            Ok(())
+        }
     })
     .await?;
     let bundle = Bundle { main: PLAYBOOK.to_owned(), imports: Default::default() };
