@@ -1,6 +1,7 @@
 //! Payloads as files: each is read or refused with a reason, by `auto`, and whatever is done to
 //! one, nothing panics. `STANCH_TEST_PAYLOADS` names another folder than the fixtures.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -53,10 +54,20 @@ fn every_payload_is_read_or_refused_with_a_reason() {
     let catalogue = catalogue();
     let named = std::env::var_os("STANCH_TEST_PAYLOADS").map(PathBuf::from);
     let (mut read, mut refused) = (0, 0);
+    // Files and alerts of each source.
+    let mut sources: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for file in files(&named.clone().unwrap_or_else(fixtures)) {
         match intake::normalize(&catalogue, "auto", &std::fs::read(&file).unwrap()) {
             Ok(reading) => {
                 check(&reading, &file);
+                let mut here: BTreeMap<&str, usize> = BTreeMap::new();
+                for alert in &reading.alerts {
+                    *here.entry(&alert.source).or_default() += 1;
+                }
+                for (source, alerts) in here {
+                    let known = sources.entry(source.to_owned()).or_default();
+                    *known = (known.0 + 1, known.1 + alerts);
+                }
                 read += usize::from(!reading.alerts.is_empty());
                 refused += usize::from(reading.alerts.is_empty());
             }
@@ -65,6 +76,9 @@ fn every_payload_is_read_or_refused_with_a_reason() {
                 refused += 1;
             }
         }
+    }
+    for (source, (files, alerts)) in &sources {
+        println!("{source}: {files} files, {alerts} alerts");
     }
     println!("{read} files read, {refused} refused");
     assert!(read > 0, "there is no payload in {named:?}");
