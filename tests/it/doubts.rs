@@ -120,6 +120,44 @@ async fn what_can_be_looked_up_is_looked_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_that_is_throttled_waits_outlives_its_node_and_asks_no_person() {
+    let lost = ("ec2:CreateSnapshots", FaultKind::CutAfterApply);
+    let mut plan = Plan::new().mode(Mode::Auto).manual();
+    plan.ships = false;
+    let mut stage = plan.set().await;
+    stage.publish(SNAPSHOTS).await;
+    stage.fault(lost.0, lost.1);
+    let operation = "ec2:DescribeSnapshots".to_owned();
+    stage.aws.fault(Fault { operation, kind: FaultKind::Throttle, times: 7 });
+    let run = stage.start_for_finding("snapshots").await;
+    stage.run_when(&run, |run| run["status"] == "waiting").await;
+    stage.restart().await;
+    let ended = stage.over_in_time(&run, 1_000).await;
+    assert_eq!((&ended["status"], &ended["result"]), (&json!("succeeded"), &json!(2)), "{ended}");
+    assert_eq!(count(&stage, "ec2:CreateSnapshots"), 1, "it took place, and is not repeated");
+    let journal = stage.journal(&run).await;
+    let later = |entry: &&Value| entry["body"]["error"]["code"] == "look_up_later";
+    assert_eq!(journal.iter().filter(later).count(), 7, "{journal:?}");
+    assert!(!journal.iter().any(|entry| entry["kind"] == "step_doubted"), "{journal:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_that_is_throttled_without_end_is_put_to_a_person() {
+    let mut plan = Plan::new().mode(Mode::Auto).manual();
+    plan.ships = false;
+    let stage = plan.set().await;
+    stage.publish(SNAPSHOTS).await;
+    stage.fault("ec2:CreateSnapshots", FaultKind::CutAfterApply);
+    let operation = "ec2:DescribeSnapshots".to_owned();
+    stage.aws.fault(Fault { operation, kind: FaultKind::Throttle, times: 1_000 });
+    let run = stage.start_for_finding("snapshots").await;
+    let parked = stage.over_in_time(&run, 1_000).await;
+    assert_eq!(parked["parked_reason"], "in_doubt", "{parked}");
+    assert_eq!(count(&stage, "ec2:CreateSnapshots"), 1);
+    stage.page_that_says("can't be looked up: RequestLimitExceeded").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_did_not_take_place_is_done_again() {
     let lost = ("ec2:CreateSnapshots", FaultKind::CutBefore);
     let (stage, run) = run(SNAPSHOTS, "snapshots", lost).await;

@@ -141,6 +141,13 @@ pub enum ErrorKind {
     InDoubt,
 }
 
+impl ErrorKind {
+    /// Whether it passes by itself, and nothing took place.
+    pub const fn passes(self) -> bool {
+        matches!(self, Self::Throttle | Self::Transient)
+    }
+}
+
 /// A step's error, as the journal holds it and as a playbook's `catch` sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {message}")]

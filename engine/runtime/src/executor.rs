@@ -129,7 +129,10 @@ async fn invoke(shared: &Shared, job: &Job, call: &Call) -> Result<Outcome, Acti
 
 /// What came of an attempt, unless its time is over first. The time in which it waited for its turn
 /// is not counted: nothing was under way then.
-async fn in_time<T>(context: &ActionContext, attempt: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn in_time<T>(
+    context: &ActionContext,
+    attempt: impl Future<Output = T>,
+) -> Option<T> {
     let mut attempt = std::pin::pin!(attempt);
     // What answers at once needs no timer.
     if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(attempt.as_mut().poll(cx))).await {

@@ -93,6 +93,8 @@ pub(crate) enum JobOutcome {
     HadNotHappened,
     /// It was looked up: nobody can tell.
     CanNotTell(StepError),
+    /// It could not be looked up just now, and why.
+    CanNotTellYet(StepError),
 }
 
 impl JobOutcome {

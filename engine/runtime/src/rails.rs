@@ -7,6 +7,7 @@ use stanch_engine_core::guard::target::Targets;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_plugins_sdk::ActionContext;
 
+use crate::executor::in_time;
 use crate::job::Call;
 use crate::shared::Shared;
 
@@ -30,15 +31,11 @@ pub(crate) async fn survey(
     let wants = shared.settings.rails.wants(&targets);
     let action = shared.catalogue.action(&call.action);
     let action = action.map_err(|message| StepError::permanent("no_such_action", message))?;
-    let asked =
-        tokio::time::timeout(context.timeout.duration(), action.survey(context, &targets, wants));
-    let found = match asked.await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) if matches!(error.kind, ErrorKind::Throttle | ErrorKind::Transient) => {
-            return Err(error.into());
-        }
-        Ok(Err(error)) => return Err(rails::unknown(&targets, &error.to_string())),
-        Err(_) => {
+    let found = match in_time(context, action.survey(context, &targets, wants)).await {
+        Some(Ok(found)) => found,
+        Some(Err(error)) if error.kind.passes() => return Err(error.into()),
+        Some(Err(error)) => return Err(rails::unknown(&targets, &error.to_string())),
+        None => {
             let message = "no answer came in time about what the change would touch";
             return Err(StepError::new(ErrorKind::Transient, "timeout", message));
         }

@@ -34,6 +34,9 @@ use crate::job::{JobDone, JobOutcome, Work};
 use crate::live::Live;
 use crate::shared::Shared;
 
+/// The code of a pause after which is looked whether the last attempt took place.
+const LOOK_LATER: &str = "look_up_later";
+
 /// Begins what the playbook asked for.
 pub(crate) fn start(live: &mut Live, shared: &Shared, command: Command) {
     let (verb, args) = (command.verb, command.args.clone());
@@ -198,7 +201,36 @@ pub(crate) fn take_outcome(live: &mut Live, shared: &Shared, done: JobDone) {
             }
         }
         JobOutcome::CanNotTell(error) => doubt(live, shared, key, error),
+        JobOutcome::CanNotTellYet(error) => look_later(live, shared, key, &error),
     }
+}
+
+/// Looks later whether a step took place, and asks a person when that has gone on for long. How often
+/// is not for the playbook to say: it speaks of the call, and not of what becomes of a doubt.
+fn look_later(live: &mut Live, shared: &Shared, key: StepKey, why: &StepError) {
+    let attempt = live.open_step(&key).map_or(0, |step| step.attempts) + 1;
+    let message = format!("whether it took place can't be looked up: {why}");
+    let seed = format!("{}/{key}", live.who.id);
+    let pause_ms = RetryPolicy::default().pause_ms(why.kind, &why.code, attempt, seed.as_bytes());
+    let Some(pause_ms) = pause_ms else {
+        let error = StepError::new(ErrorKind::InDoubt, "unknown_outcome", message);
+        return doubt(live, shared, key, error);
+    };
+    let wake_at = live.now().plus_ms(pause_ms);
+    let error = StepError::new(ErrorKind::InDoubt, LOOK_LATER, message);
+    let head = live.take_head(&key);
+    live.record(Event::StepRetried(StepRetried { key, head, attempt, error, wake_at }));
+}
+
+/// Takes up a step again whose pause is over: another attempt, or another look at the last one.
+pub(crate) fn wake(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
+    let is_look = step.error.as_ref().is_some_and(|error| error.code == LOOK_LATER);
+    if step.status != StepStatus::Retrying || !is_look {
+        return go_on(live, shared, key, step);
+    }
+    let (number, of) = (step.attempts + 1, key.clone());
+    live.record(Event::StepAttempted(StepAttempted { key: of, attempt: number }));
+    find_out(live, shared, key, step);
 }
 
 /// Decides whether a failed attempt is followed by another, a look or a person. False when the

@@ -12,7 +12,7 @@ use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_plugins_sdk::{ActionError, LookUp, Outcome};
 
 use super::secrets::{self, shown_answer};
-use super::{context, invoke};
+use super::{context, in_time, invoke};
 use crate::job::{Call, Job, JobOutcome};
 use crate::shared::Shared;
 use crate::steps::seen;
@@ -96,20 +96,24 @@ pub(super) async fn is_back(shared: &Shared, job: &Job, change: &Change) -> bool
     }
 }
 
-/// Asks the action. What can't be asked can't be told.
-async fn ask(shared: &Shared, job: &Job, call: &Call) -> LookUp {
-    let Ok(action) = shared.catalogue.action(&call.action) else { return LookUp::Unknown };
+/// Asks the action. What can't be asked can't be told; what can't be asked just now is asked later.
+async fn ask(shared: &Shared, job: &Job, call: &Call) -> Result<LookUp, StepError> {
+    let Ok(action) = shared.catalogue.action(&call.action) else { return Ok(LookUp::Unknown) };
     let context = context(shared, job, call);
-    let Ok(opened) = secrets::open(shared, job.run, call) else { return LookUp::Unknown };
+    let Ok(opened) = secrets::open(shared, job.run, call) else { return Ok(LookUp::Unknown) };
     let input = opened.as_ref().map_or(&call.input, |opened| &opened.input);
-    let found = action.look_up(&context, input);
-    match tokio::time::timeout(context.timeout.duration(), found).await {
-        Ok(Ok(LookUp::Happened(value))) => LookUp::Happened(match &opened {
+    match in_time(&context, action.look_up(&context, input)).await {
+        Some(Ok(LookUp::Happened(value))) => Ok(LookUp::Happened(match &opened {
             Some(opened) => opened.shown(value),
             None => value,
-        }),
-        Ok(Ok(found)) => found,
-        Ok(Err(_)) | Err(_) => LookUp::Unknown,
+        })),
+        Some(Ok(found)) => Ok(found),
+        Some(Err(error)) if error.kind.passes() => Err(error.into()),
+        Some(Err(_)) => Ok(LookUp::Unknown),
+        None => {
+            let message = format!("no answer came within {}", context.timeout);
+            Err(StepError::new(ErrorKind::Transient, "timeout", message))
+        }
     }
 }
 
@@ -123,25 +127,29 @@ pub(super) async fn look_up(
 ) -> JobOutcome {
     if call.safety == RetrySafety::Lookup {
         let mut found = ask(shared, job, call).await;
-        if found == LookUp::DidNotHappen {
+        if found == Ok(LookUp::DidNotHappen) {
             let again_at = shared.world.now().plus_ms(limits::LOOK_AGAIN_MS);
             shared.world.clock.sleep_until(again_at).await;
             found = ask(shared, job, call).await;
         }
         match found {
-            LookUp::Happened(value) => return JobOutcome::done(Json::canonical(&kept(value))),
-            LookUp::UnderWay { state, after } => {
+            Ok(LookUp::Happened(value)) => return JobOutcome::done(Json::canonical(&kept(value))),
+            Ok(LookUp::UnderWay { state, after }) => {
                 return JobOutcome::Again { state: Json::canonical(&state), after };
             }
-            LookUp::DidNotHappen => return JobOutcome::HadNotHappened,
-            LookUp::Unknown => {}
+            Ok(LookUp::DidNotHappen) => return JobOutcome::HadNotHappened,
+            Ok(LookUp::Unknown) => {}
+            Err(error) => return JobOutcome::CanNotTellYet(error),
         }
     }
-    if let Some(probe) = probe
-        && let Ok(answer) = answer(shared, job, probe).await
-        && probe::look(probe, &answer).is_ok_and(|seen| seen.passes)
-    {
-        return JobOutcome::done(Json::of(&json!({"looked_up": true})));
+    if let Some(probe) = probe {
+        match answer(shared, job, probe).await {
+            Ok(answer) if probe::look(probe, &answer).is_ok_and(|seen| seen.passes) => {
+                return JobOutcome::done(Json::of(&json!({"looked_up": true})));
+            }
+            Err(error) if error.kind.passes() => return JobOutcome::CanNotTellYet(error.into()),
+            Ok(_) | Err(_) => {}
+        }
     }
     let message = "it was sent, no answer came, and nothing shows whether it took place";
     JobOutcome::CanNotTell(StepError::new(ErrorKind::InDoubt, "unknown_outcome", message))

@@ -55,7 +55,7 @@ impl Live {
             (Verb::Sleep, _) => self.succeed(key, Json::null(), None),
             (Verb::WaitSignal, _) => steps::signal::time_out(self, key, step),
             (Verb::RunPlaybook, _) => steps::child_timed_out(self, shared, key, step),
-            _ => steps::go_on(self, shared, key, step),
+            _ => steps::wake(self, shared, key, step),
         }
     }
 
