@@ -189,3 +189,40 @@ async fn stanch_cuts_off_neither_itself_nor_those_who_come_after_it() {
         refused(&stage, &inputs, &[&format!("`{rule}`"), "built in"]).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_survey_that_is_throttled_is_made_later_and_nothing_is_sent_before() {
+    use stanch_plugins_aws::sandbox::{Fault, FaultKind};
+    let mut plan = Plan::new().mode(Mode::Auto).manual();
+    plan.ships = false;
+    let tags = [("owner".to_owned(), "somebody-else".to_owned())].into();
+    plan.config.guard.protect.push(Protect { tags, ..rule("others") });
+    let mut stage = plan.set().await;
+    stage.publish(&BARE.replace("aws(", "aws( // check: dynamic\n")).await;
+    let operation = "iam:GetUser".to_owned();
+    stage.aws.fault(Fault { operation, kind: FaultKind::Throttle, times: 6 });
+    let run = stage.start_for_finding_with("bare", cut_off()).await;
+    stage.run_when(&run, |run| run["status"] == "waiting").await;
+    assert!(stage.changes().is_empty(), "{:?}", stage.changes());
+    stage.restart().await;
+    let ended = stage.over_in_time(&run, 1_000).await;
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(stage.changes().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_is_not_reached_by_its_access_point() {
+    let stage = stage(|_| {}).await;
+    for bucket in [
+        "arn:aws:s3:us-east-1:111122223333:accesspoint/logs",
+        "logs-abcdefghijklmnopqrstuvwxyz012345use1a-s3alias",
+    ] {
+        let params = json!({"Bucket": bucket, "Key": "trail/1", "Tagging": {"TagSet": []}});
+        let inputs = json!({"operation": "s3:PutObjectTagging", "params": params});
+        for error in errors(&stage, &inputs).await {
+            assert_eq!(error["code"], "protection_unknown", "{error}");
+            assert!(error["message"].as_str().unwrap().contains("name the bucket"), "{error}");
+        }
+    }
+    assert!(stage.changes().is_empty(), "{:?}", stage.changes());
+}

@@ -3,13 +3,16 @@
 //! Owns: requests and answers in AWS's protocols, credentials, hosts, what an error of AWS means
 //! for the engine.
 //!
-//! Must never: retry. The engine does, since it alone knows what was journaled.
+//! Must never: retry. The engine does, since it alone knows what was journaled. A call whose signature
+//! AWS finds too old or too new is signed again by AWS's time: it was not looked at.
 //!
 //! Start reading at [`Client::call`].
 
 mod assume;
 mod body;
 mod call;
+mod checksum;
+mod clock;
 mod ec2;
 mod endpoint;
 mod failure;

@@ -10,6 +10,7 @@
 //! Start reading at [`Aws`].
 
 mod action;
+mod checksum;
 mod client;
 mod describe;
 mod effect;

@@ -17,6 +17,8 @@ mod waiter;
 
 pub use paginator::Paginator;
 pub use pattern::Pattern;
-pub use service::{Kind, Member, Metadata, Model, Operation, Output, Shape, Within, XmlNamespace};
+pub use service::{
+    HttpChecksum, Kind, Member, Metadata, Model, Operation, Output, Shape, Within, XmlNamespace,
+};
 pub use store::{ModelError, ModelStore, Named, UnknownOperation};
 pub use waiter::{Acceptor, Matcher, Waited, Waiter};

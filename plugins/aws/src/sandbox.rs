@@ -11,6 +11,7 @@
 //! Start reading at [`Sandbox::answer`].
 
 mod cbor;
+mod checksum;
 mod command;
 mod compliance;
 mod control;

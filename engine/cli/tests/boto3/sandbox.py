@@ -230,7 +230,15 @@ def check_rest_xml():
     assert put["ETag"], put
     (call,) = [c for c in control("GET", "calls")["calls"] if c["operation"] == "s3:PutObject"]
     assert call["params"]["Key"] == "a b/ü+1" and call["params"]["Metadata"] == {"incident": "INC-1"}
-    assert s3.get_object(Bucket="b", Key="a b/ü+1")["Body"].read() == b"sandbox"
+    got = s3.get_object(Bucket="b", Key="a b/ü+1")
+    # The client holds the content against it.
+    assert got["ChecksumCRC32"] and got["Body"].read() == b"sandbox", got
+    for algorithm in ("CRC32", "SHA1", "SHA256"):
+        s3.put_object(Bucket="b", Key="k", Body=b"evidence", ChecksumAlgorithm=algorithm)
+    refused(lambda: s3.put_object(Bucket="b", Key="k", Body=b"e", ContentMD5="A" * 22 + "=="), "BadDigest")
+    refused(lambda: s3.put_object(Bucket="b", Key="k", Body=b"e", ChecksumSHA1="A" * 27 + "="), "BadDigest")
+    s3.put_bucket_policy(Bucket="b", Policy="{}")
+    s3.delete_objects(Bucket="b", Delete={"Objects": [{"Key": "k"}]})
     assert s3.head_object(Bucket="b", Key="k")["ContentLength"] >= 0
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket="b")
     assert sum(len(page["Contents"]) for page in pages) == 1
@@ -243,6 +251,7 @@ def check_rest_xml():
     s3.get_bucket_location(Bucket="b")
     s3.get_bucket_acl(Bucket="b")
     client("s3control").get_public_access_block(AccountId=ACCOUNT)
+    client("s3control").create_access_grants_instance(AccountId=ACCOUNT)
     client("route53").list_hosted_zones()
     client("cloudfront").list_distributions()
     refused(lambda: s3.get_object(Bucket="b", Key="missing"), "NoSuchKey")

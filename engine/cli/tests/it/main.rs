@@ -12,6 +12,7 @@ mod bad_network;
 mod bench;
 mod check;
 mod commands;
+mod credentials;
 mod demo;
 mod faults;
 mod models;

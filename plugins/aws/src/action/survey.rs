@@ -41,6 +41,13 @@ pub(super) async fn survey(
     targets: &Targets,
     wants: Wants,
 ) -> Result<Surveyed, ActionError> {
+    if let Some(point) = targets.arns.iter().chain(&targets.words).find(|t| is_point(targets, t)) {
+        let why = format!(
+            "{point} is an access point of S3, and nothing says which bucket lies behind it: name \
+             the bucket"
+        );
+        return Err(ActionError::denied("unknown_target", why));
+    }
     let mut found = Surveyed { runner: runner(client, context).await?, ..Surveyed::default() };
     if wants.paths || wants.tags {
         let mut looks = Looks { client, context, found: &mut found };
@@ -50,6 +57,17 @@ pub(super) async fn survey(
         found.ous = Box::pin(organization::ous_of(client, context, account)).await?;
     }
     Ok(found)
+}
+
+/// Whether a text names an access point of S3, by its ARN or its alias
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html>).
+fn is_point(targets: &Targets, text: &str) -> bool {
+    let name = text.rsplit(':').next().unwrap_or(text);
+    targets.operation.starts_with("s3:")
+        && (text.starts_with("arn:") && name.contains("accesspoint")
+            || name.ends_with("-s3alias")
+            || name.ends_with("--ol-s3")
+            || name.ends_with(".mrap"))
 }
 
 /// The ARNs and ids of whoever runs Stanch. A session's ARN names the role that it is of.

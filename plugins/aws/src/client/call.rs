@@ -33,7 +33,9 @@ use stanch_plugins_sdk::{Patience, Urgency};
 
 use super::assume::Sessions;
 use super::body::Bounded;
-use super::endpoint::{Endpoint, Endpoints, Variant};
+use super::checksum;
+use super::clock::AwsClock;
+use super::endpoint::{Endpoint, Endpoints, Variant, without_bucket};
 use super::failure::Failure;
 use super::fault::{Fault, request_id};
 use super::identity::Callers;
@@ -63,6 +65,8 @@ pub(crate) struct Client {
     pub(crate) places: Places,
     /// The sessions of roles that it has taken.
     pub(super) sessions: Sessions,
+    /// The time as AWS has it.
+    clock: AwsClock,
     endpoints: Endpoints,
     quotas: Quotas,
     http: SharedHttpClient,
@@ -128,6 +132,7 @@ impl Client {
             organization_account: settings.organization_account.clone(),
             places: Places::default(),
             sessions: Sessions::default(),
+            clock: AwsClock::default(),
             endpoints: Endpoints::default(),
             quotas: Quotas::new(settings.quotas.clone()),
             http,
@@ -167,12 +172,14 @@ impl Client {
             .region(Region::new(region.to_owned()))
             .retry_config(RetryConfig::disabled())
             .sleep_impl(TokioSleep::new())
+            .time_source(self.clock.clone())
             .timeout_config(timeouts(timeout));
         config.set_endpoint_url(self.endpoint_url(service_id).await);
         config.build()
     }
 
-    /// Calls, once, when it is its turn.
+    /// Calls when it is its turn: once, and a second time only after a no to the time of the
+    /// signature, which is no call at all.
     pub(crate) async fn call(&self, wanted: Wanted<'_>) -> Result<Answer, Failure> {
         let counter = Counter::new(wanted.account, wanted.region, wanted.named.to_string());
         self.quotas.turn(&counter, wanted.urgency, wanted.patience).await;
@@ -187,12 +194,23 @@ impl Client {
 
     async fn send(&self, wanted: Wanted<'_>) -> Result<Answer, Failure> {
         let Wanted { named, params, region, .. } = wanted;
-        let endpoint = self.endpoint(named, region, params).await?;
-        let request = protocol::request(named, params)
-            .map_err(|error| Failure::Unsendable(error.to_string()))?;
-        let operation = self.operation(wanted, &endpoint);
+        let url = self.endpoint_url(&named.model.metadata.service_id).await;
+        let is_given = url.is_some();
+        let endpoint = self.endpoint(named, region, params, url).await?;
+        let unsendable = |error: &dyn std::fmt::Display| Failure::Unsendable(error.to_string());
+        let mut request = protocol::request(named, params).map_err(|error| unsendable(&error))?;
+        let short = without_bucket(named, params, request.uri()).filter(|_| !is_given);
+        if let Some(uri) = short {
+            request.set_uri(uri).map_err(|error| unsendable(&error))?;
+        }
         let started = Instant::now();
-        let sent = Box::pin(operation.invoke(request)).await;
+        let again = request.try_clone();
+        let mut sent = Box::pin(self.operation(wanted, &endpoint).invoke(request)).await;
+        if let (Err(error), Some(again)) = (&sent, again)
+            && self.clock.learns_of(error)
+        {
+            sent = Box::pin(self.operation(wanted, &endpoint).invoke(again)).await;
+        }
         let now = wanted.now.plus_ms(i64::try_from(started.elapsed().as_millis()).unwrap_or(0));
         let Raw { value, request_id, date } = sent.map_err(Failure::of)?;
         let offset = |date: DateTime| Some(date.to_millis().ok()? - now.millis());
@@ -206,9 +224,9 @@ impl Client {
         named: Named,
         region: &str,
         params: &Value,
+        url: Option<String>,
     ) -> Result<Endpoint, Failure> {
         let metadata = &named.model.metadata;
-        let url = self.endpoint_url(&metadata.service_id).await;
         let variant = match &self.endpoint_url {
             Some(_) => Variant::default(),
             None => self.keychain.variant().await,
@@ -244,7 +262,8 @@ impl Client {
         let operation = if named.operation.authtype.as_deref() == Some("none") {
             operation.no_auth()
         } else {
-            operation.runtime_plugin(signing(named, endpoint, credentials.clone()))
+            let clock = self.clock.clone();
+            operation.runtime_plugin(signing(named, endpoint, credentials.clone(), clock))
         };
         operation
             .serializer(|request: HttpRequest| Ok(request))
@@ -263,11 +282,17 @@ fn read(named: Named, response: &HttpResponse) -> Result<Raw, OrchestratorError<
     }
     let date = response.headers().get("date");
     let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+    checksum::check(named, response).map_err(OrchestratorError::other)?;
     let value = protocol::answer(named, response).map_err(OrchestratorError::other)?;
     Ok(Raw { value, request_id: request_id(response), date })
 }
 
-fn signing(named: Named, endpoint: &Endpoint, credentials: Credentials) -> StaticRuntimePlugin {
+fn signing(
+    named: Named,
+    endpoint: &Endpoint,
+    credentials: Credentials,
+    clock: AwsClock,
+) -> StaticRuntimePlugin {
     let mut options = SigningOptions::default();
     if named.model.metadata.signing_name().starts_with("s3") {
         // S3 signs its paths as they are sent, and wants the hash of the body in a header.
@@ -284,6 +309,7 @@ fn signing(named: Named, endpoint: &Endpoint, credentials: Credentials) -> Stati
     });
     layer.store_put(AuthSchemeOptionResolverParams::new(()));
     let components = RuntimeComponentsBuilder::new("signing")
+        .with_time_source(Some(clock))
         .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
         .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
             SCHEME_ID,

@@ -46,7 +46,11 @@ pub(crate) fn resolve(
     let service = (named.model, named.rules);
     let endpoint = of_service(models, service, region, variant, context(named, params))?;
     if !endpoint.is_signable {
-        return Err(format!("{} takes signatures of a kind that is not known", endpoint.url));
+        return Err(format!(
+            "{} takes only signatures by SigV4a or by a session of S3 Express, which are not made \
+             here: name a bucket, or an access point in one region",
+            endpoint.url
+        ));
     }
     Ok(Endpoint { url: with_label(&endpoint.url, &host_label(named, params)), ..endpoint })
 }
@@ -150,15 +154,33 @@ pub(crate) fn by_rules(
     })
 }
 
-/// What the rules are told of this operation and its parameters. S3's rules are not told of the
-/// bucket, since it stands in the path; of what is done to a bucket, the rules without one would
+/// The bucket of a call of S3 that has a host of its own: an access point, or a directory of S3
+/// Express. Any other stands in the path.
+fn special_bucket(named: Named, params: &Value) -> Option<&str> {
+    let bucket = params.get("Bucket")?.as_str().filter(|_| &*named.model.name == "s3")?;
+    (bucket.starts_with("arn:") || bucket.ends_with("--x-s3")).then_some(bucket)
+}
+
+/// A request's address without the bucket, where the host says it.
+pub(super) fn without_bucket(named: Named, params: &Value, uri: &str) -> Option<String> {
+    special_bucket(named, params)?;
+    let (path, query) = uri.split_once('?').map_or((uri, None), |(path, q)| (path, Some(q)));
+    let rest = path.strip_prefix('/')?.split_once('/').map_or("", |(_, rest)| rest);
+    Some(match query {
+        Some(query) => format!("/{rest}?{query}"),
+        None => format!("/{rest}"),
+    })
+}
+
+/// What the rules are told of this operation and its parameters. S3's rules are told only of a
+/// bucket that has a host of its own; of what is done to another, the rules without one would
 /// think that it is a directory, and ask S3 Express.
 fn context<'a>(
     named: Named,
     params: &'a Value,
 ) -> impl Iterator<Item = (&'static str, Value)> + 'a {
-    let bucket = params.get("Bucket").and_then(Value::as_str).unwrap_or_default();
-    let is_directory = bucket.ends_with("--x-s3");
+    let special = special_bucket(named, params);
+    let is_directory = special.is_some_and(|bucket| bucket.ends_with("--x-s3"));
     let fixed = named.operation.static_context_params.iter();
     let fixed = fixed.map(|(name, value)| (&**name, value.value.clone()));
     let fixed =
@@ -169,7 +191,9 @@ fn context<'a>(
         let value = params.get(&**name).filter(|value| !value.is_null())?;
         Some((&*known.name, value.clone()))
     });
-    fixed.chain(of_call.filter(move |_| &*named.model.name != "s3"))
+    let of_call = of_call.filter(move |_| special.is_some() || &*named.model.name != "s3");
+    let in_host = special.map(|_| ("ForcePathStyle", false.into()));
+    fixed.chain(of_call).chain(in_host)
 }
 
 /// What an operation puts before the host, its parameters filled in. A parameter that can't be
@@ -247,6 +271,65 @@ mod tests {
                 assert_eq!(endpoint.signing_name, "s3", "{operation}");
             }
         }
+    }
+
+    #[test]
+    fn an_access_point_has_a_host_of_its_own_and_one_without_a_region_is_refused() {
+        let models = ModelStore::open(None).unwrap();
+        let named = models.operation("s3:GetObject").unwrap();
+        let found = |bucket: &str| {
+            let params = json!({"Bucket": bucket, "Key": "k"});
+            resolve(&models, named, "us-east-1", Variant::default(), &params)
+        };
+        for (bucket, host, region, signing) in [
+            (
+                "arn:aws:s3:eu-west-1:111122223333:accesspoint/logs",
+                "logs-111122223333.s3-accesspoint.eu-west-1.amazonaws.com",
+                "eu-west-1",
+                "s3",
+            ),
+            (
+                "arn:aws:s3-object-lambda:us-east-1:111122223333:accesspoint/masked",
+                "masked-111122223333.s3-object-lambda.us-east-1.amazonaws.com",
+                "us-east-1",
+                "s3-object-lambda",
+            ),
+            (
+                "arn:aws:s3-outposts:us-east-1:111122223333:outpost/op-01234567890123456/accesspoint/site",
+                "site-111122223333.op-01234567890123456.s3-outposts.us-east-1.amazonaws.com",
+                "us-east-1",
+                "s3-outposts",
+            ),
+        ] {
+            let endpoint = found(bucket).unwrap();
+            assert_eq!(endpoint.url, format!("https://{host}"), "{bucket}");
+            let signed = (endpoint.signing_region.as_str(), endpoint.signing_name.as_str());
+            assert_eq!(signed, (region, signing), "{bucket}");
+        }
+        for (bucket, words) in [
+            ("arn:aws:s3::111122223333:accesspoint/mfzwi23gnjvgw.mrap", "SigV4a"),
+            ("evidence--use1-az4--x-s3", "S3 Express"),
+            ("arn:aws:s3:::evidence", "ARN"),
+            ("arn:aws:sqs:us-east-1:111122223333:queue", "Invalid ARN"),
+        ] {
+            let refused = found(bucket).unwrap_err();
+            assert!(refused.contains(words), "{bucket}: {refused}");
+        }
+    }
+
+    #[test]
+    fn the_bucket_that_is_in_the_host_is_not_in_the_path() {
+        let models = ModelStore::open(None).unwrap();
+        let without = |operation: &str, bucket: &str| {
+            let named = models.operation(operation).unwrap();
+            let params = json!({"Bucket": bucket, "Key": "a/b c"});
+            let request = super::super::protocol::request(named, &params).unwrap();
+            without_bucket(named, &params, request.uri())
+        };
+        let point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/logs";
+        assert_eq!(without("s3:DeleteObject", point).as_deref(), Some("/a/b%20c"));
+        assert_eq!(without("s3:ListObjectsV2", point).as_deref(), Some("/?list-type=2"));
+        assert_eq!(without("s3:DeleteObject", "evidence"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::step::ErrorKind;
 
 use super::body::{ANSWER_BYTES, find, is_too_large};
+use super::checksum::Mismatch;
 use super::fault::{Fault, request_id};
 
 /// Why a call failed.
@@ -29,6 +30,13 @@ pub(crate) enum Failure {
     },
     /// AWS did it, and its answer can't be read.
     Unreadable {
+        /// What is wrong with it.
+        why: String,
+        /// AWS's id of the request.
+        request_id: Option<String>,
+    },
+    /// AWS did it, and its answer was damaged.
+    Damaged {
         /// What is wrong with it.
         why: String,
         /// AWS's id of the request.
@@ -102,6 +110,7 @@ impl Failure {
     /// Reads what an orchestrator of AWS's crates says.
     pub(crate) fn of<E: Error + 'static>(error: SdkError<E, HttpResponse>) -> Self {
         let too_large = is_too_large(&error);
+        let damaged = find::<Mismatch>(&error).map(Mismatch::to_string);
         match error {
             SdkError::ConstructionFailure(_) => Self::Unsendable(chain(&error)),
             SdkError::TimeoutError(_) => Self::Silent("no answer came in time".to_owned()),
@@ -112,10 +121,11 @@ impl Failure {
                 let request_id = request_id(broken.raw());
                 let done = broken.raw().status().is_success();
                 let why = chain(&SdkError::<E, _>::ResponseError(broken));
-                match (too_large, done) {
-                    (true, _) => Self::TooLarge { request_id },
-                    (false, true) => Self::Unreadable { why, request_id },
-                    (false, false) => Self::Silent(why),
+                match (too_large, damaged, done) {
+                    (true, ..) => Self::TooLarge { request_id },
+                    (false, Some(why), _) => Self::Damaged { why, request_id },
+                    (false, None, true) => Self::Unreadable { why, request_id },
+                    (false, None, false) => Self::Silent(why),
                 }
             }
             SdkError::ServiceError(said) => Self::Fault(Fault::read(said.raw())),
@@ -130,7 +140,7 @@ impl Failure {
             Self::NoCredentials(_) => ErrorKind::Denied,
             Self::Unsendable(_) => ErrorKind::Permanent,
             Self::NotSent(_) => ErrorKind::Transient,
-            Self::Silent(_) => unknown,
+            Self::Silent(_) | Self::Damaged { .. } => unknown,
             // A read that is repeated answers the same again. A change took place, and what it
             // answered is lost: that is for a person or a look-up, not a failure.
             Self::TooLarge { .. } | Self::Unreadable { .. } if effect.is_guarded() => unknown,
@@ -148,6 +158,7 @@ impl Failure {
             Self::Silent(_) => "no_answer".to_owned(),
             Self::TooLarge { .. } => "response_too_large".to_owned(),
             Self::Unreadable { .. } => "response_unreadable".to_owned(),
+            Self::Damaged { .. } => "response_damaged".to_owned(),
             Self::Fault(fault) => {
                 fault.code.clone().unwrap_or_else(|| format!("http_{}", fault.status))
             }
@@ -163,6 +174,7 @@ impl Failure {
                 format!("the answer is larger than {ANSWER_BYTES} bytes: ask for less at a time")
             }
             Self::Unreadable { why, .. } => format!("the answer can't be read: {why}"),
+            Self::Damaged { why, .. } => format!("the answer was not taken: {why}"),
             Self::Fault(fault) if fault.message.is_empty() => {
                 format!("AWS answered {} and said no more", fault.status)
             }
@@ -172,9 +184,9 @@ impl Failure {
 
     fn request_id(&self) -> Option<String> {
         match self {
-            Self::TooLarge { request_id } | Self::Unreadable { request_id, .. } => {
-                request_id.clone()
-            }
+            Self::TooLarge { request_id }
+            | Self::Unreadable { request_id, .. }
+            | Self::Damaged { request_id, .. } => request_id.clone(),
             Self::Fault(fault) => fault.request_id.clone(),
             _ => None,
         }

@@ -1,15 +1,13 @@
-//! What a request lacks once a protocol crate has written it: types of payloads, checksums,
-//! compression, the header of services that once spoke query.
+//! What a request lacks once a protocol crate has written it: types of payloads, compression, the
+//! header of services that once spoke query.
 
 use std::io::Write as _;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::http::HttpError;
-use aws_smithy_types::base64;
 use aws_smithy_types::body::SdkBody;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use md5::{Digest as _, Md5};
 use serde_json::Value;
 
 use super::xml;
@@ -48,8 +46,7 @@ pub(crate) fn finish(
     if model.metadata.aws_query_compatible.is_some() {
         request.headers_mut().try_insert("x-amzn-query-mode", "true")?;
     }
-    compress(named, request)?;
-    checksum(named, request)
+    compress(named, request)
 }
 
 /// The member that is the whole body.
@@ -116,19 +113,4 @@ fn compress(named: Named, request: &mut HttpRequest) -> Result<(), HttpError> {
     set_body(request, compressed);
     request.headers_mut().try_insert("content-encoding", encoding)?;
     Ok(())
-}
-
-/// The checksum that some operations demand
-/// (<https://smithy.io/2.0/spec/http-bindings.html#httpchecksumrequired-trait>).
-fn checksum(named: Named, request: &mut HttpRequest) -> Result<(), HttpError> {
-    let operation = named.operation;
-    let modern = operation.http_checksum.as_ref().is_some_and(|c| c.request_checksum_required);
-    let is_there = |name: &str| request.headers().get(name).is_some();
-    let has_one = is_there("content-md5")
-        || request.headers().iter().any(|(name, _)| name.starts_with("x-amz-checksum-"));
-    if has_one || !(operation.http_checksum_required || modern) {
-        return Ok(());
-    }
-    let sum = Md5::digest(request.body().bytes().unwrap_or_default());
-    request.headers_mut().try_insert("content-md5", base64::encode(sum)).map(drop)
 }

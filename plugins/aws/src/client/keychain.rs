@@ -94,7 +94,8 @@ impl Keychain {
 
 const NONE: &str = "no AWS credentials could be loaded: set AWS_ACCESS_KEY_ID and \
     AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role is attached. A profile with SSO \
-    needs a `credential_process`. `aws sts get-caller-identity` with the same variables shows more";
+    needs an `aws sso login` that has not ended. `aws sts get-caller-identity` with the same \
+    variables shows more";
 
 /// What a provider says may repeat what it was given, so that it is not repeated here.
 fn refused(error: &CredentialsError) -> Failure {

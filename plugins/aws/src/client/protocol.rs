@@ -18,11 +18,12 @@ use serde_json::Value;
 use super::finish::finish;
 use super::read::blank;
 use super::write::Input;
-use super::{ec2, header};
+use super::{checksum, ec2, header};
 use crate::model::{Kind, Named};
 
 /// Writes the request of a call. It has a path and no host yet.
 pub(crate) fn request(named: Named, params: &Value) -> Result<HttpRequest, SerdeError> {
+    let params = &checksum::asking(named, params);
     let params = &header::encoded(named, params);
     let mut request = match protocol(named)? {
         None => ec2_request(named, params)?,
@@ -32,6 +33,7 @@ pub(crate) fn request(named: Named, params: &Value) -> Result<HttpRequest, Serde
         }
     };
     finish(named, params, &mut request).map_err(|error| SerdeError::custom(error.to_string()))?;
+    checksum::sign(named, params, &mut request).map_err(SerdeError::custom)?;
     Ok(request)
 }
 

@@ -108,6 +108,17 @@ pub struct HttpChecksum {
     /// Whether a request must have one.
     #[serde(default)]
     pub request_checksum_required: bool,
+    /// The parameter that names the way in which the checksum of a request is made.
+    pub request_algorithm_member: Option<Box<str>>,
+    /// The parameter that asks for the checksum of an answer.
+    pub request_validation_mode_member: Option<Box<str>>,
+}
+
+impl HttpChecksum {
+    /// Whether requests may have one.
+    pub fn is_of_requests(&self) -> bool {
+        self.request_checksum_required || self.request_algorithm_member.is_some()
+    }
 }
 
 /// How a body may be compressed.

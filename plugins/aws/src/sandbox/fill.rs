@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::time::Timestamp;
 
 use super::request::Asked;
+use crate::checksum::HEADER;
 use crate::client::value;
 use crate::model::{Kind, Model, Shape};
 
@@ -85,9 +86,11 @@ impl Fill<'_> {
                 let mut members = Map::new();
                 for (name, member) in &shape.members {
                     let is_next = self.is_next(name) && !shape.required.contains(name);
+                    // What is not of this body would be a mistake.
+                    let is_sum = member.location_name.as_deref().is_some_and(is_checksum);
                     let value = match member.location.as_deref() {
                         Some("statusCode") => Some(json!(200)),
-                        _ => self.value(name, &member.shape, above).filter(|_| !is_next),
+                        _ => self.value(name, &member.shape, above).filter(|_| !is_next && !is_sum),
                     };
                     if let Some(value) = value {
                         members.insert(name.to_string(), value);
@@ -146,6 +149,10 @@ impl Fill<'_> {
         }
         text
     }
+}
+
+fn is_checksum(header: &str) -> bool {
+    header.to_lowercase().starts_with(HEADER)
 }
 
 fn least(shape: &Shape) -> usize {

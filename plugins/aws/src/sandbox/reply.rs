@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stanch_plugins_sdk::core::time::Timestamp;
 
 use super::request::Asked;
-use super::{cbor, json, xml};
+use super::{cbor, checksum, json, xml};
 use crate::client::value;
 use crate::model::{Kind, Member, Model, Named, Shape};
 
@@ -120,12 +120,13 @@ impl Reply {
     /// Answers with what came of it.
     pub(super) fn give(&self, asked: &Asked, answered: Result<Value, Refusal>) -> Answer {
         match answered {
-            Ok(value) => Answer::Response(self.written(asked.named, &value)),
+            Ok(value) => Answer::Response(self.written(asked, &value)),
             Err(refusal) => self.refuse(&refusal),
         }
     }
 
-    fn written(&self, named: Named, value: &Value) -> Response<Bytes> {
+    fn written(&self, asked: &Asked, value: &Value) -> Response<Bytes> {
+        let named = asked.named;
         let Named { model, operation, .. } = named;
         let json_version = model.metadata.json_version.as_deref().unwrap_or("1.0");
         match self.dialect {
@@ -138,7 +139,12 @@ impl Reply {
             Dialect::Cbor => self.send(200, "application/cbor", cbor::answer(named, value)),
             Dialect::RestJson | Dialect::RestXml => match &operation.output {
                 None => self.send(200, "application/json", Vec::new()),
-                Some(output) => self.rest(model, &output.shape, &operation.http.method, value),
+                Some(output) => {
+                    let method = &operation.http.method;
+                    let mut response = self.rest(model, &output.shape, method, value);
+                    checksum::give(asked, &mut response);
+                    response
+                }
             },
         }
     }

@@ -12,7 +12,7 @@ use super::form::{self, Form};
 use super::reply::{Dialect, Refusal};
 use super::route;
 use super::scope::Scope;
-use super::{SandboxCall, cbor, json, rest};
+use super::{SandboxCall, cbor, checksum, json, rest};
 use crate::model::{Model, ModelStore, Named};
 use crate::safety;
 
@@ -31,6 +31,8 @@ pub(super) struct Asked {
     pub(super) access_key_id: String,
     /// The region of the signature.
     pub(super) region: String,
+    /// What is wrong with its checksums.
+    pub(super) damage: Option<Refusal>,
 }
 
 impl Asked {
@@ -87,6 +89,10 @@ pub(super) struct Arrived<'r> {
     pub(super) form: BTreeMap<String, String>,
     /// The body, unpacked.
     pub(super) body: Bytes,
+    /// The body as checksums are made of it: out of its chunks, and packed where it came packed.
+    pub(super) sent: Bytes,
+    /// What came behind the chunks of the body.
+    pub(super) trailers: Vec<(String, String)>,
 }
 
 impl<'r> Arrived<'r> {
@@ -97,11 +103,13 @@ impl<'r> Arrived<'r> {
     pub(super) fn new(request: &'r Request<Bytes>) -> Result<Self, Refusal> {
         let header = |name: &str| request.headers().get(name)?.to_str().ok();
         let mut body = request.body().clone();
+        let mut trailers = Vec::new();
         if header("x-amz-content-sha256").is_some_and(|sum| sum.starts_with("STREAMING-")) {
-            body = unchunked(&body).ok_or_else(|| {
+            (body, trailers) = unchunked(&body).ok_or_else(|| {
                 Refusal::new(400, "IncompleteBody", "the chunks of the body can't be read")
             })?;
         }
+        let sent = body.clone();
         if header("content-encoding").is_some_and(|encodings| encodings.contains("gzip")) {
             body = unzipped(&body)?;
         }
@@ -114,7 +122,7 @@ impl<'r> Arrived<'r> {
             BTreeMap::new()
         };
         let path = route::path(request);
-        Ok(Self { request, scope: Scope::of(request), path, query, form, body })
+        Ok(Self { request, scope: Scope::of(request), path, query, form, body, sent, trailers })
     }
 
     /// A header.
@@ -134,11 +142,12 @@ pub(super) fn read(
     let arrived = Arrived::new(request).map_err(|refusal| (Dialect::Json, refusal))?;
     let (named, dialect) = route::find(models, &arrived)?;
     let params = params(named, dialect, &arrived).map_err(|refusal| (dialect, refusal))?;
+    let damage = checksum::check(named, &arrived).err();
     let (access_key_id, region) = match arrived.scope {
         Some(scope) => (scope.key, scope.region),
         None => (String::new(), "us-east-1".to_owned()),
     };
-    Ok(Asked { named, params, dialect, access_key_id, region })
+    Ok(Asked { named, params, dialect, access_key_id, region, damage })
 }
 
 fn params(named: Named, dialect: Dialect, arrived: &Arrived<'_>) -> Result<Value, Refusal> {
@@ -177,9 +186,9 @@ fn unzipped(body: &Bytes) -> Result<Bytes, Refusal> {
     }
 }
 
-/// The content of a body that comes in signed or unsigned chunks
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>).
-fn unchunked(body: &[u8]) -> Option<Bytes> {
+/// The content of a body that comes in signed or unsigned chunks, and what comes behind it
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html>).
+fn unchunked(body: &[u8]) -> Option<(Bytes, Vec<(String, String)>)> {
     let (mut content, mut rest) = (Vec::new(), body);
     loop {
         let end = rest.windows(2).position(|two| two == b"\r\n")?;
@@ -187,7 +196,10 @@ fn unchunked(body: &[u8]) -> Option<Bytes> {
         let line = std::str::from_utf8(line).ok()?;
         let size = usize::from_str_radix(line.split(';').next()?.trim(), 16).ok()?;
         if size == 0 {
-            return Some(content.into());
+            let lines = std::str::from_utf8(after).ok()?.lines();
+            let trailers = lines.filter_map(|line| line.split_once(':'));
+            let trailers = trailers.map(|(n, v)| (n.trim().to_lowercase(), v.trim().to_owned()));
+            return Some((content.into(), trailers.collect()));
         }
         let (chunk, after) = after.get(2..)?.split_at_checked(size)?;
         content.extend_from_slice(chunk);
@@ -202,7 +214,9 @@ mod tests {
     #[test]
     fn chunks_are_put_together() {
         let body = b"5;chunk-signature=ab\r\nhello\r\n6\r\n world\r\n0\r\nx-amz-checksum:1\r\n\r\n";
-        assert_eq!(unchunked(body).as_deref(), Some(&b"hello world"[..]));
+        let (content, trailers) = unchunked(body).unwrap();
+        assert_eq!(content, &b"hello world"[..]);
+        assert_eq!(trailers, [("x-amz-checksum".to_owned(), "1".to_owned())]);
         assert_eq!(unchunked(b"5\r\nhel"), None);
         assert_eq!(unchunked(b"ffffffffffffffff\r\nhel"), None);
     }

@@ -153,6 +153,7 @@ fn every_answer_of_the_sandbox_is_read_as_it_was_meant() {
             dialect: request::dialect(named.model),
             access_key_id: String::new(),
             region: String::new(),
+            damage: None,
         };
         let now = Timestamp::default();
         let reply = Reply { dialect: asked.dialect(), id: "r1".to_owned(), now };

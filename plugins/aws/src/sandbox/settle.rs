@@ -128,8 +128,12 @@ impl Sandbox {
     }
 }
 
-/// Holds the parameters of a call against the model of its operation.
+/// Holds the parameters of a call against the model of its operation, and its body against its
+/// checksums.
 fn checked(asked: &Asked) -> Result<(), Refusal> {
+    if let Some(damage) = &asked.damage {
+        return Err(damage.clone());
+    }
     let mistakes = params::mistakes(asked.named, &asked.params);
     if mistakes.is_empty() {
         return Ok(());

@@ -19,6 +19,17 @@ pub(crate) fn catalogue(url: &str) -> Catalogue {
     catalogue_with(url, None)
 }
 
+/// A catalogue whose calls are signed as the sandbox's runner signs.
+pub(crate) fn catalogue_of_runner(url: &str) -> Catalogue {
+    let settings = AwsSettings {
+        endpoint_url: Some(url.to_owned()),
+        credentials: Some(Sandbox::runner()),
+        ..AwsSettings::default()
+    };
+    let aws = Aws::open(&settings).unwrap();
+    aws.register(Catalogue::new(aws.operations()))
+}
+
 /// A catalogue with more models.
 pub(crate) fn catalogue_with(url: &str, models: Option<&Path>) -> Catalogue {
     let settings = AwsSettings {

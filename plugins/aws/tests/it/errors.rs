@@ -1,12 +1,15 @@
 //! What goes wrong on the way, and what the engine is told of it.
 
+use std::sync::Arc;
+
 use serde_json::json;
+use stanch_plugins_aws::sandbox::Sandbox;
 use stanch_plugins_sdk::core::span::Span;
 use stanch_plugins_sdk::core::step::ErrorKind;
 use stanch_plugins_sdk::{ActionContext, ActionError};
 
-use crate::context::{SECRET, SESSION, anywhere, catalogue, error};
-use crate::listener::{Manner, misbehave, nobody};
+use crate::context::{SECRET, SESSION, anywhere, catalogue, catalogue_of_runner, done, error};
+use crate::listener::{Manner, misbehave, nobody, now, serve};
 
 const READ: &str = "iam:GetUser";
 
@@ -60,4 +63,29 @@ async fn an_answer_that_is_no_answer_is_not_asked_for_again() {
 async fn an_endless_answer_is_cut_off() {
     let error = reading(&misbehave(Manner::Flood).await, 60_000).await;
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Permanent, "response_too_large"));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_set_right_by_the_first_no_and_not_asked_for_again() {
+    // The sandbox lives at the time of every test, which is not this machine's.
+    let sandbox = Sandbox::demo(now()).unwrap().checking_signatures();
+    let sandbox = Arc::new(sandbox);
+    let aws = catalogue_of_runner(&serve(Arc::clone(&sandbox)).await);
+    let user = json!({"UserName": "ci-deploy"});
+    let cut = json!({"UserName": "ci-deploy", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "Status": "Inactive"});
+    done(&aws, &anywhere(), "iam:UpdateAccessKey", cut).await;
+    done(&aws, &anywhere(), READ, user).await;
+    let outcomes: Vec<_> = sandbox.calls().into_iter().map(|call| call.outcome).collect();
+    assert_eq!(outcomes, ["RequestExpired", "ok", "ok"]);
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_not_taken_for_a_wrong_clock() {
+    let sandbox = Arc::new(Sandbox::demo(now()).unwrap().checking_signatures());
+    // Its session token is none that the sandbox knows.
+    let aws = catalogue(&serve(Arc::clone(&sandbox)).await);
+    let refused = error(&aws, &anywhere(), READ, json!({"UserName": "ci-deploy"})).await;
+    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Denied, "InvalidClientTokenId"));
+    assert_eq!(sandbox.calls().len(), 1);
 }

@@ -8,6 +8,7 @@
 )]
 
 mod automation;
+mod checksums;
 mod compliance;
 mod context;
 mod envelopes;
