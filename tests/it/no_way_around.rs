@@ -204,3 +204,24 @@ async fn each_branch_asks_for_itself() {
     assert_eq!(code(&stage.over(run_id(&run)).await), "approval_rejected");
     assert_eq!(stage.changes(), ["iam:UpdateAccessKey"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_by_hand_is_no_way_round() {
+    let stage = stage().await;
+    for (script, expected) in [
+        (r#"http("PUT", "http://169.254.169.254/latest/api/token")"#, "forbidden_address"),
+        (r#"http("GET", "http://2852039166/latest/meta-data/")"#, "forbidden_address"),
+        (r#"http("POST", "http://127.0.0.1:1/x", #{ effect: "read" })"#, "bad_input"),
+    ] {
+        assert_eq!(code(&begun(&stage, script).await), expected, "{script}");
+    }
+    // What changes something at AWS asks, whatever the script calls it.
+    for script in [
+        r#"http("PUT", "https://b.s3.amazonaws.com/k?X-Amz-Signature=x", #{ effect: "notify" })"#,
+        r#"http("POST", "https://abc.lambda-url.us-east-1.on.aws/", #{ body: #{} })"#,
+    ] {
+        let run = begun(&stage, script).await;
+        assert_eq!(run["status"], "waiting", "{script}: {run}");
+        stage.approval(run_id(&run)).await;
+    }
+}

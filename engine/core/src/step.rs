@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A step's place in the run: its number among the calls of its branch, after the number of the
 /// call and the branch that it lies in. `5.1.2` is the second call in branch 1 of call 5. Clones
@@ -161,12 +162,21 @@ pub struct StepError {
     /// The callee's id of the request, when it answered: AWS's support asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// What the callee says of it beside, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
 }
 
 impl StepError {
     /// An error of a kind.
     pub fn new(kind: ErrorKind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, code: code.to_owned(), message: message.into(), request_id: None }
+        Self {
+            kind,
+            code: code.to_owned(),
+            message: message.into(),
+            request_id: None,
+            details: None,
+        }
     }
 
     /// An error that no repetition mends.

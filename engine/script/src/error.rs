@@ -5,6 +5,8 @@ use stanch_engine_core::command::Position;
 use stanch_engine_core::journal::RunError;
 use stanch_engine_core::step::{StepError, StepKey};
 
+use crate::codec;
+
 /// One thing that is wrong with a playbook's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -86,11 +88,14 @@ pub(crate) fn thrown(error: &StepError, key: &StepKey, at: At) -> Box<EvalAltRes
 pub(crate) fn error_map(error: &StepError, key: &StepKey) -> Map {
     let kind = stanch_engine_core::json::Json::of(&error.kind);
     let kind = kind.as_str().trim_matches('"');
+    let details = error.details.as_ref().map(ToString::to_string);
+    let details = details.and_then(|text| codec::decode(&text).ok()).unwrap_or(Dynamic::UNIT);
     Map::from([
         ("kind".into(), kind.into()),
         ("code".into(), error.code.clone().into()),
         ("message".into(), error.message.clone().into()),
         ("request_id".into(), error.request_id.clone().map_or(Dynamic::UNIT, Dynamic::from)),
+        ("details".into(), details),
         ("step".into(), key.to_string().into()),
     ])
 }

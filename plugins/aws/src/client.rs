@@ -15,6 +15,7 @@ mod checksum;
 mod clock;
 mod ec2;
 mod endpoint;
+mod error_details;
 mod failure;
 mod fault;
 mod finish;

@@ -17,7 +17,12 @@ const DEPTH: usize = 4;
 /// In words, with the nearest name that there is.
 pub(crate) fn describe(models: &ModelStore, what: &str) -> Result<Value, String> {
     if what.contains(':') {
-        return models.operation(what).map(operation).map_err(|error| error.to_string());
+        let named = models.operation(what).map_err(|error| error.to_string())?;
+        let mut described = operation(named);
+        if let Some(members) = described.as_object_mut() {
+            members.insert("waiters".to_owned(), json!(waiters(models, named)));
+        }
+        return Ok(described);
     }
     let (model, _) = models.service_and_rules(what).map_err(|error| error.to_string())?;
     let named = |name: &str| models.operation(&format!("{}:{name}", model.name));
@@ -29,6 +34,17 @@ pub(crate) fn describe(models: &ModelStore, what: &str) -> Result<Value, String>
         "api_version": model.metadata.api_version, "protocol": model.protocol(),
         "operations": operations.collect::<Vec<_>>(),
     }))
+}
+
+/// The waiters that ask an operation, as `wait_for` names them.
+fn waiters(models: &ModelStore, named: Named) -> Vec<String> {
+    let service = &*named.model.name;
+    let names = models.waiters(service).unwrap_or_default().into_iter();
+    let full = names.map(|name| format!("{service}:{name}"));
+    let asks = |name: &String| {
+        models.waiter(name).is_ok_and(|(_, waiter)| *waiter.operation == *named.operation.name)
+    };
+    full.filter(asks).collect()
 }
 
 fn operation(named: Named) -> Value {

@@ -9,12 +9,10 @@ use crate::model::Named;
 use crate::reviewed;
 
 /// Words that begin the names of operations that only look.
-const READING: [&str; 20] = [
-    "BatchCheck",
+const READING: [&str; 16] = [
     "BatchDescribe",
     "BatchGet",
     "BatchList",
-    "Check",
     "Count",
     "Describe",
     "Estimate",
@@ -23,13 +21,37 @@ const READING: [&str; 20] = [
     "Head",
     "List",
     "Lookup",
-    "Query",
-    "Retrieve",
     "Scan",
     "Search",
     "Select",
     "Simulate",
     "Validate",
+];
+
+/// Words that begin the names of operations that do more than look, whatever the model says.
+const CHANGING: [&str; 22] = [
+    "Add",
+    "Attach",
+    "BatchStart",
+    "Cancel",
+    "Check",
+    "Create",
+    "Disable",
+    "Enable",
+    "Execute",
+    "Export",
+    "Import",
+    "Modify",
+    "Put",
+    "Remove",
+    "Retrieve",
+    "Revoke",
+    "Run",
+    "Send",
+    "Set",
+    "Start",
+    "Stop",
+    "Update",
 ];
 
 /// Words that begin the names of operations that can't be taken back.
@@ -46,9 +68,32 @@ const DESTROYING: [&str; 10] = [
     "Terminate",
 ];
 
+/// Operations that make something, or use something up, although they are called as if they looked.
+const MAKING: [&str; 3] = [
+    "cognito-identity:GetId",
+    "cognito-idp:GetTokensFromRefreshToken",
+    "ssm:GetDeployablePatchSnapshotForInstance",
+];
+
 /// Words in the names of operations that give out what one can sign in with.
-const CREDENTIALS: [&str; 4] =
-    ["AuthorizationToken", "Credentials", "FederationToken", "SessionToken"];
+const CREDENTIALS: [&str; 16] = [
+    "AccessToken",
+    "AuthCode",
+    "AuthToken",
+    "AuthorizationToken",
+    "BucketAccessKeys",
+    "Credentials",
+    "DataAccess",
+    "DelegatedAccess",
+    "EmbedUrl",
+    "FederationToken",
+    "InstanceAccessDetails",
+    "Oauth2Token",
+    "OpenIdToken",
+    "PaymentToken",
+    "SessionToken",
+    "WebIdentityToken",
+];
 
 /// How far an operation reaches.
 pub(crate) fn of(named: Named) -> Effect {
@@ -56,9 +101,12 @@ pub(crate) fn of(named: Named) -> Effect {
         return reviewed.effect;
     }
     let name = &*named.operation.name;
-    if CREDENTIALS.iter().any(|word| name.contains(word)) && begins_with(name, "Get") {
+    let looks = READING.iter().any(|word| begins_with(name, word));
+    let changes = CHANGING.iter().any(|word| begins_with(name, word));
+    let makes = MAKING.contains(&&*named.to_string());
+    if makes || CREDENTIALS.iter().any(|word| name.contains(word)) {
         Effect::Change
-    } else if named.operation.readonly || READING.iter().any(|word| begins_with(name, word)) {
+    } else if looks || (named.operation.readonly && !changes) {
         Effect::Read
     } else if destroys(name) {
         Effect::Destroy
@@ -123,14 +171,47 @@ mod tests {
     #[test]
     fn nothing_that_only_looks_begins_with_a_word_of_change() {
         let store = ModelStore::open(None).unwrap();
-        for service in ["iam", "ec2", "s3", "ssm", "kms", "rds", "lambda", "organizations"] {
-            for name in store.service(service).unwrap().operations.keys() {
-                let named = store.operation(&format!("{service}:{name}")).unwrap();
-                let changing = ["Create", "Put", "Update", "Modify", "Attach", "Delete", "Start"];
-                if changing.iter().any(|word| name.starts_with(word)) {
-                    assert!(of(named) > Effect::Notify, "{named}");
+        let mut wrong = Vec::new();
+        for service in store.services() {
+            for operation in store.service(service).unwrap().operations.values() {
+                let name = format!("{service}:{}", operation.name);
+                let Ok(named) = store.operation(&name) else { continue };
+                let changes = CHANGING.iter().chain(&DESTROYING);
+                let changes = changes.into_iter().any(|word| begins_with(&operation.name, word));
+                if changes && reviewed::of(named).is_none() && of(named) == Effect::Read {
+                    wrong.push(name);
                 }
             }
+        }
+        assert_eq!(wrong, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_somebody_can_sign_in_with_is_a_change() {
+        let store = ModelStore::open(None).unwrap();
+        for operation in [
+            "sts:GetWebIdentityToken",
+            "ssm:GetAccessToken",
+            "s3control:GetDataAccess",
+            "lightsail:GetBucketAccessKeys",
+            "lightsail:GetInstanceAccessDetails",
+            "cognito-identity:GetId",
+            "cognito-identity:GetOpenIdToken",
+            "cognito-idp:GetTokensFromRefreshToken",
+            "redshift:GetIdentityCenterAuthToken",
+            "gamelift:GetComputeAuthToken",
+            "quicksight:GetDashboardEmbedUrl",
+            "route53domains:RetrieveDomainAuthCode",
+            "license-manager:CheckInLicense",
+            "ivs:StartViewerSessionRevocation",
+            "neptunedata:ExecuteOpenCypherExplainQuery",
+            "ssm:GetDeployablePatchSnapshotForInstance",
+            "timestream-query:Query",
+        ] {
+            assert!(of(store.operation(operation).unwrap()) >= Effect::Change, "{operation}");
+        }
+        for operation in ["dynamodb:Query", "dynamodb:Scan", "iam:GetAccessKeyLastUsed"] {
+            assert_eq!(of(store.operation(operation).unwrap()), Effect::Read, "{operation}");
         }
     }
 }

@@ -50,8 +50,14 @@ enum Then {
 #[derive(Debug, Deserialize)]
 struct Endpoint {
     url: Expression,
-    #[serde(default)]
+    #[serde(default = "no_properties")]
     properties: Value,
+    #[serde(default)]
+    headers: BTreeMap<Box<str>, Vec<Expression>>,
+}
+
+fn no_properties() -> Value {
+    Value::Object(serde_json::Map::new())
 }
 
 /// A call of one of the language's functions.
@@ -85,6 +91,10 @@ pub(crate) struct Resolved {
     pub(crate) signing_name: Option<String>,
     /// Whether calls there are signed in a way that is known.
     pub(crate) is_signable: bool,
+    /// What the rules say of it beside, such as `authSchemes`.
+    pub(crate) properties: Value,
+    /// Headers that calls there must have.
+    pub(crate) headers: Value,
 }
 
 /// What names stand for while rules are evaluated.
@@ -154,7 +164,17 @@ impl Evaluation<'_> {
             signing_region: part("signingRegion"),
             signing_name: part("signingName"),
             is_signable: !only_others,
+            properties: filled_in(&endpoint.properties, scope),
+            headers: self.headers(&endpoint.headers, scope),
         })
+    }
+
+    fn headers(&self, headers: &BTreeMap<Box<str>, Vec<Expression>>, scope: &Scope) -> Value {
+        let one = |(name, values): (&Box<str>, &Vec<Expression>)| {
+            let values = values.iter().filter_map(|value| self.value(value, scope));
+            (name.to_string(), values.collect::<Value>())
+        };
+        Value::Object(headers.iter().map(one).collect())
     }
 
     fn text(&self, expression: &Expression, scope: &Scope) -> Option<String> {
@@ -174,5 +194,18 @@ impl Evaluation<'_> {
         let arguments: Vec<Option<Value>> =
             call.argv.iter().map(|argument| self.value(argument, scope)).collect();
         function::call(&call.function, &arguments, self.partitions)
+    }
+}
+
+/// A value with the templates of its texts filled in.
+fn filled_in(value: &Value, scope: &Scope) -> Value {
+    match value {
+        Value::String(text) => template::filled(text, scope).into(),
+        Value::Array(items) => items.iter().map(|item| filled_in(item, scope)).collect(),
+        Value::Object(members) => {
+            let filled = |(name, value): (&String, &Value)| (name.clone(), filled_in(value, scope));
+            Value::Object(members.iter().map(filled).collect())
+        }
+        other => other.clone(),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use stanch_plugins_sdk::core::guard::target::Targets;
 
+use crate::client::value;
 use crate::model::{Kind, Model, Named, Shape};
 
 /// What is said of a member: how the resource's ARN is made, or that it names none.
@@ -100,6 +101,11 @@ impl Walk<'_> {
                     self.words.push(key.clone());
                     self.within(key, member, value);
                 }
+            }
+            (Kind::Blob, Value::String(_)) => {
+                // What a function or a state machine is told may name what is protected.
+                let bytes = value::blob(value).unwrap_or_default();
+                self.words.push(String::from_utf8_lossy(&bytes).into_owned());
             }
             (_, Value::String(text)) => self.text(name, text),
             (_, other) => self.unknown(other),

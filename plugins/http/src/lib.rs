@@ -6,6 +6,7 @@
 //! Must never: follow a redirect, or repeat a call by itself: the engine owns repetition.
 
 mod fetch;
+mod reach;
 mod request;
 mod secrets;
 mod sources;

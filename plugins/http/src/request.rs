@@ -11,6 +11,7 @@ use stanch_plugins_sdk::{
 };
 
 use crate::client_builder;
+use crate::reach::{self, Elsewhere};
 use crate::secrets::{Secrets, bare};
 
 /// Bytes of an answer; what is larger belongs into the evidence store.
@@ -54,7 +55,10 @@ pub(crate) struct Request {
 impl Request {
     pub(crate) fn new(secrets: Secrets) -> Result<Self, reqwest::Error> {
         let agent = concat!("stanch/", env!("CARGO_PKG_VERSION"));
-        Ok(Self { client: client_builder().user_agent(agent).build()?, secrets })
+        Ok(Self {
+            client: client_builder().user_agent(agent).dns_resolver(Elsewhere).build()?,
+            secrets,
+        })
     }
 
     fn read(input: &Value) -> Result<(Input, reqwest::Method, reqwest::Url), ActionError> {
@@ -71,20 +75,36 @@ impl Request {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad(format!("`{url}`: only http and https are called")));
         }
+        if let Some(why) = reach::forbidden(&url) {
+            return Err(ActionError::denied("forbidden_address", why));
+        }
+        if input.effect == Some(Effect::Read) && !method.is_safe() {
+            let why = format!("`{method}` is no read: say `effect: \"notify\"` or `\"change\"`");
+            return Err(bad(why));
+        }
         Ok((input, method, url))
     }
 
     async fn call(&self, context: &ActionContext, input: &Value) -> Result<Outcome, ActionError> {
-        let (input, method, _) = Self::read(input)?;
-        let effect = input.effect.unwrap_or(Effect::Notify);
-        if effect > context.granted {
+        let (input, method, url) = Self::read(input)?;
+        if effect_of(&input, &url, &method) > context.granted {
             return Err(ActionError::denied("not_granted", "the call reaches farther than it may"));
         }
         let unknown = |why| ActionError::permanent("bad_input", why);
         let fill = |text: &str| self.secrets.fill(text).map_err(unknown);
+        // A part of the address may have been a secret.
+        let url: reqwest::Url = fill(&input.url)?.parse().map_err(|_| {
+            ActionError::permanent("bad_input", "the address is none, with its secrets")
+        })?;
+        if let Some(why) = reach::forbidden(&url) {
+            return Err(ActionError::denied("forbidden_address", why));
+        }
+        if reach::least(&url, &method) > context.granted {
+            return Err(ActionError::denied("not_granted", "the call reaches farther than it may"));
+        }
         let mut request = self
             .client
-            .request(method, fill(&input.url)?)
+            .request(method, url)
             .timeout(context.timeout.duration())
             .header("Idempotency-Key", context.token.to_string());
         for (name, value) in &input.headers {
@@ -99,6 +119,11 @@ impl Request {
         let answer = request.send().await.map_err(|error| unsent(&error.without_url()))?;
         read_answer(answer, &self.secrets).await
     }
+}
+
+/// How far a request reaches: as far as the playbook says, and at least as far as can be seen.
+fn effect_of(input: &Input, url: &reqwest::Url, method: &reqwest::Method) -> Effect {
+    input.effect.unwrap_or(Effect::Notify).max(reach::least(url, method))
 }
 
 /// What failed before a byte was sent is tried again; after that nobody knows.
@@ -164,11 +189,11 @@ impl Action for Request {
     /// GET, HEAD, PUT and DELETE are idempotent (RFC 9110 section 9.2.2); of the others nobody
     /// knows unless the playbook says.
     fn classify(&self, input: &Value) -> Result<Nature, ActionError> {
-        let (input, method, _) = Self::read(input)?;
+        let (input, method, url) = Self::read(input)?;
         if let Some(why) = input.headers.iter().find_map(|(name, value)| bare(name, value)) {
             return Err(ActionError::permanent("bad_input", why));
         }
-        let effect = input.effect.unwrap_or(Effect::Notify);
+        let effect = effect_of(&input, &url, &method);
         let safety = match (input.retry, method.as_str()) {
             (Some(Retry::Token), _) => RetrySafety::Token,
             (Some(Retry::Never), _) => RetrySafety::Never,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use stanch_engine_core::effect::{Effect, RetrySafety};
 use stanch_engine_core::guard::target::{Surveyed, Targets, Wants};
 use stanch_engine_core::id::{IncidentId, RunId};
+use stanch_engine_core::json::{Json, kept};
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_engine_core::time::Timestamp;
@@ -169,6 +170,9 @@ pub struct CallRecord {
     /// What the result lacks: truncated, sampled, redacted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub caveats: Vec<String>,
+    /// What the callee says of an error beside its code and message, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
 }
 
 /// Whether an earlier attempt took place.
@@ -222,7 +226,8 @@ impl ActionError {
 
 impl From<ActionError> for StepError {
     fn from(error: ActionError) -> Self {
-        let request_id = error.call.request_id;
-        Self { kind: error.kind, code: error.code, message: error.message, request_id }
+        let CallRecord { request_id, details, .. } = *error.call;
+        let details = details.map(|details| Json::canonical(&kept(details)).value());
+        Self { kind: error.kind, code: error.code, message: error.message, request_id, details }
     }
 }

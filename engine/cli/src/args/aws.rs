@@ -12,7 +12,7 @@ pub(crate) enum Aws {
     Call {
         /// Such as iam:ListUsers.
         operation: String,
-        /// Its parameters, a JSON object.
+        /// Its parameters, a JSON object; `-` reads standard input, `@FILE` a file.
         #[arg(long, default_value = "{}", value_name = "JSON")]
         params: String,
         /// The region.
@@ -41,8 +41,13 @@ pub(crate) enum Aws {
         /// Such as iam.
         service: String,
         /// The region.
-        #[arg(long)]
-        region: String,
+        #[arg(long, required_unless_present = "params")]
+        region: Option<String>,
+        /// What the endpoint rules are told, by the names that they know: a JSON object such as
+        /// {"Region": "us-east-1", "Bucket": "b", "Accelerate": true}. `-` reads standard input,
+        /// `@FILE` a file.
+        #[arg(long, value_name = "JSON")]
+        params: Option<String>,
         /// The FIPS endpoint.
         #[arg(long)]
         fips: bool,

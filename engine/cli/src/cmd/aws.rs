@@ -5,11 +5,11 @@ mod undo;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
 use stanch_engine_runtime::system;
-use stanch_plugins_aws::{Aws, AwsSettings, Variant};
+use stanch_plugins_aws::{Aws, AwsSettings, Endpoint, Variant};
 use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome, Patience, Urgency};
 
 use crate::args::{self, Common};
@@ -24,7 +24,7 @@ pub(super) async fn run(common: &Common, what: args::Aws) -> anyhow::Result<Exit
                 default_region: region.clone(),
                 ..AwsSettings::default()
             };
-            let params: Value = serde_json::from_str(&params).context("`--params` is no JSON")?;
+            let params = Value::Object(object("--params", &params)?);
             let input = json!({"operation": operation, "params": params, "paginate": paginate});
             call(&Aws::open(&settings)?, region, &input).await
         }
@@ -39,20 +39,74 @@ pub(super) async fn run(common: &Common, what: args::Aws) -> anyhow::Result<Exit
             super::sandbox::run(args, common.json).await?;
             Ok(ExitCode::SUCCESS)
         }
-        args::Aws::Endpoint { service, region, fips, dualstack, models } => {
+        args::Aws::Endpoint { service, region, params, fips, dualstack, models } => {
             let settings = AwsSettings { models_dir: models, ..AwsSettings::default() };
             let aws = Aws::open(&settings)?;
-            let found = aws.endpoint(&service, &region, Variant { fips, dual_stack: dualstack });
-            let endpoint = found.map_err(|why| anyhow::anyhow!(why))?;
-            if common.json {
-                output::json(&json!({
-                    "url": endpoint.url, "signing_region": endpoint.signing_region,
-                    "signing_name": endpoint.signing_name,
-                }));
-            } else {
-                println!("{}", endpoint.url);
+            let found = match params {
+                Some(params) => {
+                    let mut params = object("--params", &params)?;
+                    let told = [
+                        ("Region", region.map(Value::from)),
+                        ("UseFIPS", is(fips)),
+                        ("UseDualStack", is(dualstack)),
+                    ];
+                    for (name, value) in told {
+                        params.extend(value.map(|value| (name.to_owned(), value)));
+                    }
+                    aws.endpoint_by_rules(&service, &params)
+                }
+                None => {
+                    let variant = Variant { fips, dual_stack: dualstack };
+                    aws.endpoint(&service, &region.unwrap_or_default(), variant)
+                }
+            };
+            Ok(endpoint(found, common.json))
+        }
+    }
+}
+
+/// A switch that was set.
+fn is(set: bool) -> Option<Value> {
+    set.then(|| true.into())
+}
+
+/// Reads an object from an argument, from standard input (`-`), or from a file (`@FILE`).
+fn object(name: &str, given: &str) -> anyhow::Result<Map<String, Value>> {
+    let text = match given.strip_prefix('@').or_else(|| given.strip_prefix("file://")) {
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("`{name}`: {file}"))?,
+        None if given == "-" => std::io::read_to_string(std::io::stdin())?,
+        None => given.to_owned(),
+    };
+    let wanted = "write a JSON object such as '{\"UserName\": \"ann\"}', `@FILE`, or `-` for \
+                  standard input";
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => anyhow::bail!("`{name}` is no object: {wanted}"),
+        Err(error) => anyhow::bail!("`{name}` is no JSON: {error}: {wanted}"),
+    }
+}
+
+/// Shows an endpoint, or why there is none.
+fn endpoint(found: Result<Endpoint, String>, as_json: bool) -> ExitCode {
+    match found {
+        Ok(endpoint) if as_json => {
+            output::json(&json!({
+                "url": endpoint.url, "signing_region": endpoint.signing_region,
+                "signing_name": endpoint.signing_name, "properties": endpoint.properties,
+                "headers": endpoint.headers,
+            }));
+            ExitCode::SUCCESS
+        }
+        Ok(endpoint) => {
+            println!("{}", endpoint.url);
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            match as_json {
+                true => eprintln!("{}", json!({"error": {"code": "no_endpoint", "message": why}})),
+                false => eprintln!("error: {why}"),
             }
-            Ok(ExitCode::SUCCESS)
+            ExitCode::FAILURE
         }
     }
 }
@@ -72,6 +126,9 @@ fn show(found: &Value, as_json: bool) {
     println!("needs {}{assumed}", output::text(&found["iam_actions"]));
     if let Some(keys) = found["pages"]["result_keys"].as_array() {
         println!("in pages of {}", output::text(&Value::Array(keys.clone())));
+    }
+    if let Some(waiters) = found["waiters"].as_array().filter(|waiters| !waiters.is_empty()) {
+        println!("waited for by {}", output::text(&Value::Array(waiters.clone())));
     }
     if matches!(found["effect"].as_str(), Some("change" | "destroy")) {
         undo::lines(&found["undo"]).iter().for_each(|line| println!("{line}"));
@@ -153,9 +210,11 @@ async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Resul
                 context.attempt += 1;
             }
             Err(error) => {
-                let request_id = error.call.request_id.clone();
-                let error = json!({"error": {"code": error.code, "message": error.message, "request_id": request_id}});
-                eprintln!("{error}");
+                let told = json!({"error": {
+                    "code": error.code, "kind": error.kind, "message": error.message,
+                    "request_id": error.call.request_id, "details": error.call.details,
+                }});
+                eprintln!("{told}");
                 return Ok(ExitCode::FAILURE);
             }
         }

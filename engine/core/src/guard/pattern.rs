@@ -103,8 +103,10 @@ impl ArnPattern {
     }
 }
 
+/// Capital letters make no difference: neither do they to IAM and RDS, and what is protected by
+/// mistake is asked about.
 fn fits(pattern: &str, text: &str) -> bool {
-    WildMatch::new(pattern).matches(text)
+    WildMatch::new_case_insensitive(pattern).matches(text)
 }
 
 /// The ARNs that stand in a text.
@@ -160,6 +162,8 @@ mod tests {
                 false,
             ),
             ("break-glass-*", "arn:aws:iam::111122223333:user/break-glass-1", true),
+            ("arn:aws:rds:*:*:db:payments-*", "arn:aws:rds:eu-west-1:1:db:Payments-1", true),
+            ("arn:aws:iam::*:role/Admin", "arn:aws:iam::111122223333:role/admin", true),
         ] {
             assert_eq!(ArnPattern::new(pattern).fits_arn(arn), expected, "{pattern} {arn}");
         }

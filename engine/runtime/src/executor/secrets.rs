@@ -57,6 +57,7 @@ impl Opened {
             without_beginning(forms.iter().fold(text.to_owned(), hide), &forms)
         };
         (error.code, error.message) = (hide(&error.code), hide(&error.message));
+        error.call.details = error.call.details.take().map(|details| self.shown(details));
         for caveat in &mut error.call.caveats {
             *caveat = hide(caveat);
         }

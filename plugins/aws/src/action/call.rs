@@ -73,8 +73,9 @@ impl Call {
     async fn call(&self, context: &ActionContext, input: &Value) -> Result<Outcome, ActionError> {
         let mut input = Input::read(&self.0.models, input)?;
         let Nature { effect, safety } = nature(input.named);
-        // An automation that is under way is only looked at.
-        let is_look = automation::is_one(input.named) && context.state.is_some();
+        // What is under way is only looked at.
+        let goes_on = automation::is_one(input.named) || command::is_one(input.named);
+        let is_look = goes_on && context.state.is_some();
         let reach = if is_look { Effect::Read } else { effect };
         if !is_look {
             Box::pin(document::require(&self.0, context, &input)).await?;

@@ -9,6 +9,17 @@ use super::input::Input;
 use super::survey::look;
 use crate::client::Client;
 
+/// Operations by which a document runs at another time, or as another version than was looked at.
+const RUNS_LATER: [&str; 7] = [
+    "ssm:CreateAssociation",
+    "ssm:CreateAssociationBatch",
+    "ssm:RegisterTaskWithMaintenanceWindow",
+    "ssm:StartAssociationsOnce",
+    "ssm:StartChangeRequestExecution",
+    "ssm:StartSession",
+    "ssm:UpdateAssociation",
+];
+
 /// Refuses to run a document that is another one than what was pinned when the plan was made, and
 /// one that was not pinned at all. A person who calls by hand knows what they run.
 ///
@@ -19,9 +30,18 @@ pub(super) async fn require(
     context: &ActionContext,
     input: &Input,
 ) -> Result<(), ActionError> {
-    let is_one =
-        matches!(&*input.named.to_string(), "ssm:StartAutomationExecution" | "ssm:SendCommand");
-    if !is_one || context.run.is_none() {
+    if context.run.is_none() {
+        return Ok(());
+    }
+    let operation = input.named.to_string();
+    if RUNS_LATER.contains(&&*operation) {
+        let why = format!(
+            "`{operation}` runs a document that nobody can pin by version and hash: use \
+             `ssm_automation` or `ssm_command`, or let a person call it"
+        );
+        return Err(ActionError::denied("document_not_pinned", why));
+    }
+    if !matches!(&*operation, "ssm:StartAutomationExecution" | "ssm:SendCommand") {
         return Ok(());
     }
     let text = |name: &str| input.params.get(name).and_then(Value::as_str).unwrap_or_default();

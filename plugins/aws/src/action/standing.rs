@@ -185,8 +185,8 @@ impl Standing {
 
     /// An error, with where and as whom the call was made.
     pub(super) fn told(&self, mut error: ActionError) -> ActionError {
-        let request_id = error.call.request_id.take();
-        error.call = Box::new(CallRecord { request_id, ..self.record() });
+        let CallRecord { request_id, details, .. } = std::mem::take(&mut *error.call);
+        error.call = Box::new(CallRecord { request_id, details, ..self.record() });
         error
     }
 }

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
 use aws_smithy_runtime_api::shared::IntoShared;
@@ -36,6 +37,7 @@ use super::body::Bounded;
 use super::checksum;
 use super::clock::AwsClock;
 use super::endpoint::{Endpoint, Endpoints, Variant, without_bucket};
+use super::error_details;
 use super::failure::Failure;
 use super::fault::{Fault, request_id};
 use super::identity::Callers;
@@ -212,7 +214,7 @@ impl Client {
             sent = Box::pin(self.operation(wanted, &endpoint).invoke(again)).await;
         }
         let now = wanted.now.plus_ms(i64::try_from(started.elapsed().as_millis()).unwrap_or(0));
-        let Raw { value, request_id, date } = sent.map_err(Failure::of)?;
+        let Raw { value, request_id, date } = sent.map_err(|error| failure(named, error))?;
         let offset = |date: DateTime| Some(date.to_millis().ok()? - now.millis());
         Ok(Answer { value, request_id, clock_offset_ms: date.and_then(offset) })
     }
@@ -240,6 +242,8 @@ impl Client {
                 signing_region: region.to_owned(),
                 signing_name: metadata.signing_name().to_owned(),
                 is_signable: true,
+                properties: Value::Null,
+                headers: Value::Null,
             },
         })
     }
@@ -274,6 +278,18 @@ impl Client {
 
 fn timeouts(timeout: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(timeout).build()
+}
+
+/// What failed, with what AWS's model says that its error tells.
+fn failure(named: Named, error: SdkError<Fault, HttpResponse>) -> Failure {
+    match error {
+        SdkError::ServiceError(said) => {
+            let mut fault = Fault::read(said.raw());
+            fault.details = error_details::of(named, &fault, said.raw());
+            Failure::Fault(fault)
+        }
+        other => Failure::of(other),
+    }
 }
 
 fn read(named: Named, response: &HttpResponse) -> Result<Raw, OrchestratorError<Fault>> {

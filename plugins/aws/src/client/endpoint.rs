@@ -21,6 +21,10 @@ pub struct Endpoint {
     /// Whether calls there are signed in a way that is known: SigV4, and not SigV4a or that of S3
     /// Express.
     pub is_signable: bool,
+    /// What the rules say of it beside, such as `authSchemes`.
+    pub properties: Value,
+    /// Headers that calls there must have, each with its values.
+    pub headers: Value,
 }
 
 /// Which of a service's hosts are wanted.
@@ -112,21 +116,32 @@ pub(crate) fn of_service(
         // Paths of S3's operations have the bucket in them.
         ("ForcePathStyle", true.into()),
     ];
-    let Resolved { url, signing_region, signing_name, is_signable } = match rules {
-        Some(rules) => rules.resolve(partitions, given.into_iter().chain(context))?,
-        None => {
-            let outputs = partitions.of(region).unwrap_or_default();
-            let suffix = outputs.get("dnsSuffix").and_then(Value::as_str);
-            let prefix = &model.metadata.endpoint_prefix;
-            let url = format!("https://{prefix}.{region}.{}", suffix.unwrap_or("amazonaws.com"));
-            Resolved { url, signing_region: None, signing_name: None, is_signable: true }
-        }
-    };
+    let Resolved { url, signing_region, signing_name, is_signable, properties, headers } =
+        match rules {
+            Some(rules) => rules.resolve(partitions, given.into_iter().chain(context))?,
+            None => {
+                let outputs = partitions.of(region).unwrap_or_default();
+                let suffix = outputs.get("dnsSuffix").and_then(Value::as_str);
+                let prefix = &model.metadata.endpoint_prefix;
+                let url =
+                    format!("https://{prefix}.{region}.{}", suffix.unwrap_or("amazonaws.com"));
+                Resolved {
+                    url,
+                    signing_region: None,
+                    signing_name: None,
+                    is_signable: true,
+                    properties: Value::Null,
+                    headers: Value::Object(Map::new()),
+                }
+            }
+        };
     Ok(Endpoint {
         url,
         signing_region: signing_region.unwrap_or_else(|| region.to_owned()),
         signing_name: signing_name.unwrap_or_else(|| model.metadata.signing_name().to_owned()),
         is_signable,
+        properties,
+        headers,
     })
 }
 
@@ -143,7 +158,7 @@ pub(crate) fn by_rules(
     let partitions = models.partitions().map_err(|error| error.to_string())?;
     let rules = rules.ok_or_else(|| format!("{} has no endpoint rules", model.name))?;
     let given = params.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    let Resolved { url, signing_region, signing_name, is_signable } =
+    let Resolved { url, signing_region, signing_name, is_signable, properties, headers } =
         rules.resolve(partitions, given)?;
     let region = params.get("Region").and_then(Value::as_str).unwrap_or_default();
     Ok(Endpoint {
@@ -151,6 +166,8 @@ pub(crate) fn by_rules(
         signing_region: signing_region.unwrap_or_else(|| region.to_owned()),
         signing_name: signing_name.unwrap_or_else(|| model.metadata.signing_name().to_owned()),
         is_signable,
+        properties,
+        headers,
     })
 }
 

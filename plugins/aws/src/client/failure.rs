@@ -196,6 +196,9 @@ impl Failure {
     pub(crate) fn into_error(self, effect: Effect) -> ActionError {
         let mut error = ActionError::new(self.kind(effect), self.code(), self.message());
         error.call.request_id = self.request_id();
+        if let Self::Fault(fault) = self {
+            error.call.details = fault.details;
+        }
         error
     }
 }
@@ -241,6 +244,7 @@ mod tests {
             code: code.map(str::to_owned),
             message: String::new(),
             request_id: None,
+            details: None,
         };
         Failure::Fault(fault).kind(effect)
     }

@@ -21,6 +21,8 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// AWS's id of the request.
     pub(crate) request_id: Option<String>,
+    /// What AWS's model says that the error tells beside.
+    pub(crate) details: Option<Value>,
 }
 
 impl std::fmt::Display for Fault {
@@ -65,6 +67,7 @@ impl Fault {
             message: presentable(code.as_deref(), &message),
             code,
             request_id: request_id(response).or(said.request_id),
+            details: None,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::finish::finish;
 use super::read::blank;
 use super::write::Input;
 use super::{checksum, ec2, header};
-use crate::model::{Kind, Named};
+use crate::model::{Kind, Named, Within};
 
 /// Writes the request of a call. It has a path and no host yet.
 pub(crate) fn request(named: Named, params: &Value) -> Result<HttpRequest, SerdeError> {
@@ -58,6 +58,29 @@ pub(crate) fn answer(named: Named, response: &HttpResponse) -> Result<Value, Ser
     let mut value = reader.read(schema, &mut *from)?;
     header::decode(named, &mut value);
     Ok(value)
+}
+
+/// Reads the members of an error of the operation.
+pub(super) fn error(
+    named: Named,
+    known: &'static Within,
+    response: &HttpResponse,
+) -> Result<Value, SerdeError> {
+    let reader = named.model.reader(&known.shape);
+    let reader = reader.map_err(|error| SerdeError::custom(error.to_string()))?;
+    let schema = reader.schema();
+    // An error of the query protocol has nothing around it any more.
+    let protocol = match named.model.protocol() {
+        "query" => None,
+        _ => protocol(named)?,
+    };
+    let Some(protocol) = protocol else {
+        let body = response.body().bytes().unwrap_or_default();
+        return reader.read(schema, &mut xml().create_deserializer(body));
+    };
+    let bag = bag(named);
+    let mut from = protocol.deserialize_response(response, schema, &bag)?;
+    reader.read(schema, &mut *from)
 }
 
 /// Whether an answer that began as a success ended as an error, as S3's copies may

@@ -23,6 +23,7 @@ mod repeat;
 mod roles;
 mod sandbox;
 mod services;
+mod skew;
 mod sources;
 mod sweep;
 mod undo;

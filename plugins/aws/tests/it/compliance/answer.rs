@@ -37,6 +37,11 @@ pub(super) async fn check(suite: &Suite, case: &Case) -> Vec<String> {
             if let Some(message) = &case.error_message {
                 same("the message", &json!(message), &json!(error.message));
             }
+            let details = error.call.details.clone().unwrap_or_else(|| json!({}));
+            let members = case.error.as_ref().and_then(Value::as_object).into_iter().flatten();
+            for (name, expected) in members {
+                same(name, expected, &details[name]);
+            }
         }
     }
     wrong

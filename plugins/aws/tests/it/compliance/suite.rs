@@ -33,6 +33,8 @@ pub(super) struct Case {
     pub(super) result: Option<Value>,
     pub(super) error_code: Option<String>,
     pub(super) error_message: Option<String>,
+    /// The members of the error, beside its message.
+    pub(super) error: Option<Value>,
 }
 
 /// The request that must come out.
