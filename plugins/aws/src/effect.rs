@@ -9,7 +9,7 @@ use crate::model::Named;
 use crate::reviewed;
 
 /// Words that begin the names of operations that only look.
-const READING: [&str; 16] = [
+const READING: [&str; 17] = [
     "BatchDescribe",
     "BatchGet",
     "BatchList",
@@ -21,6 +21,7 @@ const READING: [&str; 16] = [
     "Head",
     "List",
     "Lookup",
+    "Query",
     "Scan",
     "Search",
     "Select",
@@ -69,10 +70,11 @@ const DESTROYING: [&str; 10] = [
 ];
 
 /// Operations that make something, or use something up, although they are called as if they looked.
-const MAKING: [&str; 3] = [
+const MAKING: [&str; 4] = [
     "cognito-identity:GetId",
     "cognito-idp:GetTokensFromRefreshToken",
     "ssm:GetDeployablePatchSnapshotForInstance",
+    "timestream-query:Query",
 ];
 
 /// Words in the names of operations that give out what one can sign in with.
