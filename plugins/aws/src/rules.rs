@@ -170,11 +170,12 @@ impl Evaluation<'_> {
     }
 
     fn headers(&self, headers: &BTreeMap<Box<str>, Vec<Expression>>, scope: &Scope) -> Value {
-        let one = |(name, values): (&Box<str>, &Vec<Expression>)| {
+        let mut all = serde_json::Map::new();
+        for (name, values) in headers {
             let values = values.iter().filter_map(|value| self.value(value, scope));
-            (name.to_string(), values.collect::<Value>())
-        };
-        Value::Object(headers.iter().map(one).collect())
+            all.insert(name.to_string(), values.collect());
+        }
+        Value::Object(all)
     }
 
     fn text(&self, expression: &Expression, scope: &Scope) -> Option<String> {
