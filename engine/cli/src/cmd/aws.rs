@@ -24,7 +24,10 @@ pub(super) async fn run(common: &Common, what: args::Aws) -> anyhow::Result<Exit
                 default_region: region.clone(),
                 ..AwsSettings::default()
             };
-            let params = Value::Object(object("--params", &params)?);
+            let params = match object("--params", &params) {
+                Ok(params) => Value::Object(params),
+                Err(why) => return Ok(refused("bad_parameters", &format!("{why:#}"))),
+            };
             let input = json!({"operation": operation, "params": params, "paginate": paginate});
             call(&Aws::open(&settings)?, region, &input).await
         }
@@ -86,6 +89,12 @@ fn object(name: &str, given: &str) -> anyhow::Result<Map<String, Value>> {
     }
 }
 
+/// Says why nothing was sent, as an error of AWS would be said.
+fn refused(code: &str, why: &str) -> ExitCode {
+    eprintln!("{}", json!({"error": {"code": code, "kind": "permanent", "message": why}}));
+    ExitCode::FAILURE
+}
+
 /// Shows an endpoint, or why there is none.
 fn endpoint(found: Result<Endpoint, String>, as_json: bool) -> ExitCode {
     match found {
@@ -101,11 +110,9 @@ fn endpoint(found: Result<Endpoint, String>, as_json: bool) -> ExitCode {
             println!("{}", endpoint.url);
             ExitCode::SUCCESS
         }
+        Err(why) if as_json => refused("no_endpoint", &why),
         Err(why) => {
-            match as_json {
-                true => eprintln!("{}", json!({"error": {"code": "no_endpoint", "message": why}})),
-                false => eprintln!("error: {why}"),
-            }
+            eprintln!("error: {why}");
             ExitCode::FAILURE
         }
     }
