@@ -15,6 +15,7 @@ mod deaf;
 mod stage;
 
 mod bundle;
+mod command;
 mod contain;
 mod crash;
 mod cut_off;
