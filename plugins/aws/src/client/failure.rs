@@ -171,7 +171,10 @@ impl Failure {
             Self::NotSent(why) => format!("nothing was sent: {why}"),
             Self::Silent(why) => format!("it may have been sent, and no answer came: {why}"),
             Self::TooLarge { .. } => {
-                format!("the answer is larger than {ANSWER_BYTES} bytes: ask for less at a time")
+                format!(
+                    "the answer is larger than {ANSWER_BYTES} bytes: ask for less at a time (a \
+                     filter, smaller pages, a `Range` of an object)"
+                )
             }
             Self::Unreadable { why, .. } => format!("the answer can't be read: {why}"),
             Self::Damaged { why, .. } => format!("the answer was not taken: {why}"),

@@ -1,12 +1,17 @@
 //! Answers that are meant to do harm: each is refused or read for what it is, and the engine is told
 //! the right kind. None of them is asked for again where that could change something.
 
+use std::io::Write as _;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use stanch_plugins_sdk::core::step::ErrorKind;
 use stanch_plugins_sdk::{ActionError, Outcome};
 
 use crate::context::{anywhere, attempt, catalogue};
-use crate::listener::{Manner, misbehave};
+use crate::listener::{Manner, misbehave, record};
 
 async fn answered(operation: &str, params: Value, page: String) -> Result<Value, ActionError> {
     // A listener lives as long as its test, and so does what it says.
@@ -125,4 +130,27 @@ async fn what_is_no_http_is_no_answer() {
         let failed = answered(operation, params, said.to_owned()).await.unwrap_err();
         assert_eq!(told(&failed), (ErrorKind::InDoubt, "no_answer"), "{said:?}");
     }
+}
+
+#[tokio::test]
+async fn what_comes_packed_is_not_unpacked() {
+    // 64 MiB in 64 KiB. The client takes nothing packed, and says so by not asking.
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    for _ in 0..64 {
+        packed.write_all(&[b' '; 1 << 20]).unwrap();
+    }
+    let packed = packed.finish().unwrap();
+    let (url, sent) = record(
+        http::Response::builder()
+            .header("content-type", "text/xml")
+            .header("content-encoding", "gzip")
+            .body(Bytes::from(packed))
+            .unwrap(),
+    )
+    .await;
+    let user = json!({"UserName": "u"});
+    let read = attempt(&catalogue(&url), &anywhere(), "iam:GetUser", user).await.unwrap_err();
+    assert_eq!(told(&read), (ErrorKind::Permanent, "response_unreadable"));
+    let sent = sent.lock().unwrap();
+    assert!(sent.iter().all(|request| request.headers().get("accept-encoding").is_none()));
 }
