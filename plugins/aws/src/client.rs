@@ -20,6 +20,7 @@ mod failure;
 mod fault;
 mod finish;
 mod header;
+mod http;
 mod identity;
 mod keychain;
 mod page;
@@ -37,7 +38,7 @@ pub use endpoint::{Endpoint, Variant};
 pub(crate) use endpoint::{by_rules as endpoint_by_rules, of_service as endpoint_of_service};
 pub(crate) use failure::Failure;
 pub(crate) use identity::Caller;
-pub(crate) use read::blank;
+pub(crate) use read::{blank, without_absent};
 pub(crate) use role::{Use, session_policy};
 
 #[cfg(test)]

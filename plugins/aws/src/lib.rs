@@ -108,6 +108,16 @@ impl Aws {
         client::endpoint_by_rules(models, model, rules, params)
     }
 
+    /// The answer of an operation without the members that AWS left out, as a person reads it.
+    /// Playbooks see them as null.
+    pub fn without_absent(&self, operation: &str, mut answer: Value) -> Value {
+        let named = self.client.models.operation(operation).ok();
+        if let Some((named, output)) = named.and_then(|n| Some((n, n.operation.output.as_ref()?))) {
+            client::without_absent(named.model, &output.shape, &mut answer);
+        }
+        answer
+    }
+
     /// Adds the actions and sources of AWS to a catalogue.
     #[must_use]
     pub fn register(&self, catalogue: Catalogue) -> Catalogue {

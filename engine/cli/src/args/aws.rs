@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::net::SocketAddr;
 
 use clap::{Args, Subcommand};
+use uuid::Uuid;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Aws {
@@ -27,6 +28,10 @@ pub(crate) enum Aws {
         /// Fetches every page.
         #[arg(long)]
         paginate: bool,
+        /// The idempotency token, a UUID, of operations that take one; a new one each time unless
+        /// it is said. With the token of a call whose answer was lost, it is the same call.
+        #[arg(long, value_name = "UUID")]
+        idempotency_token: Option<Uuid>,
     },
     /// Shows what is known of a service or an operation.
     Describe {

@@ -6,18 +6,29 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
+use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
 use stanch_engine_runtime::system;
 use stanch_plugins_aws::{Aws, AwsSettings, Endpoint, Variant};
 use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome, Patience, Urgency};
 
+use uuid::Uuid;
+
 use crate::args::{self, Common};
 use crate::output;
 
 pub(super) async fn run(common: &Common, what: args::Aws) -> anyhow::Result<ExitCode> {
     match what {
-        args::Aws::Call { operation, params, region, endpoint_url, models, paginate } => {
+        args::Aws::Call {
+            operation,
+            params,
+            region,
+            endpoint_url,
+            models,
+            paginate,
+            idempotency_token,
+        } => {
             let settings = AwsSettings {
                 models_dir: models,
                 endpoint_url,
@@ -29,7 +40,7 @@ pub(super) async fn run(common: &Common, what: args::Aws) -> anyhow::Result<Exit
                 Err(why) => return Ok(refused("bad_parameters", &format!("{why:#}"))),
             };
             let input = json!({"operation": operation, "params": params, "paginate": paginate});
-            call(&Aws::open(&settings)?, region, &input).await
+            call(&Aws::open(&settings)?, region, idempotency_token, &input).await
         }
         args::Aws::Describe { what, models } => {
             let settings = AwsSettings { models_dir: models, ..AwsSettings::default() };
@@ -184,7 +195,12 @@ fn outline(members: &Value, depth: usize) {
 
 /// A person calls: reads and changes alike, in the account that their credentials are for. One
 /// request is sent and no other.
-async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Result<ExitCode> {
+async fn call(
+    aws: &Aws,
+    region: Option<String>,
+    token: Option<Uuid>,
+    input: &Value,
+) -> anyhow::Result<ExitCode> {
     let catalogue = aws.register(Catalogue::new(aws.operations()));
     let action = catalogue.action("aws.call").map_err(|why| anyhow::anyhow!(why))?;
     let world = system::world();
@@ -192,7 +208,7 @@ async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Resul
         incident: None,
         run: None,
         step: "aws call".to_owned(),
-        token: stanch_engine_core::digest::Sha256::of(world.entropy.next().to_be_bytes()).uuid(),
+        token: token.unwrap_or_else(|| Sha256::of(world.entropy.next().to_be_bytes()).uuid()),
         attempt: 1,
         account: None,
         region,
@@ -208,7 +224,8 @@ async fn call(aws: &Aws, region: Option<String>, input: &Value) -> anyhow::Resul
     loop {
         match action.run(&context, input).await {
             Ok(Outcome::Done(done)) => {
-                output::json(&done.value);
+                let operation = input["operation"].as_str().unwrap_or_default();
+                output::json(&aws.without_absent(operation, done.value));
                 return Ok(ExitCode::SUCCESS);
             }
             Ok(Outcome::Again { state, after }) => {

@@ -10,6 +10,7 @@ mod server;
 
 mod bad_network;
 mod bench;
+mod calls;
 mod check;
 mod commands;
 mod credentials;

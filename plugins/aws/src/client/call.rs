@@ -7,7 +7,6 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::auth::{AuthSchemeOptionResolverParams, SharedAuthScheme};
@@ -18,7 +17,6 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
-use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::date_time::Format;
@@ -33,13 +31,13 @@ use stanch_plugins_sdk::core::time::Timestamp;
 use stanch_plugins_sdk::{Patience, Urgency};
 
 use super::assume::Sessions;
-use super::body::Bounded;
 use super::checksum;
 use super::clock::AwsClock;
-use super::endpoint::{Endpoint, Endpoints, Variant, without_bucket};
+use super::endpoint::{Endpoint, Endpoints, Variant, labelled_host, without_bucket};
 use super::error_details;
 use super::failure::Failure;
 use super::fault::{Fault, request_id};
+use super::http;
 use super::identity::Callers;
 use super::keychain::Keychain;
 use super::protocol;
@@ -123,9 +121,7 @@ impl Client {
     /// # Errors
     /// When the models can't be read.
     pub(crate) fn new(settings: &AwsSettings) -> Result<Self, ModelError> {
-        let tls = Provider::Rustls(CryptoMode::Ring);
-        let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
-        let http: SharedHttpClient = Bounded(http).into_shared();
+        let http = http::client();
         Ok(Self {
             models: ModelStore::open(settings.models_dir.as_deref())?,
             keychain: Keychain::new(settings, http.clone()),
@@ -197,13 +193,24 @@ impl Client {
     async fn send(&self, wanted: Wanted<'_>) -> Result<Answer, Failure> {
         let Wanted { named, params, region, .. } = wanted;
         let url = self.endpoint_url(&named.model.metadata.service_id).await;
-        let is_given = url.is_some();
+        let host = url.as_deref().map(|url| labelled_host(named, params, url)).transpose();
+        let host = host.map_err(Failure::Unsendable)?;
         let endpoint = self.endpoint(named, region, params, url).await?;
         let unsendable = |error: &dyn std::fmt::Display| Failure::Unsendable(error.to_string());
         let mut request = protocol::request(named, params).map_err(|error| unsendable(&error))?;
-        let short = without_bucket(named, params, request.uri()).filter(|_| !is_given);
-        if let Some(uri) = short {
-            request.set_uri(uri).map_err(|error| unsendable(&error))?;
+        match host {
+            Some(None) => {}
+            Some(Some(host)) => {
+                request
+                    .headers_mut()
+                    .try_insert("host", host)
+                    .map_err(|error| unsendable(&error))?;
+            }
+            None => {
+                if let Some(uri) = without_bucket(named, params, request.uri()) {
+                    request.set_uri(uri).map_err(|error| unsendable(&error))?;
+                }
+            }
         }
         let started = Instant::now();
         let again = request.try_clone();

@@ -56,7 +56,25 @@ pub(crate) fn resolve(
             endpoint.url
         ));
     }
-    Ok(Endpoint { url: with_label(&endpoint.url, &host_label(named, params)), ..endpoint })
+    Ok(Endpoint { url: with_label(&endpoint.url, &host_label(named, params)?), ..endpoint })
+}
+
+/// The host that a call to a given address names, where its operation puts something before the
+/// host. The connection goes to the given address all the same: the name before that of a stand-in
+/// or of an endpoint in one's own network is seldom known to anybody.
+///
+/// # Errors
+/// In words, when a parameter can't be part of a host's name.
+pub(super) fn labelled_host(
+    named: Named,
+    params: &Value,
+    url: &str,
+) -> Result<Option<String>, String> {
+    let label = host_label(named, params)?;
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Ok((!label.is_empty() && !host.starts_with(&label)).then(|| format!("{label}{host}")))
 }
 
 /// Endpoints that the rules gave before, to calls of which they are told no more than the region.
@@ -213,20 +231,26 @@ fn context<'a>(
     fixed.chain(of_call).chain(in_host)
 }
 
-/// What an operation puts before the host, its parameters filled in. A parameter that can't be
-/// part of a host's name is left as it is, so that it can't lead elsewhere.
-fn host_label(named: Named, params: &Value) -> String {
-    let Some(template) = &named.operation.endpoint else { return String::new() };
+/// What an operation puts before the host, its parameters filled in.
+///
+/// # Errors
+/// In words, when a parameter can't be part of a host's name: it could lead elsewhere.
+fn host_label(named: Named, params: &Value) -> Result<String, String> {
+    let Some(template) = &named.operation.endpoint else { return Ok(String::new()) };
     let mut label = template.host_prefix.to_string();
-    for (name, value) in params.as_object().into_iter().flatten() {
-        let fits = |text: &&str| {
-            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        };
-        if let Some(value) = value.as_str().filter(fits) {
-            label = label.replace(&format!("{{{name}}}"), value);
+    while let Some((before, rest)) = label.split_once('{') {
+        let (name, after) = rest.split_once('}').unwrap_or((rest, ""));
+        let value = params.get(name).and_then(Value::as_str).unwrap_or_default();
+        let is_part_of_a_name = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if value.is_empty() || !value.bytes().all(is_part_of_a_name) {
+            return Err(format!(
+                "`{name}` becomes a part of the host's name, and {value:?} can't: write letters, \
+                 digits and hyphens"
+            ));
         }
+        label = format!("{before}{value}{after}");
     }
-    label
+    Ok(label)
 }
 
 /// The address with a label before its host, where the rules did not put it there already.
@@ -367,6 +391,25 @@ mod tests {
         let named = models.operation("s3control:GetPublicAccessBlock").unwrap();
         let params = json!({"AccountId": "evil.example/"});
         let found = resolve(&models, named, "us-east-1", Variant::default(), &params);
-        assert!(!found.is_ok_and(|endpoint| endpoint.url.contains("evil")));
+        assert!(found.is_err(), "{found:?}");
+        let refused = labelled_host(named, &params, "http://127.0.0.1:4566").unwrap_err();
+        assert!(refused.contains("`AccountId` becomes a part of the host's name"), "{refused}");
+    }
+
+    #[test]
+    fn a_given_address_is_named_with_the_label_before_it() {
+        let models = ModelStore::open(None).unwrap();
+        let named = models.operation("s3control:GetPublicAccessBlock").unwrap();
+        let params = json!({"AccountId": "111122223333"});
+        let host = |url: &str| labelled_host(named, &params, url).unwrap();
+        for (url, host_of_url) in [
+            ("http://127.0.0.1:4566", Some("111122223333.127.0.0.1:4566")),
+            ("https://user@s3.example/path", Some("111122223333.s3.example")),
+            ("https://111122223333.s3.example", None),
+        ] {
+            assert_eq!(host(url).as_deref(), host_of_url, "{url}");
+        }
+        let plain = models.operation("iam:GetUser").unwrap();
+        assert_eq!(labelled_host(plain, &params, "http://127.0.0.1:4566"), Ok(None));
     }
 }

@@ -115,7 +115,11 @@ impl Reader {
                 let (schema, inner, reader) = self.inside(schema)?;
                 let mut members = Map::new();
                 from.read_map(schema, &mut |key, from| {
-                    members.insert(key, reader.item(inner, from, depth + 1)?);
+                    // No map of AWS's models may hold nothing under a name.
+                    let item = reader.item(inner, from, depth + 1)?;
+                    if !item.is_null() {
+                        members.insert(key, item);
+                    }
                     Ok(())
                 })?;
                 Ok(Value::Object(members))
@@ -197,4 +201,28 @@ pub(crate) fn blank(model: &Model, target: Option<&str>) -> Value {
     let shape = target.and_then(|target| model.shape(target));
     let members = shape.into_iter().flat_map(|shape| shape.members.keys());
     Value::Object(members.map(|name| (name.to_string(), Value::Null)).collect())
+}
+
+/// An answer without the members that AWS left out, as a person reads it.
+pub(crate) fn without_absent(model: &Model, target: &str, value: &mut Value) {
+    let Some(shape) = model.shape(target) else { return };
+    match (shape.kind, value) {
+        (Kind::Structure, Value::Object(members)) if !shape.document => {
+            members.retain(|_, member| !member.is_null());
+            for (name, value) in members {
+                if let Some(member) = shape.members.get(&**name) {
+                    without_absent(model, &member.shape, value);
+                }
+            }
+        }
+        (Kind::List, Value::Array(items)) => {
+            let Some(inner) = &shape.member else { return };
+            items.iter_mut().for_each(|item| without_absent(model, &inner.shape, item));
+        }
+        (Kind::Map, Value::Object(members)) => {
+            let Some(inner) = &shape.value else { return };
+            members.values_mut().for_each(|item| without_absent(model, &inner.shape, item));
+        }
+        _ => {}
+    }
 }

@@ -33,7 +33,10 @@ pub(super) async fn check(suite: &Suite, case: &Case) -> Vec<String> {
     let outcome = attempt(&aws, &context, &suite.operation(case), params).await;
     let mut wrong: Vec<String> = outcome.err().map(|error| error.to_string()).into_iter().collect();
     match sent.lock().unwrap().as_slice() {
-        [request] => wrong.extend(differences(suite.protocol(), expected, request)),
+        [request] => {
+            wrong.extend(differences(suite.protocol(), expected, request));
+            wrong.extend(host_difference(suite, expected, &base, request));
+        }
         requests => wrong.push(format!("{} requests were sent", requests.len())),
     }
     wrong
@@ -51,6 +54,20 @@ fn empty_answer(protocol: &str) -> http::Response<Bytes> {
         .header("smithy-protocol", "rpc-v2-cbor")
         .body(Bytes::from_static(body))
         .unwrap()
+}
+
+/// Whether what stands before the host of the client's endpoint is as the case says.
+fn host_difference(
+    suite: &Suite,
+    expected: &Serialized,
+    base: &str,
+    request: &http::Request<Bytes>,
+) -> Option<String> {
+    let (endpoint, host) = (suite.client_endpoint.as_deref()?, expected.host.as_deref()?);
+    let label = host.strip_suffix(endpoint.strip_prefix("https://")?)?;
+    let wanted = format!("{label}{}", base.strip_prefix("http://")?);
+    let seen = request.headers().get("host").map(|host| host.to_str().unwrap());
+    (seen != Some(&wanted)).then(|| format!("the host is {seen:?} and not {wanted}"))
 }
 
 fn differences(

@@ -43,6 +43,8 @@ pub(super) struct Case {
 pub(super) struct Serialized {
     pub(super) method: Option<String>,
     pub(super) uri: Option<String>,
+    /// The host, of cases with an endpoint.
+    pub(super) host: Option<String>,
     pub(super) body: Option<String>,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, String>,

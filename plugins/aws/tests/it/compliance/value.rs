@@ -29,7 +29,7 @@ fn each_leaf(
             Value::Object(changed.collect::<Map<_, _>>())
         }
         ("map", Value::Object(members)) => {
-            let changed = members.iter().filter(is_there);
+            let changed = members.iter();
             Value::Object(
                 changed.map(|(name, value)| (name.clone(), of(&model["value"], value))).collect(),
             )

@@ -1,0 +1,106 @@
+//! `stanch aws call`: what is sent, as the one who is asked sees it.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::task::JoinHandle;
+
+use crate::server::Folder;
+
+/// Takes one request, answers it, and gives its text.
+async fn one(answer: &'static str) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let request = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = Vec::new();
+        while !String::from_utf8_lossy(&bytes).contains("\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
+        }
+        let length = || {
+            let text = String::from_utf8_lossy(&bytes);
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            length.map_or(0, |length| length.parse::<usize>().unwrap()) - body.len()
+        };
+        let mut rest = vec![0; length()];
+        stream.read_exact(&mut rest).await.unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
+        stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+        bytes.extend(rest);
+        String::from_utf8(bytes).unwrap()
+    });
+    (host, request)
+}
+
+fn call(folder: &Folder, operation: &str, params: &Value, more: &[&str]) -> Command {
+    let params = params.to_string();
+    let mut command =
+        folder.command(&[&["aws", "call", operation, "--params", &params], more].concat());
+    command.env("AWS_ACCESS_KEY_ID", "AKIAI44QH8DHBEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "s");
+    command.env("AWS_REGION", "us-east-1");
+    command
+}
+
+/// What a call printed.
+async fn succeeds(mut command: Command) -> Value {
+    let ran = command.output().await.unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    serde_json::from_slice(&ran.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_proxy_is_gone_through_but_not_to_hosts_that_are_excepted() {
+    let folder = Folder::new();
+    let (proxy, asked) = one("{}").await;
+    let there = ["--endpoint-url", "http://ssm.example.invalid"];
+    let mut command = call(&folder, "ssm:DescribeParameters", &json!({}), &there);
+    command.env("HTTP_PROXY", format!("http://ann:pw@{proxy}"));
+    succeeds(command).await;
+    let request = asked.await.unwrap();
+    assert!(request.starts_with("POST http://ssm.example.invalid/ HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("\r\nproxy-authorization: Basic YW5uOnB3\r\n"), "{request}");
+
+    let (host, asked) = one("{}").await;
+    let url = format!("http://{host}");
+    let mut command =
+        call(&folder, "ssm:DescribeParameters", &json!({}), &["--endpoint-url", &url]);
+    command.env("HTTP_PROXY", "http://192.0.2.1:3128").env("NO_PROXY", "127.0.0.1");
+    succeeds(command).await;
+    assert!(asked.await.unwrap().starts_with("POST / HTTP/1.1\r\n"));
+}
+
+#[tokio::test]
+async fn a_call_is_repeated_with_the_token_that_is_said() {
+    let folder = Folder::new();
+    let body = async |more: &[&str]| {
+        let (host, asked) = one("{}").await;
+        let url = format!("http://{host}");
+        let more = [&["--endpoint-url", &url], more].concat();
+        let operation = "codepipeline:StartPipelineExecution";
+        succeeds(call(&folder, operation, &json!({"name": "deploy"}), &more)).await;
+        let request = asked.await.unwrap();
+        serde_json::from_str::<Value>(request.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let said = "7d9f5a3e-8a0c-4a2e-9d53-0f6b7c1e2a44";
+    assert_eq!(body(&["--idempotency-token", said]).await["clientRequestToken"], said);
+    let (first, second) = (body(&[]).await, body(&[]).await);
+    assert!(first["clientRequestToken"].is_string());
+    assert_ne!(first, second, "a call is one of its own unless it is said that it is not");
+}
+
+#[tokio::test]
+async fn only_what_came_is_printed_and_a_document_as_it_is() {
+    let folder = Folder::new();
+    let came = r#"{"name": "p", "description": null, "variants": [
+        {"name": "v", "modelId": null, "additionalModelRequestFields": {"stop": null}}]}"#;
+    let (host, _asked) = one(came).await;
+    let url = format!("http://{host}");
+    let (operation, params) =
+        ("bedrock-agent:GetPrompt", json!({"promptIdentifier": "ABCDEFGHIJ"}));
+    let printed = succeeds(call(&folder, operation, &params, &["--endpoint-url", &url])).await;
+    let fields = json!({"stop": null});
+    let variant = json!({"name": "v", "additionalModelRequestFields": fields});
+    assert_eq!(printed, json!({"name": "p", "variants": [variant]}));
+}
