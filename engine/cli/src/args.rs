@@ -102,6 +102,8 @@ pub(crate) enum Command {
     /// Tokens of people and programs.
     #[command(subcommand)]
     Token(Token),
+    /// The nodes that take part.
+    Nodes,
     /// Operations of AWS.
     #[command(subcommand)]
     Aws(Aws),

@@ -9,6 +9,7 @@ mod demo;
 mod explain;
 mod kpis;
 mod look;
+mod nodes;
 mod normalize;
 mod operate;
 mod people;
@@ -56,6 +57,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Halt(args) => operate::halt(&client()?, args, json).await?,
         Command::Unhalt => operate::unhalt(&client()?, json).await?,
         Command::Token(what) => operate::token(&client()?, what, json).await?,
+        Command::Nodes => nodes::run(&client()?, json).await?,
         Command::Aws(what) => return aws::run(&common, what).await,
         Command::Bench(what) => bench::run(what).await?,
         Command::Explain { code } => return explain::run(code.as_deref()),

@@ -1,6 +1,7 @@
 //! The configuration: `stanch.toml`, and then the environment.
 
 mod accounts;
+mod database;
 mod guard;
 mod queues;
 mod sources;
@@ -15,6 +16,7 @@ use stanch_engine_core::span::Span;
 use stanch_plugins_http::Secrets;
 
 pub use accounts::{Account, ExternalId, RolePattern};
+pub use database::DatabaseConfig;
 pub use guard::{Guard, Protect};
 pub use queues::Queue;
 pub use sources::{Source, Trust};
@@ -27,6 +29,8 @@ pub struct Config {
     pub listen: Option<String>,
     /// `sqlite://PATH` or `postgres://…`; `stanch.db` in the data folder unless it is said.
     pub database_url: Option<String>,
+    /// How the database is used.
+    pub database: DatabaseConfig,
     /// Where the database, evidence and keys lie; `stanch-data` unless it is said.
     pub data_dir: Option<PathBuf>,
     /// The folder of playbooks that are published by themselves.

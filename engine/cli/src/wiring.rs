@@ -14,7 +14,7 @@ use stanch_engine_runtime::settings::{HeartbeatSettings, NotifySettings, Setting
 use stanch_engine_runtime::{Runtime, playbooks, secret_file};
 use stanch_engine_server::ServerSettings;
 use stanch_engine_server::trust::SourcePolicy;
-use stanch_engine_store::{CommitHook, Dialect, Options, Store};
+use stanch_engine_store::{CommitHook, Dialect, Store};
 use stanch_plugins_aws::{Aws, AwsSettings, Rate, Roles};
 use stanch_plugins_http::Secrets;
 use stanch_plugins_sdk::Catalogue;
@@ -60,7 +60,7 @@ pub async fn start(
     let url = config.database_url();
     let is_alone = Dialect::of_url(&url) == Some(Dialect::Sqlite);
     let lock = if is_alone { Some(lock(&data_dir)?) } else { None };
-    let options = Options { url, on_commit: seams.on_commit };
+    let options = config.database.options(url, seams.on_commit);
     let store = Store::open(options).await.map_err(|error| {
         anyhow::anyhow!(
             "{}: {error}. `stanch explain {}` says what to do",

@@ -53,6 +53,7 @@ error_codes! {
     IN_USE = "ST0504", "the data folder is in use";
     CONFIGURATION = "ST0505", "the configuration is wrong";
     UNSEALABLE = "ST0506", "a sealed value can't be opened";
+    EVIDENCE_ELSEWHERE = "ST0507", "the other nodes' evidence lies elsewhere";
     GUARDED = "ST0601", "a guard rail refused a change";
     BUNDLE = "ST0701", "the bundle does not verify";
 }

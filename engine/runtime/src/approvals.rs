@@ -12,6 +12,7 @@ use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::approvals::{self, Approval};
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::inbox::{self, Fact, FactKind};
+use stanch_engine_store::runs::{self, Claimed};
 use stanch_engine_store::{StoreError, Tx, incidents, milestones, pages};
 
 use crate::live::facts::Decided;
@@ -80,6 +81,8 @@ pub async fn decide(
         at: runtime.world().now(),
         from: caller.from.clone(),
     };
+    // A node that has room goes on with the run itself, in the commit of the decision.
+    let claims = !runtime.is_stopping() && runtime.loader.room() > 0;
     let parts = Arc::new((runtime.shared.clone(), caller.roles.clone(), decision));
     let taken = runtime
         .store()
@@ -87,21 +90,35 @@ pub async fn decide(
             let parts = parts.clone();
             Box::pin(async move {
                 let (shared, roles, decision) = &*parts;
-                take(tx, shared, approval, roles, decision).await
+                take(tx, shared, (approval, claims), roles, decision).await
             })
         })
-        .await;
-    runtime.nudge();
-    taken.unwrap_or_else(|error| Err(DecideError::Store(error.to_string())))
+        .await
+        .unwrap_or_else(|error| Err(DecideError::Store(error.to_string())));
+    match taken {
+        Ok((status, Some(claimed))) => {
+            runtime.loader.hand_over(claimed).await;
+            Ok(status)
+        }
+        Ok((status, None)) => {
+            runtime.nudge();
+            Ok(status)
+        }
+        Err(error) => Err(error),
+    }
 }
+
+/// Where the approval stands, and the run, if its lease was taken.
+type Taken = Result<(ApprovalStatus, Option<Claimed>), DecideError>;
 
 async fn take(
     tx: &mut Tx<'_>,
     shared: &Shared,
-    id: ApprovalId,
+    (id, claims): (ApprovalId, bool),
     roles: &[String],
     decision: &Decision,
-) -> Result<Result<ApprovalStatus, DecideError>, StoreError> {
+) -> Result<Taken, StoreError> {
+    let mut claimed = None;
     let Some(approval) = approvals::get(tx, id).await? else {
         return Ok(Err(DecideError::NotFound(id)));
     };
@@ -126,8 +143,12 @@ async fn take(
             body: Json::of(&decided),
         };
         inbox::put(tx, &fact).await?;
+        if claims {
+            let (node, until) = (shared.node, shared.lease_until());
+            claimed = runs::claim_one(tx, approval.run, node, until, decision.at).await?;
+        }
     }
-    Ok(Ok(status))
+    Ok(Ok((status, claimed)))
 }
 
 fn may_take(approval: &Approval, roles: &[String], decision: &Decision) -> Result<(), DecideError> {

@@ -16,7 +16,6 @@ use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::limits;
 use stanch_engine_core::playbook::Bundle;
-use stanch_engine_core::span::Span;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::inbox::{self, Fact};
 use stanch_engine_store::runs::{self, Claimed};
@@ -24,13 +23,14 @@ use stanch_engine_store::{StoreError, journal, nodes, playbooks};
 use tokio::sync::watch;
 
 use crate::executor::large;
+use crate::peers::lease_until;
 use crate::recent::Recent;
 use crate::shard::{Begin, Message, ShardHandle};
 use crate::shared::Shared;
 use crate::unreadable::{self, Stuck};
 
-/// The longest pause between two looks. What this node does itself rings at once; this is for
-/// what other nodes do.
+/// The usual pause between two looks. What this node does itself rings at once, and other nodes give
+/// hints; this is for the hints that got lost.
 const POLL_MS: i64 = 500;
 
 /// Runs that are claimed at once.
@@ -42,14 +42,10 @@ const LOADS: usize = 8;
 /// Entries that are read at once.
 const ENTRIES: u32 = 2_000;
 
-/// What never ends, for a node that is alone.
-const FOREVER: Timestamp = Timestamp::from_micros(i64::MAX / 2);
-
 /// Claims runs until it is told to stop.
 pub(crate) struct Dispatcher {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) shards: Vec<ShardHandle>,
-    pub(crate) bundles: Bundles,
+    pub(crate) loader: Loader,
     /// When the switches that other nodes may throw were last looked at.
     pub(crate) looked_at: Timestamp,
 }
@@ -97,6 +93,14 @@ pub(crate) fn shard_of(shards: &[ShardHandle], run: RunId) -> Option<&ShardHandl
     shards.get(usize::try_from(number).unwrap_or_default())
 }
 
+/// Takes runs up whose lease this node has.
+#[derive(Clone)]
+pub(crate) struct Loader {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shards: Arc<Vec<ShardHandle>>,
+    pub(crate) bundles: Bundles,
+}
+
 impl Dispatcher {
     /// Works until `stop` is set.
     pub(crate) async fn work(mut self, mut stop: watch::Receiver<bool>) {
@@ -119,7 +123,7 @@ impl Dispatcher {
     /// One look at everything; gives the time of the next.
     async fn round(&mut self) -> Result<Timestamp, StoreError> {
         let now = self.shared.world.now();
-        let poll = now.plus_ms(POLL_MS);
+        let poll = now.plus_ms(self.poll_ms());
         if now >= self.looked_at.plus_ms(POLL_MS) {
             self.looked_at = now;
             self.shared.look_at_halt().await?;
@@ -128,7 +132,7 @@ impl Dispatcher {
         let shared = &self.shared;
         release_orphans(shared).await?;
         self.deliver().await?;
-        let room = self.room();
+        let room = self.loader.room();
         if room == 0 {
             return Ok(poll);
         }
@@ -136,7 +140,7 @@ impl Dispatcher {
             let claimed = self.claim(room.min(CLAIMS)).await?;
             let is_more_likely = claimed.len() >= room.min(CLAIMS) as usize;
             let handing = stream::iter(claimed);
-            handing.for_each_concurrent(LOADS, |claimed| self.hand_over(claimed)).await;
+            handing.for_each_concurrent(LOADS, |claimed| self.loader.hand_over(claimed)).await;
             if is_more_likely {
                 return Ok(now);
             }
@@ -145,25 +149,53 @@ impl Dispatcher {
         Ok(next.map_or(poll, |next| next.min(poll)))
     }
 
+    /// Until the next look: never at the same moment on all nodes.
+    fn poll_ms(&self) -> i64 {
+        let chance = self.shared.world.entropy.next() % 100;
+        POLL_MS - POLL_MS / 5 + POLL_MS / 5 * i64::try_from(chance).unwrap_or_default() / 50
+    }
+
+    async fn claim(&self, limit: u32) -> Result<Vec<Claimed>, StoreError> {
+        let (node, now) = (self.shared.node, self.shared.world.now());
+        let lease = self.shared.settings.lease;
+        self.shared
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let until = lease_until(lease, nodes::clock(tx, now).await?);
+                    runs::claim(tx, node, until, now, limit).await
+                })
+            })
+            .await
+    }
+
+    /// Facts for the runs that are in memory here.
+    async fn deliver(&self) -> Result<(), StoreError> {
+        let node = self.shared.node;
+        let facts = self.shared.store.read(|conn| Box::pin(inbox::of_node(conn, node))).await?;
+        let mut by_run: HashMap<RunId, Vec<Fact>> = HashMap::new();
+        for fact in facts {
+            by_run.entry(fact.run).or_default().push(fact);
+        }
+        for (run, facts) in by_run {
+            if let Some(shard) = shard_of(&self.loader.shards, run) {
+                shard.tell(Message::Facts(run, facts));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Loader {
     /// How many more runs may be in memory.
-    fn room(&self) -> u32 {
+    pub(crate) fn room(&self) -> u32 {
         let residents = self.shards.iter().map(|shard| shard.residents.load(Ordering::Relaxed));
         let room = self.shared.settings.hot_runs.saturating_sub(residents.sum());
         u32::try_from(room).unwrap_or(u32::MAX)
     }
 
-    async fn claim(&self, limit: u32) -> Result<Vec<Claimed>, StoreError> {
-        let (node, now) = (self.shared.node, self.shared.world.now());
-        let until = lease_until(self.shared.settings.lease, now);
-        self.shared
-            .store
-            .write(move |tx| {
-                Box::pin(async move { runs::claim(tx, node, until, now, limit).await })
-            })
-            .await
-    }
-
-    async fn hand_over(&self, claimed: Claimed) {
+    /// Reads what there is of a run and hands it to its shard.
+    pub(crate) async fn hand_over(&self, claimed: Claimed) {
         let (run, epoch) = (claimed.id, claimed.epoch);
         let stuck = Stuck::of(&claimed);
         match self.load(claimed).await {
@@ -203,22 +235,6 @@ impl Dispatcher {
             .map_err(|what| StoreError::Inconsistent { table: "journal", column: "body", what })?;
         Ok(Begin::Claimed { claimed, bundle, entries, bodies, facts })
     }
-
-    /// Facts for the runs that are in memory here.
-    async fn deliver(&self) -> Result<(), StoreError> {
-        let node = self.shared.node;
-        let facts = self.shared.store.read(|conn| Box::pin(inbox::of_node(conn, node))).await?;
-        let mut by_run: HashMap<RunId, Vec<Fact>> = HashMap::new();
-        for fact in facts {
-            by_run.entry(fact.run).or_default().push(fact);
-        }
-        for (run, facts) in by_run {
-            if let Some(shard) = shard_of(&self.shards, run) {
-                shard.tell(Message::Facts(run, facts));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Gives runs back to the queue whose commit did not come about.
@@ -243,63 +259,4 @@ pub(crate) async fn release_orphans(shared: &Shared) -> Result<(), StoreError> {
         return Err(error);
     }
     Ok(())
-}
-
-/// Until when a lease that is taken now holds.
-pub(crate) fn lease_until(lease: Option<Span>, now: Timestamp) -> Timestamp {
-    lease.map_or(FOREVER, |lease| now.plus_ms(lease.ms))
-}
-
-/// Takes part, and takes over what the last node that was alone here had left.
-///
-/// # Errors
-/// [`StoreError`] of the database.
-pub(crate) async fn join(shared: &Shared) -> Result<(), StoreError> {
-    let (node, now) = (shared.node, shared.world.now());
-    let is_alone = shared.settings.lease.is_none();
-    shared
-        .store
-        .write(move |tx| {
-            Box::pin(async move {
-                nodes::join(tx, node, env!("CARGO_PKG_VERSION"), now).await?;
-                if is_alone {
-                    nodes::forget(tx, now).await?;
-                    runs::take_over(tx, Timestamp::from_micros(i64::MAX)).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
-}
-
-/// Says that the node lives, holds its leases, and takes over from nodes that are dead.
-pub(crate) async fn hold_leases(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    let lease = shared.settings.lease;
-    let every_ms = lease.map_or(10_000, |lease| lease.ms / 3);
-    while !*stop.borrow() {
-        let (node, now) = (shared.node, shared.world.now());
-        let until = lease_until(lease, now);
-        let held = shared.store.write(move |tx| {
-            Box::pin(async move {
-                nodes::seen(tx, node, now).await?;
-                if lease.is_none() {
-                    return Ok(0);
-                }
-                runs::renew(tx, node, until).await?;
-                runs::take_over(tx, now).await
-            })
-        });
-        match held.await {
-            Ok(0) => {}
-            Ok(taken) => {
-                tracing::warn!(runs = taken, "took over runs of a node that is dead or asleep");
-                shared.work.notify_one();
-            }
-            Err(error) => tracing::error!(%error, "the leases can't be held"),
-        }
-        tokio::select! {
-            () = shared.world.clock.sleep_until(now.plus_ms(every_ms)) => {}
-            _ = stop.changed() => {}
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod job;
 mod live;
 mod notify;
 mod pager;
+mod peers;
 mod projection;
 mod queues;
 mod rails;

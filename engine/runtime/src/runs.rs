@@ -20,7 +20,7 @@ use stanch_engine_store::runs::{self, NewRun};
 use stanch_engine_store::{StoreError, alerts, incidents};
 use tokio::sync::oneshot;
 
-use crate::dispatcher::{lease_until, shard_of};
+use crate::dispatcher::shard_of;
 pub use crate::live::facts::DoubtOutcome;
 use crate::live::facts::{ALERT, Retry, Signal, Wish};
 use crate::runtime::Runtime;
@@ -157,8 +157,7 @@ pub async fn start(runtime: &Runtime, mut request: StartRequest) -> Result<RunId
         scope: scope(shared, alert_value.as_ref(), incident.as_ref(), None, json!(request.inputs)),
     };
     let subject = parts.subject.clone();
-    let until = lease_until(shared.settings.lease, shared.world.now());
-    let (new, started) = parts.into_run(shared, Some((shared.node, until)));
+    let (new, started) = parts.into_run(shared, Some((shared.node, shared.lease_until())));
     let (run, (created, stored)) = (new.id, oneshot::channel());
     let begin = Begin::New { new, started, bundle, created };
     match shard_of(&runtime.shards, run) {

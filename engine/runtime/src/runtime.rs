@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stanch_engine_core::error_code;
+use stanch_engine_core::id::NodeId;
 use stanch_engine_core::world::World;
 use stanch_engine_store::{Store, StoreError, nodes};
 use stanch_plugins_sdk::Catalogue;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::dispatcher::{self, Bundles, Dispatcher};
+use crate::dispatcher::{self, Bundles, Dispatcher, Loader};
 use crate::evidence::{ItemError, Items, KeyError, Keys};
+use crate::peers::{self, Welcome};
 use crate::seal::{SealKeyError, Seals};
 use crate::settings::Settings;
 use crate::shard::{self, Message, ShardHandle, Watch};
@@ -35,10 +38,21 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The evidence of the nodes that live lies elsewhere.
+    #[error(
+        "{}: {}. Give this node the folder that the others have, or stop them; \
+         `stanch explain {}` says more",
+        error_code::EVIDENCE_ELSEWHERE.code,
+        error_code::EVIDENCE_ELSEWHERE.title,
+        error_code::EVIDENCE_ELSEWHERE.code
+    )]
+    EvidenceElsewhere,
     /// No thread.
     #[error("no thread for a shard: {0}")]
     Thread(#[from] std::io::Error),
 }
+
+type Tasks = Arc<std::sync::Mutex<Vec<JoinHandle<()>>>>;
 
 /// A node at work. Clones are the same node.
 #[derive(Clone)]
@@ -46,8 +60,11 @@ pub struct Runtime {
     pub(crate) shared: Arc<Shared>,
     pub(crate) shards: Arc<Vec<ShardHandle>>,
     pub(crate) bundles: Bundles,
+    pub(crate) loader: Loader,
     stop: watch::Sender<bool>,
-    tasks: Arc<std::sync::Mutex<Vec<JoinHandle<()>>>>,
+    left: watch::Sender<bool>,
+    tasks: Tasks,
+    lease_tasks: Tasks,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -67,12 +84,18 @@ impl Runtime {
         store: Store,
         catalogue: Catalogue,
     ) -> Result<Self, StartError> {
-        let items = Items::open(settings.data_dir.join("evidence"))?;
+        let items = Items::open(settings.data_dir.join("evidence"), world.entropy.next())?;
         let keys = Keys::open(&settings.data_dir.join("keys"), &world)?;
         let seals = Seals::open(&settings.data_dir.join("keys"), &world)?;
         let parts = Parts { world, settings, store, catalogue, items, keys, seals };
         let shared = Arc::new(Shared::new(parts));
-        dispatcher::join(&shared).await?;
+        match peers::join(&shared).await? {
+            Welcome::Joined => {}
+            Welcome::ElsewhereAlone => tracing::warn!(
+                "the evidence that was captured before lies in another folder than this node's"
+            ),
+            Welcome::Elsewhere => return Err(StartError::EvidenceElsewhere),
+        }
         shared.look_at_halt().await?;
         shared.look_at_playbooks().await?;
         let (mut shards, mut watches) = (Vec::new(), Vec::new());
@@ -82,23 +105,30 @@ impl Runtime {
             watches.push(watch);
         }
         let (stop, stopped) = watch::channel(false);
-        let bundles = Bundles::default();
+        let (left, has_left) = watch::channel(false);
+        let (bundles, shards) = (Bundles::default(), Arc::new(shards));
+        let loader =
+            Loader { shared: shared.clone(), shards: shards.clone(), bundles: bundles.clone() };
         let dispatcher = Dispatcher {
             shared: shared.clone(),
-            shards: shards.clone(),
-            bundles: bundles.clone(),
+            loader: loader.clone(),
             looked_at: shared.world.now(),
         };
         let tasks = vec![
             spawn(dispatcher.work(stopped.clone())),
-            spawn(dispatcher::hold_leases(shared.clone(), stopped.clone())),
             spawn(tick(shards.clone(), watches, stopped.clone())),
+            spawn(peers::hear_hints(shared.clone(), stopped.clone())),
             spawn(pager::work(shared.clone(), stopped.clone())),
             spawn(scheduler::work(shared.clone(), stopped.clone())),
             spawn(heartbeat::work(shared.clone(), stopped)),
         ];
-        let (shards, tasks) = (Arc::new(shards), Arc::new(std::sync::Mutex::new(tasks)));
-        Ok(Self { shared, shards, bundles, stop, tasks })
+        let lease_tasks = vec![
+            spawn(peers::hold_leases(shared.clone(), has_left.clone())),
+            spawn(peers::give_hints(shared.clone(), has_left)),
+        ];
+        let kept = |tasks| Arc::new(std::sync::Mutex::new(tasks));
+        let (tasks, lease_tasks) = (kept(tasks), kept(lease_tasks));
+        Ok(Self { shared, shards, bundles, loader, stop, left, tasks, lease_tasks })
     }
 
     /// Begins to take alerts from the queues of the settings. To be called once, and after the
@@ -114,6 +144,11 @@ impl Runtime {
     /// The database, for reading.
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// Its id, another one each time that it starts.
+    pub fn node(&self) -> NodeId {
+        self.shared.node
     }
 
     /// The actions and sources.
@@ -141,6 +176,11 @@ impl Runtime {
         self.shared.nudge();
     }
 
+    /// Whether it takes up no more work.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
     /// Hears which runs come to rest on this node.
     pub fn rested(&self) -> tokio::sync::broadcast::Receiver<stanch_engine_core::id::RunId> {
         self.shared.rested.subscribe()
@@ -153,17 +193,11 @@ impl Runtime {
         each.sum()
     }
 
-    /// Stops in order: takes no more work, waits for what is under way within its grace, gives
-    /// the rest back to the queue, and leaves nothing unwritten.
-    pub async fn stop(self) {
+    /// Takes up no more work, gives back at once the runs that wait for nothing of this node, and
+    /// waits for what is under way within its grace. Facts are still taken.
+    pub async fn drain(&self) {
         let _ = self.stop.send(true);
-        let tasks = {
-            let mut tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            std::mem::take(&mut *tasks)
-        };
-        for task in tasks {
-            let _ = task.await;
-        }
+        ended(&self.tasks).await;
         let mut drained = Vec::new();
         for shard in self.shards.iter() {
             let (done, when) = oneshot::channel();
@@ -172,14 +206,45 @@ impl Runtime {
         }
         let all = futures_util::future::join_all(drained);
         let grace = self.shared.settings.grace.duration();
-        if tokio::time::timeout(grace, all).await.is_err() {
-            tracing::warn!("actions are still under way; their runs go on from their journals");
+        tokio::select! {
+            done = tokio::time::timeout(grace, all) => if done.is_err() {
+                tracing::warn!("actions are still under way; their runs go on from their journals");
+            },
+            () = self.give_back() => {}
+        }
+        self.give_back_once().await;
+    }
+
+    /// Gives back what its shards let go of, for as long as it is asked to.
+    async fn give_back(&self) {
+        loop {
+            self.shared.work.notified().await;
+            self.give_back_once().await;
+        }
+    }
+
+    async fn give_back_once(&self) {
+        match dispatcher::release_orphans(&self.shared).await {
+            Ok(()) => self.shared.hint(),
+            Err(error) => tracing::error!(%error, "runs could not be given back"),
+        }
+    }
+
+    /// Stops in order: drains, gives the rest back to the queue, and leaves nothing unwritten.
+    pub async fn stop(self) {
+        if !self.is_stopping() {
+            self.drain().await;
         }
         for shard in self.shards.iter() {
             shard.tell(Message::Abandon);
         }
+        let _ = self.left.send(true);
+        ended(&self.lease_tasks).await;
         if let Err(error) = self.leave().await {
             tracing::error!(%error, "the node could not leave in order");
+        }
+        if let Err(error) = self.shared.store.hint().await {
+            tracing::debug!(%error, "a hint got lost");
         }
         self.shared.store.clone().close().await;
     }
@@ -199,11 +264,22 @@ impl Runtime {
     }
 }
 
+/// Waits for tasks that were told to end.
+async fn ended(tasks: &Tasks) {
+    let tasks = {
+        let mut tasks = tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        std::mem::take(&mut *tasks)
+    };
+    for task in tasks {
+        let _ = task.await;
+    }
+}
+
 fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::task::spawn(task)
 }
 
-async fn tick(shards: Vec<ShardHandle>, watches: Vec<Watch>, mut stop: watch::Receiver<bool>) {
+async fn tick(shards: Arc<Vec<ShardHandle>>, watches: Vec<Watch>, mut stop: watch::Receiver<bool>) {
     let mut interval = tokio::time::interval(TICK);
     let mut rounds = 0_u32;
     while !*stop.borrow() {

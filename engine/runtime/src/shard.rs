@@ -309,9 +309,13 @@ impl Shard {
             self.evict(run, &error);
             return;
         }
-        if resident.rings || self.residents.len() >= self.shared.settings.hot_runs / 2 {
+        let rings = resident.rings;
+        if rings || self.residents.len() >= self.shared.settings.hot_runs / 2 {
             self.shared.work.notify_one();
             self.shared.paging.notify_one();
+        }
+        if rings {
+            self.shared.hint();
         }
         let Some(resident) = self.residents.get_mut(&run) else { return };
         if resident.is_leaving {

@@ -1,9 +1,10 @@
 //! What every part of a node shares.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use stanch_engine_core::id::{NodeId, PageId, RunId};
+use stanch_engine_core::time::Timestamp;
 use stanch_engine_core::world::World;
 use stanch_engine_store::playbooks::Active;
 use stanch_engine_store::{Store, StoreError, pages, playbooks, settings};
@@ -11,6 +12,7 @@ use stanch_plugins_sdk::Catalogue;
 use tokio::sync::{Notify, broadcast};
 
 use crate::evidence::{Items, Keys};
+use crate::peers::lease_until;
 use crate::seal::Seals;
 use crate::settings::Settings;
 
@@ -38,6 +40,12 @@ pub(crate) struct Shared {
     /// Runs whose commit did not come about, with their epoch: they go back to the queue once the
     /// database can be written.
     pub(crate) orphans: Mutex<Vec<(RunId, i64)>>,
+    /// Rung when other nodes may want to look.
+    pub(crate) hinting: Notify,
+    /// Whether other nodes live, as of the last look.
+    pub(crate) has_peers: AtomicBool,
+    /// By how much the database's clock is ahead of this node's, in microseconds.
+    clock_ahead_us: AtomicI64,
     is_halted: AtomicBool,
     active: RwLock<Arc<Vec<Active>>>,
 }
@@ -59,6 +67,7 @@ impl Shared {
         let node = world.id(NodeId::new);
         let (rested, _) = broadcast::channel(RESTED);
         let (work, paging, scheduling, orphans, is_halted, active) = Default::default();
+        let (hinting, has_peers, clock_ahead_us) = Default::default();
         Self {
             node,
             world,
@@ -73,6 +82,9 @@ impl Shared {
             scheduling,
             rested,
             orphans,
+            hinting,
+            has_peers,
+            clock_ahead_us,
             is_halted,
             active,
         }
@@ -83,6 +95,25 @@ impl Shared {
         self.work.notify_one();
         self.paging.notify_one();
         self.scheduling.notify_one();
+        self.hint();
+    }
+
+    /// Notes what the database's clock said when this node's said `now`.
+    pub(crate) fn clock_is(&self, now: Timestamp, database: Timestamp) {
+        let ahead = database.micros().saturating_sub(now.micros());
+        self.clock_ahead_us.store(ahead, Ordering::Relaxed);
+    }
+
+    /// Until when a lease holds that is taken now.
+    pub(crate) fn lease_until(&self) -> Timestamp {
+        let now = self.world.now().micros();
+        let ahead = self.clock_ahead_us.load(Ordering::Relaxed);
+        lease_until(self.settings.lease, Timestamp::from_micros(now.saturating_add(ahead)))
+    }
+
+    /// Tells the other nodes that there may be something to do.
+    pub(crate) fn hint(&self) {
+        self.hinting.notify_one();
     }
 
     /// Whether the kill switch was thrown, as of the last look.

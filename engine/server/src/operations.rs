@@ -107,10 +107,11 @@ pub(crate) async fn revoke_token(
 
 pub(crate) async fn nodes(State(app): State<App>, _caller: Known) -> Handled<Json<Value>> {
     let rows = app.runtime.store().read(|conn| Box::pin(nodes::list(conn))).await?;
+    let own = app.runtime.node();
     let view = |node: &nodes::Node| {
         json!({
             "id": node.id, "started_at": node.started_at, "seen_at": node.seen_at,
-            "version": node.version,
+            "version": node.version, "runs": node.runs, "self": node.id == own,
         })
     };
     let items: Vec<_> = rows.iter().map(view).collect();

@@ -11,6 +11,7 @@
 
 mod dialect;
 mod error;
+mod hints;
 mod open;
 mod row;
 mod sql;
@@ -39,6 +40,7 @@ pub mod tokens;
 
 pub use dialect::Dialect;
 pub use error::{OpenError, StoreError};
+pub use hints::Hints;
 pub use open::{CommitHook, CommitPoint, Options, sqlite_url};
 pub use store::{BoxFuture, Store};
 pub use tx::{Conn, Tx};

@@ -3,6 +3,7 @@
 use stanch_engine_core::id::NodeId;
 use stanch_engine_core::time::Timestamp;
 
+use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::row::Row;
 use crate::sql::statements;
@@ -13,7 +14,15 @@ statements! {
     SEEN = "UPDATE nodes SET seen_at = $2 WHERE id = $1";
     LEAVE = "DELETE FROM nodes WHERE id = $1";
     FORGET = "DELETE FROM nodes WHERE seen_at < $1";
-    LIST = "SELECT * FROM nodes ORDER BY id";
+    LIST =
+        "SELECT n.id AS id, n.started_at AS started_at, n.seen_at AS seen_at, n.version AS version, \
+         (SELECT COUNT(*) FROM runs r WHERE r.node_id = n.id AND r.status = 'running') AS runs \
+         FROM nodes n ORDER BY n.id";
+    OTHERS = "SELECT COUNT(*) AS n FROM nodes WHERE id <> $1 AND seen_at >= $2";
+    CLOCK = {
+        sqlite: "SELECT CAST(0 AS BIGINT) AS at",
+        postgres: "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS at",
+    };
 }
 
 /// A row.
@@ -27,6 +36,8 @@ pub struct Node {
     pub seen_at: Timestamp,
     /// Its version.
     pub version: String,
+    /// Runs that it works on.
+    pub runs: i64,
 }
 
 /// A node takes part from now on.
@@ -44,14 +55,36 @@ pub async fn join(
     Ok(())
 }
 
-/// A node says that it lives.
+/// A node says that it lives; false when it was forgotten meanwhile.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn seen(tx: &mut Tx<'_>, id: NodeId, now: Timestamp) -> Result<(), StoreError> {
+pub async fn seen(tx: &mut Tx<'_>, id: NodeId, now: Timestamp) -> Result<bool, StoreError> {
     let query = tx.query(&SEEN).bind(id.to_string()).bind(now.micros());
-    tx.run(query).await?;
-    Ok(())
+    Ok(tx.run(query).await? == 1)
+}
+
+/// How many nodes but this one have said since `since` that they live.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn others(conn: &mut Conn<'_>, id: NodeId, since: Timestamp) -> Result<i64, StoreError> {
+    let query = conn.query(&OTHERS).bind(id.to_string()).bind(since.micros());
+    let row = conn.one(query).await?;
+    Row::of("nodes", &row).int("n")
+}
+
+/// The time that leases go by: the database's, which is one for all nodes, however their own
+/// clocks stand. On SQLite there is one node, and its own time, `own`, is as good.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn clock(conn: &mut Conn<'_>, own: Timestamp) -> Result<Timestamp, StoreError> {
+    if conn.dialect == Dialect::Sqlite {
+        return Ok(own);
+    }
+    let row = conn.one(conn.query(&CLOCK)).await?;
+    Row::of("nodes", &row).time("at")
 }
 
 /// A node goes in order.
@@ -86,6 +119,7 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Node>, StoreError> {
             started_at: row.time("started_at")?,
             seen_at: row.time("seen_at")?,
             version: row.text("version")?,
+            runs: row.int("runs")?,
         })
     };
     conn.all(conn.query(&LIST)).await?.iter().map(read).collect()

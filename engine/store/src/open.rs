@@ -29,6 +29,13 @@ const READERS: u32 = 8;
 pub struct Options {
     /// `sqlite://PATH` or `postgres://…`.
     pub url: String,
+    /// Where Postgres is listened to; the same URL unless it is said. A pooler that hands
+    /// connections out by the transaction can't be listened through.
+    pub listen_url: Option<String>,
+    /// Connections that read, at most.
+    pub readers: u32,
+    /// How long one statement may take on Postgres; nothing for as long as it takes.
+    pub statement_timeout_ms: Option<u64>,
     /// Called before and after every commit: tests crash there.
     pub on_commit: Option<CommitHook>,
 }
@@ -48,7 +55,13 @@ pub enum CommitPoint {
 impl Options {
     /// The options for a URL, with nothing special.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), on_commit: None }
+        Self {
+            url: url.into(),
+            listen_url: None,
+            readers: READERS,
+            statement_timeout_ms: None,
+            on_commit: None,
+        }
     }
 }
 
@@ -80,6 +93,7 @@ pub(crate) struct Opened {
 pub(crate) struct Connect {
     dialect: Dialect,
     options: AnyConnectOptions,
+    statement_timeout_ms: u64,
 }
 
 impl Connect {
@@ -92,24 +106,44 @@ impl Connect {
         let options = AnyConnectOptions::from_str(&url)
             .map_err(|_| OpenError::Url(hide_password(&url)))?
             .disable_statement_logging();
-        Ok(Self { dialect, options })
+        Ok(Self { dialect, options, statement_timeout_ms: 0 })
     }
 
     /// A connection that writes.
     pub(crate) async fn writer(&self) -> Result<AnyConnection, sqlx::Error> {
         let mut connection = self.options.connect().await?;
-        set_up(&mut connection, self.dialect, false).await?;
+        self.set_up(&mut connection, false).await?;
         Ok(connection)
     }
 
-    async fn readers(&self) -> Result<AnyPool, sqlx::Error> {
-        let dialect = self.dialect;
+    async fn readers(&self, most: u32) -> Result<AnyPool, sqlx::Error> {
+        let connect = self.clone();
         AnyPoolOptions::new()
-            .max_connections(READERS)
+            .max_connections(most.max(1))
             .acquire_timeout(Duration::from_secs(10))
-            .after_connect(move |connection, _| Box::pin(set_up(connection, dialect, true)))
+            // A connection to a file does not die, and asking it costs as much as a read.
+            .test_before_acquire(self.dialect == Dialect::Postgres)
+            .after_connect(move |connection, _| {
+                let connect = connect.clone();
+                Box::pin(async move { connect.set_up(connection, true).await })
+            })
             .connect_with(self.options.clone())
             .await
+    }
+
+    async fn set_up(
+        &self,
+        connection: &mut AnyConnection,
+        reads_only: bool,
+    ) -> Result<(), sqlx::Error> {
+        set_up(connection, self.dialect, reads_only).await?;
+        if self.dialect == Dialect::Postgres && self.statement_timeout_ms > 0 {
+            sqlx::query("SELECT set_config('statement_timeout', $1, false)")
+                .bind(format!("{}ms", self.statement_timeout_ms))
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(())
     }
 }
 
@@ -149,11 +183,14 @@ async fn set_up(
 
 /// Opens a database, brings it up to this version, and reads back that it is durable.
 pub(crate) async fn open(options: &Options) -> Result<Opened, OpenError> {
-    let connect = Connect::to(&options.url)?;
+    let mut connect = Connect::to(&options.url)?;
+    // A migration takes as long as it takes.
     let mut writer = connect.writer().await.map_err(unreachable_database)?;
     migrate(&mut writer).await?;
+    connect.statement_timeout_ms = options.statement_timeout_ms.unwrap_or_default();
+    connect.set_up(&mut writer, false).await.map_err(unreachable_database)?;
     read_back(&mut writer, connect.dialect).await?;
-    let readers = connect.readers().await.map_err(unreachable_database)?;
+    let readers = connect.readers(options.readers).await.map_err(unreachable_database)?;
     Ok(Opened { dialect: connect.dialect, connect, writer, readers })
 }
 

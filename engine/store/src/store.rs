@@ -18,7 +18,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Clone)]
 pub struct Store {
     dialect: Dialect,
-    readers: AnyPool,
+    pub(crate) readers: AnyPool,
+    /// Where Postgres is listened to.
+    pub(crate) listen_url: Option<Arc<str>>,
     writer: Arc<Writer>,
 }
 
@@ -36,12 +38,14 @@ impl Store {
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let opened = open::open(&options).await?;
         let (dialect, readers) = (opened.dialect, opened.readers);
+        let listen_url = (dialect == Dialect::Postgres)
+            .then(|| Arc::from(options.listen_url.unwrap_or(options.url)));
         let writer =
             Writer::start(opened.dialect, opened.connect, opened.writer, options.on_commit)
                 .map_err(|error| {
                     OpenError::Unreachable(format!("no thread for the writer: {error}"))
                 })?;
-        Ok(Self { dialect, readers, writer: Arc::new(writer) })
+        Ok(Self { dialect, readers, listen_url, writer: Arc::new(writer) })
     }
 
     /// Which database it is.

@@ -72,9 +72,12 @@ pub(super) async fn work(
         ended = &mut server => ended??,
     }
     let _ = stopping.send(true);
-    if tokio::time::timeout(LAST_REQUESTS, &mut server).await.is_err() {
-        server.abort();
-    }
+    let last_requests = async {
+        if tokio::time::timeout(LAST_REQUESTS, &mut server).await.is_err() {
+            server.abort();
+        }
+    };
+    tokio::join!(last_requests, node.runtime.drain());
     if let Some(publisher) = publisher {
         let _ = publisher.await;
     }

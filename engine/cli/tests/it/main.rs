@@ -17,6 +17,7 @@ mod credentials;
 mod demo;
 mod faults;
 mod models;
+mod nodes;
 mod others;
 mod payloads;
 mod playbook_docs;

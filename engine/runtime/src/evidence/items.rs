@@ -23,16 +23,27 @@ pub enum ItemError {
 #[derive(Clone, Debug)]
 pub struct Items {
     folder: PathBuf,
+    name: String,
 }
 
+/// The file that says which folder this is, wherever it is mounted.
+const NAME: &str = "folder.id";
+
 impl Items {
-    /// The items in a folder, which is made if it is not there.
+    /// The items in a folder, which is made if it is not there, and is then named by `chance`.
     ///
     /// # Errors
     /// When it can't be made.
-    pub fn open(folder: PathBuf) -> Result<Self, ItemError> {
+    pub fn open(folder: PathBuf, chance: u128) -> Result<Self, ItemError> {
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { folder })
+        let name = name_of(&folder, &format!("{chance:032x}"))?;
+        Ok(Self { folder, name })
+    }
+
+    /// The folder's name, which goes with it wherever it is mounted: nodes that see the same name
+    /// keep their evidence in the same place.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     fn path(&self, hash: Sha256) -> PathBuf {
@@ -74,6 +85,24 @@ impl Items {
     }
 }
 
+/// The name of a folder; `new` when it has none yet. Of several who come at once one names it.
+fn name_of(folder: &Path, new: &str) -> Result<String, ItemError> {
+    let path = folder.join(NAME);
+    if !path.exists() {
+        let aside = folder.join(format!(".{NAME}.{new}"));
+        write_synced(&aside, new.as_bytes())?;
+        let linked = std::fs::hard_link(&aside, &path);
+        let _ = std::fs::remove_file(&aside);
+        match linked {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(error.into());
+            }
+            _ => sync_folder(folder)?,
+        }
+    }
+    Ok(std::fs::read_to_string(&path)?.trim().to_owned())
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = std::fs::File::create(path)?;
     file.write_all(bytes)?;
@@ -92,7 +121,7 @@ mod tests {
     #[test]
     fn an_item_comes_back_and_a_changed_one_does_not() {
         let folder = tempfile::tempdir().unwrap();
-        let items = Items::open(folder.path().join("evidence")).unwrap();
+        let items = Items::open(folder.path().join("evidence"), 7).unwrap();
         let hash = items.put(b"the trail").unwrap();
         assert_eq!(items.get(hash).unwrap(), b"the trail");
         assert_eq!(items.put(b"the trail").unwrap(), hash);
@@ -105,7 +134,7 @@ mod tests {
     #[test]
     fn nothing_half_written_is_left_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let items = Items::open(folder.path().to_owned()).unwrap();
+        let items = Items::open(folder.path().to_owned(), 7).unwrap();
         let hash = items.put(b"x").unwrap();
         let names: Vec<_> =
             std::fs::read_dir(items.path(hash).parent().unwrap()).unwrap().collect();

@@ -40,6 +40,9 @@ statements! {
              (SELECT id FROM runs WHERE status = 'waiting' AND wake_at <= $3 ORDER BY wake_at LIMIT $4 \
               FOR UPDATE SKIP LOCKED) RETURNING *",
     };
+    CLAIM_ONE =
+        "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
+         updated_at = $3, wake_at = NULL WHERE id = $4 AND status = 'queued' RETURNING *";
     RENEW = "UPDATE runs SET lease_until = $2 WHERE node_id = $1 AND status = 'running'";
     RELEASE =
         "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL \
@@ -117,6 +120,27 @@ pub async fn claim(
     }
     claimed.sort_by_key(|run: &Claimed| run.id);
     Ok(claimed)
+}
+
+/// Takes the lease of one run, if it is queued.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn claim_one(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    node: NodeId,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Claimed>, StoreError> {
+    let query = tx
+        .query(&CLAIM_ONE)
+        .bind(node.to_string())
+        .bind(until.micros())
+        .bind(now.micros())
+        .bind(run.to_string());
+    let row = tx.maybe(query).await?;
+    row.map(|row| read(&Row::of("runs", &row))).transpose()
 }
 
 fn read(row: &Row<'_>) -> Result<Claimed, StoreError> {

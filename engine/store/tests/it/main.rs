@@ -8,9 +8,11 @@
 
 mod both;
 mod chains;
+mod differential;
 mod inboxes;
 mod leases;
 mod opening;
+mod oracle;
 mod people;
 mod schedules;
 mod writing;

@@ -1,0 +1,284 @@
+//! Several nodes on one Postgres, as processes: they share the work, take over from each other, and
+//! an effect ledger outside counts what they did to the world.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use stanch_engine_server::Reply;
+use stanch_tests::eventually;
+use stanch_tests::postgres::Database;
+use stanch_tests::process::Process;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::server::{Folder, finding};
+
+/// Three effects for any finding.
+const EFFECTS: &str = r#"
+const PLAYBOOK = #{ name: "effects", title: "Has effects", mode: "auto",
+    triggers: [#{ source: "guardduty", type: "*" }] };
+for step in 0..3 {
+    http("POST", config.ledger, #{ body: #{ alert: alert.id, step: step }, retry: "token" });
+}
+"done"
+"#;
+
+/// Effects of each run.
+const STEPS: usize = 3;
+
+/// A server outside that notes each call with its token, and answers once it may.
+#[derive(Clone)]
+struct Ledger {
+    calls: Arc<Mutex<Vec<(String, Value)>>>,
+    answers: watch::Sender<bool>,
+    url: String,
+}
+
+impl Ledger {
+    async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let ledger = Self { calls: Arc::default(), answers: watch::channel(true).0, url };
+        let its = ledger.clone();
+        let answer = move |request: http::Request<_>| its.answer(&request);
+        tokio::spawn(stanch_engine_server::serve_with(listener, answer, std::future::pending()));
+        ledger
+    }
+
+    fn answer<B: AsRef<[u8]>>(&self, request: &http::Request<B>) -> Reply {
+        let token = request.headers()["idempotency-key"].to_str().unwrap().to_owned();
+        let body = serde_json::from_slice(request.body().as_ref()).unwrap();
+        self.calls.lock().unwrap().push((token, body));
+        let mut may = self.answers.subscribe();
+        Reply::Late(Box::pin(async move {
+            let _ = may.wait_for(|may| *may).await;
+            Reply::Response(http::Response::new("{}".into()))
+        }))
+    }
+
+    /// No call is answered until [`Ledger::let_go`].
+    fn hold(&self) {
+        self.answers.send_replace(false);
+    }
+
+    fn let_go(&self) {
+        self.answers.send_replace(true);
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+
+    /// Every effect took place; whoever honours tokens saw each exactly once.
+    fn is_exact(&self, runs: usize) {
+        let mut tokens: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (token, body) in self.calls.lock().unwrap().iter() {
+            let seen = tokens.entry(body.to_string()).or_default();
+            if !seen.contains(token) {
+                seen.push(token.clone());
+            }
+        }
+        assert_eq!(tokens.len(), runs * STEPS, "{tokens:?}");
+        assert!(tokens.values().all(|seen| seen.len() == 1), "{tokens:?}");
+    }
+}
+
+/// A database, a folder that nodes share, and the world outside.
+struct Cluster {
+    folder: Folder,
+    ledger: Ledger,
+    database: Database,
+}
+
+/// A node of it.
+struct Node {
+    process: Process,
+    url: String,
+}
+
+impl Cluster {
+    /// One whose nodes have room for so many runs.
+    async fn of(hot_runs: usize) -> Self {
+        let (folder, ledger) = (Folder::new(), Ledger::open().await);
+        std::fs::remove_file(folder.path().join("playbooks/asks.rhai")).unwrap();
+        folder.write("playbooks/effects.rhai", EFFECTS);
+        let config = format!(
+            "listen = \"127.0.0.1:0\"\nlog_format = \"json\"\nplaybooks = \"playbooks\"\n\
+             data_dir = \"data\"\nhot_runs = {hot_runs}\n[config]\nledger = \"{}\"\n\
+             [accounts.111122223333]\nmode = \"auto\"\n",
+            ledger.url
+        );
+        folder.write("stanch.toml", &config);
+        Self { folder, ledger, database: Database::create().await }
+    }
+
+    fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = self.folder.command(arguments);
+        command.env("STANCH_DATABASE_URL", self.database.url());
+        command
+    }
+
+    async fn node(&self) -> Node {
+        let mut process = Process::start(&mut self.command(&["serve"]));
+        let line = process.wait_for_line(|line| line.contains("\"message\":\"serving\"")).await;
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let url = format!("http://{}", line["fields"]["address"].as_str().unwrap());
+        Node { process, url }
+    }
+
+    async fn send(&self, node: &Node, ids: std::ops::Range<usize>) {
+        let http = stanch_plugins_http::client_builder().build().unwrap();
+        let token = self.folder.secret("webhook.token");
+        for id in ids {
+            let url = format!("{}/v1/webhooks/guardduty", node.url);
+            let body = finding(&format!("f{id}")).to_string();
+            let sent = http.post(url).bearer_auth(&token).body(body).send().await.unwrap();
+            assert_eq!(sent.status().as_u16(), 202);
+        }
+    }
+
+    async fn get(&self, node: &Node, path: &str) -> Value {
+        let http = stanch_plugins_http::client_builder().build().unwrap();
+        let token = self.folder.secret("admin.token");
+        let sent = http.get(format!("{}/v1{path}", node.url)).bearer_auth(token).send().await;
+        serde_json::from_slice(&sent.unwrap().bytes().await.unwrap()).unwrap()
+    }
+
+    /// Runs that every node works on, by its id.
+    async fn held(&self, node: &Node) -> BTreeMap<String, i64> {
+        let found = self.get(node, "/nodes").await;
+        let of =
+            |row: &Value| (row["id"].as_str().unwrap().to_owned(), row["runs"].as_i64().unwrap());
+        found["items"].as_array().unwrap().iter().map(of).collect()
+    }
+
+    /// Waits until all runs have succeeded, and looks at what they did.
+    async fn ends_exactly(&self, runs: usize) {
+        let sql = "select count(*) filter (where status = 'succeeded'), count(*) from runs";
+        let all = format!("{runs}|{runs}");
+        eventually("the end of every run", async || {
+            (self.database.query(sql).await == all).then_some(())
+        })
+        .await;
+        self.ledger.is_exact(runs);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_share_the_work_and_are_listed() {
+    let cluster = Cluster::of(4).await;
+    let (first, second) = (cluster.node().await, cluster.node().await);
+    cluster.ledger.hold();
+    cluster.send(&first, 0..8).await;
+    eventually("a full load on both", async || {
+        let held = cluster.held(&second).await;
+        (held.len() == 2 && held.values().all(|runs| *runs == 4)).then_some(())
+    })
+    .await;
+    let mut command = cluster.command(&["nodes", "--json"]);
+    let listed = command.env("STANCH_URL", &first.url).output().await.unwrap();
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let of_self = listed["items"].as_array().unwrap().iter().filter(|n| n["self"] == true);
+    assert_eq!(of_self.count(), 1, "{listed}");
+    cluster.ledger.let_go();
+    cluster.ends_exactly(8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_nodes_runs_go_on_elsewhere() {
+    let cluster = Cluster::of(100).await;
+    let mut first = cluster.node().await;
+    cluster.ledger.hold();
+    cluster.send(&first, 0..20).await;
+    eventually("calls of all runs", async || (cluster.ledger.calls() == 20).then_some(())).await;
+    let mut second = cluster.node().await;
+    first.process.kill().await;
+    cluster.ledger.let_go();
+    second.process.wait_for_line(|line| line.contains("took over runs")).await;
+    cluster.ends_exactly(20).await;
+    assert_eq!(cluster.ledger.calls(), 20 * STEPS + 20, "each call under way came once more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_slept_through_its_lease_writes_nothing() {
+    let cluster = Cluster::of(100).await;
+    let mut first = cluster.node().await;
+    cluster.ledger.hold();
+    cluster.send(&first, 0..5).await;
+    eventually("calls of all runs", async || (cluster.ledger.calls() == 5).then_some(())).await;
+    let second = cluster.node().await;
+    first.process.freeze();
+    cluster.ledger.let_go();
+    cluster.ends_exactly(5).await;
+    let journal = "select md5(string_agg(run_id || seq || kind || body, ',' order by run_id, seq)) from journal";
+    let before = cluster.database.query(journal).await;
+    first.process.thaw();
+    for _ in 0..5 {
+        first.process.wait_for_line(|line| line.contains("another node has the run now")).await;
+    }
+    assert_eq!(cluster.database.query(journal).await, before);
+    assert_eq!(cluster.held(&second).await.len(), 2, "it takes part again");
+    cluster.send(&first, 5..6).await;
+    cluster.ends_exactly(6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_told_to_stop_hands_its_runs_over() {
+    let cluster = Cluster::of(100).await;
+    let mut first = cluster.node().await;
+    cluster.ledger.hold();
+    cluster.send(&first, 0..10).await;
+    eventually("calls of all runs", async || (cluster.ledger.calls() == 10).then_some(())).await;
+    let second = cluster.node().await;
+    assert!(first.process.terminate().await.success(), "{}", first.process.output());
+    eventually("the runs on the other node", async || {
+        let held = cluster.held(&second).await;
+        (held.len() == 1 && held.values().all(|runs| *runs == 10)).then_some(())
+    })
+    .await;
+    cluster.ledger.let_go();
+    cluster.ends_exactly(10).await;
+    assert!(!second.process.output().contains("took over runs"), "no lease had to lapse");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_cut_lose_nothing() {
+    let cluster = Cluster::of(8).await;
+    let (first, second) = (cluster.node().await, cluster.node().await);
+    for round in 0..5 {
+        cluster.send(&first, round * 10..round * 10 + 5).await;
+        cluster.send(&second, round * 10 + 5..round * 10 + 10).await;
+        cluster.database.cut_connections().await;
+        eventually("both nodes' return", async || {
+            let mut ready = true;
+            for node in [&first, &second] {
+                let http = stanch_plugins_http::client_builder().build().unwrap();
+                let answer = http.get(format!("{}/readyz", node.url)).send().await.unwrap();
+                ready &= answer.status().is_success();
+            }
+            ready.then_some(())
+        })
+        .await;
+    }
+    cluster.ends_exactly(50).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_node_with_evidence_of_its_own_is_refused() {
+    let cluster = Cluster::of(8).await;
+    let mut first = cluster.node().await;
+    let serve = || {
+        let mut command = cluster.command(&["serve"]);
+        command.env("STANCH_DATA_DIR", "elsewhere");
+        command
+    };
+    let refused = serve().output().await.unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("ST0507"), "{said}");
+    assert!(first.process.terminate().await.success());
+    let mut alone = Process::start(&mut serve());
+    alone.wait_for_line(|line| line.contains("lies in another folder")).await;
+    alone.wait_for_line(|line| line.contains("\"message\":\"serving\"")).await;
+}
