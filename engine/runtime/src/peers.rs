@@ -12,6 +12,7 @@ use stanch_engine_core::span::Span;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::{Hints, StoreError, nodes, runs, settings};
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::shared::Shared;
 
@@ -147,6 +148,7 @@ async fn hold(shared: &Shared, now: Timestamp) -> Result<Held, StoreError> {
 
 /// Gives the hints that are asked for, as one where they come together.
 pub(crate) async fn give_hints(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let mut pause = every(PAUSE);
     while !*stop.borrow() {
         tokio::select! {
             () = shared.hinting.notified() => {}
@@ -157,13 +159,13 @@ pub(crate) async fn give_hints(shared: Arc<Shared>, mut stop: watch::Receiver<bo
         {
             tracing::debug!(%error, "a hint got lost");
         }
-        tokio::time::sleep(PAUSE).await;
+        pause.tick().await;
     }
 }
 
 /// Hears the hints of other nodes.
 pub(crate) async fn hear_hints(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    let mut hints: Option<Hints> = None;
+    let (mut hints, mut again): (Option<Hints>, _) = (None, every(AGAIN));
     while !*stop.borrow() {
         let heard = async {
             match &mut hints {
@@ -189,10 +191,17 @@ pub(crate) async fn hear_hints(shared: Arc<Shared>, mut stop: watch::Receiver<bo
                 tracing::warn!(%error, "hints of other nodes can't be heard; looking now and then");
                 hints = None;
                 tokio::select! {
-                    () = tokio::time::sleep(AGAIN) => {}
+                    _ = again.tick() => {}
                     _ = stop.changed() => return,
                 }
             }
         }
     }
+}
+
+/// Ticks that lie at least so far apart.
+fn every(pause: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(pause);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }

@@ -17,8 +17,8 @@ use crate::oracle::{Append, Claim, No, Oracle};
 /// Operations of one seed.
 const OPERATIONS: usize = 120;
 
-/// Seeds that are played usually; each takes about a second.
-const SEEDS: u64 = 6;
+/// Seeds that are played usually; each takes some seconds.
+const SEEDS: u64 = 2;
 
 /// How long leases hold, in seconds.
 const LEASE: i64 = 10;
