@@ -93,5 +93,5 @@ async fn undo(stage: &Stage, run: &str, received: &Value) {
     let last = stage.aws.calls().into_iter().rfind(|c| c.operation == "iam:UpdateAccessKey");
     assert_eq!(last.unwrap().params["Status"], "Active");
     assert_eq!(stage.incident(received).await["status"], "open");
-    assert!(stage.paged().iter().any(|message| message.contains(KEY)));
+    assert!(stage.paged().iter().any(|message| message.contains(KEY)), "{:?} {:?}", stage.paged(), stage.mia.list("/pages").await);
 }

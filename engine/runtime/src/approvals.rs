@@ -81,9 +81,25 @@ pub async fn decide(
         at: runtime.world().now(),
         from: caller.from.clone(),
     };
-    // A node that has room goes on with the run itself, in the commit of the decision.
-    let claims = !runtime.is_stopping() && runtime.loader.room() > 0;
-    let parts = Arc::new((runtime.shared.clone(), caller.roles.clone(), decision));
+    // Whoever asked may hang up: what is claimed is taken up all the same.
+    let deciding = take_and_go_on(runtime.clone(), approval, caller.roles.clone(), decision);
+    let decided = tokio::task::spawn(deciding).await;
+    decided.unwrap_or_else(|error| Err(DecideError::Store(error.to_string())))
+}
+
+/// Takes a decision. A node that has room goes on with the run itself, in the same commit.
+async fn take_and_go_on(
+    runtime: Runtime,
+    approval: ApprovalId,
+    roles: Vec<String>,
+    decision: Decision,
+) -> Result<ApprovalStatus, DecideError> {
+    let place = match runtime.is_stopping() {
+        true => None,
+        false => runtime.shared.room.take(1).pop(),
+    };
+    let claims = place.is_some();
+    let parts = Arc::new((runtime.shared.clone(), roles, decision));
     let taken = runtime
         .store()
         .write(move |tx| {
@@ -95,17 +111,12 @@ pub async fn decide(
         })
         .await
         .unwrap_or_else(|error| Err(DecideError::Store(error.to_string())));
-    match taken {
-        Ok((status, Some(claimed))) => {
-            runtime.loader.hand_over(claimed).await;
-            Ok(status)
-        }
-        Ok((status, None)) => {
-            runtime.nudge();
-            Ok(status)
-        }
-        Err(error) => Err(error),
+    let (status, claimed) = taken?;
+    match claimed.zip(place) {
+        Some((claimed, place)) => runtime.loader.hand_over(claimed, place).await,
+        None => runtime.nudge(),
     }
+    Ok(status)
 }
 
 /// Where the approval stands, and the run, if its lease was taken.

@@ -8,7 +8,6 @@
 //! takes over from its dead self when it starts: the data folder's lock says that it is alone.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt as _};
@@ -25,6 +24,7 @@ use tokio::sync::watch;
 use crate::executor::large;
 use crate::peers::lease_until;
 use crate::recent::Recent;
+use crate::room::Place;
 use crate::shard::{Begin, Message, ShardHandle};
 use crate::shared::Shared;
 use crate::unreadable::{self, Stuck};
@@ -34,7 +34,7 @@ use crate::unreadable::{self, Stuck};
 const POLL_MS: i64 = 500;
 
 /// Runs that are claimed at once.
-const CLAIMS: u32 = 256;
+const CLAIMS: usize = 256;
 
 /// Journals that are read beside each other: as many as there are connections to read by.
 const LOADS: usize = 8;
@@ -132,15 +132,15 @@ impl Dispatcher {
         let shared = &self.shared;
         release_orphans(shared).await?;
         self.deliver().await?;
-        let room = self.loader.room();
-        if room == 0 {
-            return Ok(poll);
-        }
         if shared.store.read(|c| Box::pin(runs::has_work(c, now))).await? {
-            let claimed = self.claim(room.min(CLAIMS)).await?;
-            let is_more_likely = claimed.len() >= room.min(CLAIMS) as usize;
-            let handing = stream::iter(claimed);
-            handing.for_each_concurrent(LOADS, |claimed| self.loader.hand_over(claimed)).await;
+            let places = shared.room.take(CLAIMS);
+            if places.is_empty() {
+                return Ok(poll);
+            }
+            let claimed = self.claim(u32::try_from(places.len()).unwrap_or(u32::MAX)).await?;
+            let is_more_likely = claimed.len() >= places.len();
+            let handing = stream::iter(claimed.into_iter().zip(places));
+            handing.for_each_concurrent(LOADS, |(run, place)| self.loader.hand_over(run, place)).await;
             if is_more_likely {
                 return Ok(now);
             }
@@ -187,18 +187,11 @@ impl Dispatcher {
 }
 
 impl Loader {
-    /// How many more runs may be in memory.
-    pub(crate) fn room(&self) -> u32 {
-        let residents = self.shards.iter().map(|shard| shard.residents.load(Ordering::Relaxed));
-        let room = self.shared.settings.hot_runs.saturating_sub(residents.sum());
-        u32::try_from(room).unwrap_or(u32::MAX)
-    }
-
     /// Reads what there is of a run and hands it to its shard.
-    pub(crate) async fn hand_over(&self, claimed: Claimed) {
+    pub(crate) async fn hand_over(&self, claimed: Claimed, place: Place) {
         let (run, epoch) = (claimed.id, claimed.epoch);
         let stuck = Stuck::of(&claimed);
-        match self.load(claimed).await {
+        match self.load(claimed, place).await {
             Ok(begin) => {
                 if let Some(shard) = shard_of(&self.shards, run) {
                     shard.tell(Message::Begin(Box::new(begin)));
@@ -214,7 +207,7 @@ impl Loader {
         }
     }
 
-    async fn load(&self, claimed: Claimed) -> Result<Begin, StoreError> {
+    async fn load(&self, claimed: Claimed, place: Place) -> Result<Begin, StoreError> {
         let (shared, run) = (&self.shared, claimed.id);
         let bundle = self.bundles.get(shared, claimed.digest).await?;
         let mut entries = Vec::new();
@@ -233,7 +226,7 @@ impl Loader {
         let bodies = large::load(shared, &entries)
             .await
             .map_err(|what| StoreError::Inconsistent { table: "journal", column: "body", what })?;
-        Ok(Begin::Claimed { claimed, bundle, entries, bodies, facts })
+        Ok(Begin::Claimed { claimed, place, bundle, entries, bodies, facts })
     }
 }
 

@@ -159,7 +159,8 @@ pub async fn start(runtime: &Runtime, mut request: StartRequest) -> Result<RunId
     let subject = parts.subject.clone();
     let (new, started) = parts.into_run(shared, Some((shared.node, shared.lease_until())));
     let (run, (created, stored)) = (new.id, oneshot::channel());
-    let begin = Begin::New { new, started, bundle, created };
+    let place = shared.room.take_one_more();
+    let begin = Begin::New { new, started, bundle, created, place };
     match shard_of(&runtime.shards, run) {
         Some(shard) => shard.tell(Message::Begin(Box::new(begin))),
         None => return Err(RunsError::TooLate("the node is stopping".to_owned())),

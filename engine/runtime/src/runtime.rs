@@ -188,9 +188,7 @@ impl Runtime {
 
     /// Runs that are in memory.
     pub fn residents(&self) -> usize {
-        let each =
-            self.shards.iter().map(|s| s.residents.load(std::sync::atomic::Ordering::Relaxed));
-        each.sum()
+        self.shared.room.taken()
     }
 
     /// Takes up no more work, gives back at once the runs that wait for nothing of this node, and

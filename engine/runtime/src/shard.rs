@@ -10,7 +10,6 @@ mod watch;
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 
 use stanch_engine_core::digest::Sha256;
@@ -32,6 +31,7 @@ use crate::job::{Job, JobDone};
 use crate::live::{Happening, Identity, Live};
 use crate::projection;
 use crate::recent::Recent;
+use crate::room::Place;
 use crate::shared::Shared;
 use crate::unreadable::Stuck;
 
@@ -54,6 +54,8 @@ struct Resident {
     jobs: Vec<Job>,
     timer_at: Option<Timestamp>,
     created: Option<oneshot::Sender<Result<(), StoreError>>>,
+    /// Given back when the run leaves.
+    _place: Place,
 }
 
 /// The shard's own side.
@@ -79,7 +81,7 @@ struct Shard {
 /// When there is no thread for it.
 pub(crate) fn start(shared: Arc<Shared>, number: usize) -> std::io::Result<(ShardHandle, Watch)> {
     let (messages, inbox) = mpsc::channel();
-    let handle = ShardHandle { messages: messages.clone(), residents: Arc::default() };
+    let handle = ShardHandle { messages: messages.clone() };
     let sink = shared.store.register(Arc::new(Outcomes(messages)));
     let (runtime, watch) = (tokio::runtime::Handle::current(), Watch::default());
     let (its_handle, its_watch) = (handle.clone(), watch.clone());
@@ -119,13 +121,8 @@ impl Shard {
             if !goes_on {
                 return;
             }
-            self.count();
             self.say_when_drained();
         }
-    }
-
-    fn count(&self) {
-        self.handle.residents.store(self.residents.len(), Ordering::Relaxed);
     }
 
     /// Takes a message in; false when it was the last.
@@ -157,14 +154,14 @@ impl Shard {
 
     fn begin(&mut self, begin: Begin) {
         match begin {
-            Begin::Claimed { claimed, bundle, entries, bodies, facts } => {
+            Begin::Claimed { claimed, place, bundle, entries, bodies, facts } => {
                 if self.draining.is_some() {
                     self.let_go(claimed.id, claimed.epoch);
                     return;
                 }
-                self.load(claimed, &bundle, (&entries, &bodies), facts);
+                self.load((claimed, place), &bundle, (&entries, &bodies), facts);
             }
-            Begin::New { new, started, bundle, created } => {
+            Begin::New { new, started, bundle, created, place } => {
                 let run = new.id;
                 match self.program(new.digest, &bundle) {
                     Ok(program) => {
@@ -172,7 +169,7 @@ impl Shard {
                         let shared = self.shared.clone();
                         let begin = || Live::create(&shared, program, who, new, started);
                         match self.watch.during(begin) {
-                            Ok(live) => self.admit(live, Some(created)),
+                            Ok(live) => self.admit(live, place, Some(created)),
                             Err(why) => {
                                 let _ = created.send(Err(StoreError::Conflict(why)));
                             }
@@ -189,7 +186,7 @@ impl Shard {
 
     fn load(
         &mut self,
-        claimed: Claimed,
+        (claimed, place): (Claimed, Place),
         bundle: &Bundle,
         (entries, bodies): (&[Entry], &Bodies),
         facts: Vec<Fact>,
@@ -217,7 +214,7 @@ impl Shard {
                 .flatten()
         };
         match loaded {
-            Ok(live) => self.admit(live, None),
+            Ok(live) => self.admit(live, place, None),
             Err(why) => self.give_up(stuck, format!("its journal can't be read: {why}")),
         }
     }
@@ -232,11 +229,25 @@ impl Shard {
         Ok(program)
     }
 
-    fn admit(&mut self, live: Live, created: Option<oneshot::Sender<Result<(), StoreError>>>) {
+    fn admit(
+        &mut self,
+        live: Live,
+        place: Place,
+        created: Option<oneshot::Sender<Result<(), StoreError>>>,
+    ) {
         let run = live.who.id;
         let (is_committing, is_leaving, rings, backlog, jobs, timer_at) = Default::default();
-        let resident =
-            Resident { live, is_committing, is_leaving, rings, backlog, jobs, timer_at, created };
+        let resident = Resident {
+            live,
+            is_committing,
+            is_leaving,
+            rings,
+            backlog,
+            jobs,
+            timer_at,
+            created,
+            _place: place,
+        };
         self.residents.insert(run, resident);
         self.send_out(run);
     }
@@ -309,18 +320,20 @@ impl Shard {
             self.evict(run, &error);
             return;
         }
-        let rings = resident.rings;
-        if rings || self.residents.len() >= self.shared.settings.hot_runs / 2 {
+        let (rings, is_leaving) = (resident.rings, resident.is_leaving);
+        let is_scarce = self.shared.room.is_scarce();
+        if is_leaving {
+            self.residents.remove(&run);
+        }
+        // After its place has been given back, so that whoever hears of it finds it.
+        if rings || (is_leaving && is_scarce) {
             self.shared.work.notify_one();
-            self.shared.paging.notify_one();
         }
         if rings {
+            self.shared.paging.notify_one();
             self.shared.hint();
         }
-        let Some(resident) = self.residents.get_mut(&run) else { return };
-        if resident.is_leaving {
-            self.residents.remove(&run);
-            self.count();
+        if is_leaving {
             let _ = self.shared.rested.send(run);
             return;
         }

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::evidence::{Items, Keys};
 use crate::peers::lease_until;
+use crate::room::Room;
 use crate::seal::Seals;
 use crate::settings::Settings;
 
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) items: Items,
     pub(crate) keys: Keys,
     pub(crate) seals: Seals,
+    /// Places for the runs that are in memory.
+    pub(crate) room: Arc<Room>,
     /// Rung when there may be something to claim or to deliver.
     pub(crate) work: Notify,
     /// Rung when there may be a page to send.
@@ -68,6 +71,7 @@ impl Shared {
         let (rested, _) = broadcast::channel(RESTED);
         let (work, paging, scheduling, orphans, is_halted, active) = Default::default();
         let (hinting, has_peers, clock_ahead_us) = Default::default();
+        let room = Room::of(settings.hot_runs);
         Self {
             node,
             world,
@@ -77,6 +81,7 @@ impl Shared {
             items,
             keys,
             seals,
+            room,
             work,
             paging,
             scheduling,

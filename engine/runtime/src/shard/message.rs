@@ -1,6 +1,5 @@
 //! What a shard is told, and the way to it.
 
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, mpsc};
 
 use stanch_engine_core::id::RunId;
@@ -14,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::executor::large::Bodies;
 use crate::job::JobDone;
+use crate::room::Place;
 
 /// What a shard is told.
 pub(crate) enum Message {
@@ -40,6 +40,7 @@ pub(crate) enum Begin {
     /// One that was claimed.
     Claimed {
         claimed: Claimed,
+        place: Place,
         bundle: Arc<Bundle>,
         entries: Vec<Entry>,
         bodies: Bodies,
@@ -51,6 +52,7 @@ pub(crate) enum Begin {
         started: Started,
         bundle: Arc<Bundle>,
         created: oneshot::Sender<Result<(), StoreError>>,
+        place: Place,
     },
 }
 
@@ -58,8 +60,6 @@ pub(crate) enum Begin {
 #[derive(Clone)]
 pub(crate) struct ShardHandle {
     pub(crate) messages: mpsc::Sender<Message>,
-    /// Runs that it has in memory.
-    pub(crate) residents: Arc<AtomicUsize>,
 }
 
 impl ShardHandle {
