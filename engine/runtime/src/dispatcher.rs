@@ -140,7 +140,9 @@ impl Dispatcher {
             let claimed = self.claim(u32::try_from(places.len()).unwrap_or(u32::MAX)).await?;
             let is_more_likely = claimed.len() >= places.len();
             let handing = stream::iter(claimed.into_iter().zip(places));
-            handing.for_each_concurrent(LOADS, |(run, place)| self.loader.hand_over(run, place)).await;
+            handing
+                .for_each_concurrent(LOADS, |(run, place)| self.loader.hand_over(run, place))
+                .await;
             if is_more_likely {
                 return Ok(now);
             }
