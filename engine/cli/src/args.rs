@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Reads playbooks without running them, and says what is wrong.
     Check(Check),
+    /// Tries the sources that are scripts with the examples beside them.
+    Test(Test),
     /// Reads an alert's payload, and prints what Stanch makes of it.
     Normalize(Normalize),
     /// Alerts.
@@ -157,6 +159,12 @@ pub(crate) struct Check {
     /// Prints the IAM policies that the playbooks need: one for looking, one for containing.
     #[arg(long)]
     pub(crate) policies: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Test {
+    /// A script, or a folder of them; else the folder of the configuration.
+    pub(crate) path: Option<PathBuf>,
 }
 
 #[derive(Debug, Group)]

@@ -19,6 +19,7 @@ mod run;
 mod sandbox;
 mod schedules;
 mod serve;
+mod test;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args).await?,
         Command::Run(args) => return run::run(&client()?, args, json).await,
         Command::Check(args) => return check::run(&common, &args),
+        Command::Test(args) => return test::run(&common, &args),
         Command::Normalize(args) => normalize::run(&common, &args)?,
         Command::Alerts(what) => alerts::run(&client()?, what, json).await?,
         Command::Runs(what) => look::run(&client()?, &look::RUNS, what, json).await?,

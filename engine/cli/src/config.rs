@@ -35,6 +35,9 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// The folder of playbooks that are published by themselves.
     pub playbooks: Option<PathBuf>,
+    /// The folder of sources of alerts that are scripts; `sources`, where there is one, unless it
+    /// is said.
+    pub sources_dir: Option<PathBuf>,
     /// Where people reach this installation.
     pub public_url: Option<String>,
     /// For how long after its last alert an incident takes another about the same thing.

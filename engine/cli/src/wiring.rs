@@ -1,5 +1,7 @@
 //! Puts a node together.
 
+pub(crate) mod scripts;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -108,7 +110,8 @@ pub fn catalogue(
         quotas: quotas(config)?,
     })?;
     let catalogue = aws.register(Catalogue::new(aws.operations()));
-    Ok(stanch_plugins_http::register(catalogue, secrets, &config.mappings())?)
+    let catalogue = stanch_plugins_http::register(catalogue, secrets, &config.mappings())?;
+    scripts::register(catalogue, config)
 }
 
 /// How often AWS may be called, as the configuration says.

@@ -156,6 +156,20 @@ pub const ALERTS_PER_PAYLOAD: usize = 10_000;
 /// Bytes that a packed payload may unpack to, so that a small body can't fill the memory.
 pub const UNPACKED_BYTES: usize = 4 * REQUEST_BYTES;
 
+/// Rhai operations over one payload by a source that is a script. A payload of
+/// [`ALERTS_PER_PAYLOAD`] alerts has a hundred for each; an endless loop ends in a tenth of a second.
+pub const SOURCE_OPERATIONS: u64 = 1_000_000;
+
+/// How long a source that is a script may take over one payload, in milliseconds. The sender waits
+/// for it, and so does whoever else is on that thread.
+pub const SOURCE_MS: u64 = 1_000;
+
+/// Bytes of all strings of one value in such a source: the largest payload twice.
+pub const SOURCE_STRING_BYTES: usize = 2 * UNPACKED_BYTES;
+
+/// Sources that are scripts. Each is asked about every payload that comes without a name.
+pub const SOURCE_SCRIPTS: usize = 100;
+
 /// Bytes of an alert's id, type, account, region and of a resource's id: AWS's longest names have
 /// 2,048 characters, and what is longer fits no index of the database.
 pub const ALERT_NAME_BYTES: usize = 2_048;

@@ -38,6 +38,7 @@ pub mod playbooks;
 pub mod reruns;
 pub mod runs;
 pub mod schedules;
+pub mod scripted;
 pub mod secret_file;
 pub mod settings;
 pub mod system;

@@ -1,8 +1,9 @@
 //! The playbook language: Rhai, as a pure function from a journal to the next commands.
 //!
 //! Owns: the sandbox, the verbs, compiling and checking, and [`advance`], which runs a playbook
-//! from its journal as far as it comes; [`Hot`] is the same run left standing where it waits. The
-//! only home of `rhai` and of coroutines.
+//! from its journal as far as it comes; [`Hot`] is the same run left standing where it waits.
+//! [`SourceScript`] is a script over a payload, without verbs. The only home of `rhai` and of
+//! coroutines.
 //!
 //! Must never: do IO, read a clock, or let anything of the outside in but through the journal.
 //!
@@ -25,13 +26,16 @@ mod calls;
 mod check;
 mod closing;
 mod interrupt;
+mod plain;
 mod program;
 mod run;
+mod source;
 
 pub use check::{Checked, check};
 pub use error::{Diagnostic, DiagnosticSeverity, PlaybookError};
 pub use interrupt::Interrupt;
 pub use program::{Program, bundle};
 pub use run::{Hot, advance};
+pub use source::{SourceFailure, SourceScript};
 pub use tape::{Answer, Delivery, Stop};
 pub use turn::{Divergence, Issued, Standing, Turn};

@@ -213,7 +213,7 @@ impl Libraries<'_> {
 
 /// A library defines functions and constants; whatever else it did at its top would be done once
 /// a thread and not once a run.
-fn only_definitions(ast: &AST) -> Result<(), Diagnostic> {
+pub(crate) fn only_definitions(ast: &AST) -> Result<(), Diagnostic> {
     for statement in ast.statements() {
         match statement {
             Stmt::Noop(..) | Stmt::Import(..) | Stmt::Export(..) => {}

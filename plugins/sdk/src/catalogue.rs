@@ -32,6 +32,8 @@ pub enum Family {
     Aws,
     /// Anybody else's.
     Other,
+    /// Those of the user's own scripts, which are asked at every door.
+    Own,
 }
 
 impl Catalogue {
@@ -54,6 +56,16 @@ impl Catalogue {
     #[must_use]
     pub fn with_source(self, family: Family, source: Arc<dyn Source>) -> Self {
         self.with(Listed { source, family, is_last: false })
+    }
+
+    /// With a source that the user wrote: it is asked before all others, at every door, since
+    /// people's own words stand above ours.
+    #[must_use]
+    pub fn with_own_source(mut self, source: Arc<dyn Source>) -> Self {
+        let others = self.sources.iter().position(|listed| listed.family != Family::Own);
+        let at = others.unwrap_or(self.sources.len());
+        self.sources.insert(at, Listed { source, family: Family::Own, is_last: false });
+        self
     }
 
     /// With one more source that is asked last, after every envelope was opened: it knows what
@@ -129,7 +141,15 @@ impl Catalogue {
             .map(|listed| Arc::clone(&listed.source))
     }
 
+    /// Why sources of a family could not tell whether a payload is theirs.
+    pub(crate) fn at_a_loss(&self, payload: &Value, family: Option<Family>) -> Vec<String> {
+        self.of(family).filter_map(|listed| listed.source.why_not(payload)).collect()
+    }
+
     fn of(&self, family: Option<Family>) -> impl Iterator<Item = &Listed> {
-        self.sources.iter().filter(move |listed| family.is_none_or(|it| it == listed.family))
+        let is_asked = move |listed: &&Listed| {
+            listed.family == Family::Own || family.is_none_or(|it| it == listed.family)
+        };
+        self.sources.iter().filter(is_asked)
     }
 }

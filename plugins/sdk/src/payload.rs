@@ -5,7 +5,9 @@
 pub mod arn;
 mod label;
 mod member;
+mod resource;
 
 pub use label::severity_of_word;
 pub use member::{at, items, member, names, number, scalar, text};
+pub use resource::resource_of;
 pub use stanch_engine_core::foreign_time::{time, time_of_text};

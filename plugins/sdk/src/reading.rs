@@ -211,11 +211,16 @@ impl Reader<'_> {
     }
 
     fn nobody(&self, payload: &Value) -> String {
-        let asked = match self.asked {
-            Asked::One(source) => source.name().to_owned(),
-            Asked::Anyone(family) => self.catalogue.names_of(family).join(", "),
+        let (asked, at_a_loss) = match self.asked {
+            Asked::One(source) => (source.name().to_owned(), Vec::new()),
+            Asked::Anyone(family) => {
+                let names = self.catalogue.names_of(family).join(", ");
+                (names, self.catalogue.at_a_loss(payload, family))
+            }
         };
-        format!("no source recognises it: it is {}; looked for {asked}", names(payload))
+        let is = names(payload);
+        let lost: String = at_a_loss.iter().map(|why| format!("; {why}")).collect();
+        format!("no source recognises it: it is {is}; looked for {asked}{lost}")
     }
 }
 

@@ -13,6 +13,12 @@ pub trait Source: Send + Sync + 'static {
     /// Whether a payload looks like one of this source's.
     fn recognises(&self, payload: &Value) -> bool;
 
+    /// Why it could not tell whether a payload is its own. Only a source that was written by its
+    /// user can be at a loss.
+    fn why_not(&self, _payload: &Value) -> Option<String> {
+        None
+    }
+
     /// Reads a payload, of which several alerts may come; what was around it fills in what only
     /// the envelope knows. Each alert stands for itself: one that can't be read takes no other
     /// with it.

@@ -24,6 +24,7 @@ mod playbook_docs;
 mod queue;
 mod readme;
 mod sandbox;
+mod scripts;
 mod sealed;
 mod serve;
 mod storm;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use stanch_plugins_sdk::core::alert::{Actor, Alert, AlertStatus, Resource};
+use stanch_plugins_sdk::core::alert::{Actor, Alert, AlertStatus};
 use stanch_plugins_sdk::core::probe;
 use stanch_plugins_sdk::core::severity::Severity;
 use stanch_plugins_sdk::core::time::Timestamp;
-use stanch_plugins_sdk::payload::{arn, severity_of_word, text, time};
+use stanch_plugins_sdk::payload::{resource_of, severity_of_word, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError, id_of_content};
 
 /// Where the fields of an alert stand in a sender's payloads. Each is a JMESPath expression over
@@ -162,8 +162,8 @@ impl Mapped {
             |expression: &Option<String>| -> Option<Timestamp> { time(&find(expression, alert)) };
         let (severity, severity_score) = self.severity(&find(&mapping.severity, alert))?;
         let resources = match find(&mapping.resources, alert) {
-            Value::Array(all) => all.iter().filter_map(resource).collect(),
-            one => resource(&one).into_iter().collect(),
+            Value::Array(all) => all.iter().filter_map(resource_of).collect(),
+            one => resource_of(&one).into_iter().collect(),
         };
         let is_over = find(&mapping.resolved, alert) == Value::Bool(true);
         let id = said(&mapping.id);
@@ -228,18 +228,4 @@ fn word(value: &Value) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn resource(value: &Value) -> Option<Resource> {
-    if let Value::String(text) = value {
-        let found = arn::resource(text);
-        return found.or_else(|| (!text.is_empty()).then(|| arn::plain("Other", text, None)));
-    }
-    let arn = text(value, &["arn"]);
-    let by_arn = arn.as_deref().and_then(arn::resource);
-    let id = text(value, &["id"]).or_else(|| by_arn.as_ref().map(|found| found.id.clone()))?;
-    let by_id = arn::resource(&id).map(|found| found.kind);
-    let kind = text(value, &["type"]).or_else(|| by_arn.map(|found| found.kind)).or(by_id);
-    let kind = kind.unwrap_or_else(|| "Other".to_owned());
-    Some(Resource { name: text(value, &["name"]), ..arn::plain(&kind, &id, arn.as_deref()) })
 }
