@@ -2,6 +2,7 @@
 
 mod alerts;
 mod aws;
+mod backup;
 mod bench;
 mod schedules;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 pub(crate) use alerts::{Alerts, DeadLetters};
 pub(crate) use aws::{Aws, Sandbox};
+pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
 pub(crate) use schedules::Schedules;
@@ -106,6 +108,10 @@ pub(crate) enum Command {
     Token(Token),
     /// The nodes that take part.
     Nodes,
+    /// Backs up an installation on SQLite, also while its server works.
+    Backup(Backup),
+    /// Makes an installation of a backup. It starts halted.
+    Restore(Restore),
     /// Operations of AWS.
     #[command(subcommand)]
     Aws(Aws),

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod aws;
+mod backup;
 mod bench;
 mod bundle;
 mod check;
@@ -60,6 +61,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Unhalt => operate::unhalt(&client()?, json).await?,
         Command::Token(what) => operate::token(&client()?, what, json).await?,
         Command::Nodes => nodes::run(&client()?, json).await?,
+        Command::Backup(args) => backup::make(&common, &args).await?,
+        Command::Restore(args) => backup::restore(&common, &args).await?,
         Command::Aws(what) => return aws::run(&common, what).await,
         Command::Bench(what) => bench::run(what).await?,
         Command::Explain { code } => return explain::run(code.as_deref()),

@@ -134,7 +134,7 @@ fn quotas(config: &Config) -> anyhow::Result<BTreeMap<String, Rate>> {
 }
 
 /// Only one process may write to a database file and its evidence.
-fn lock(data_dir: &Path) -> anyhow::Result<File> {
+pub(crate) fn lock(data_dir: &Path) -> anyhow::Result<File> {
     let path = data_dir.join("lock");
     let file = File::create(&path).with_context(|| format!("{}", path.display()))?;
     if file.try_lock().is_err() {

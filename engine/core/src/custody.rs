@@ -56,6 +56,8 @@ pub enum CustodyAction {
     ChangeDoubted,
     /// The chain and its items left in a bundle.
     Exported,
+    /// The database was restored from a backup: what came after it is in another chain.
+    Restored,
 }
 
 /// A record as it is stored: its bytes and their hash.

@@ -54,6 +54,7 @@ error_codes! {
     CONFIGURATION = "ST0505", "the configuration is wrong";
     UNSEALABLE = "ST0506", "a sealed value can't be opened";
     EVIDENCE_ELSEWHERE = "ST0507", "the other nodes' evidence lies elsewhere";
+    BACKUP = "ST0508", "the backup can't be made or restored";
     GUARDED = "ST0601", "a guard rail refused a change";
     BUNDLE = "ST0701", "the bundle does not verify";
 }

@@ -130,6 +130,10 @@ pub const DEFERRED: usize = 100;
 /// How often a run may be taken over without getting any further before it is parked as poison.
 pub const RECOVERIES: i64 = 5;
 
+/// By how much the epoch of every run rises when its database is restored from a backup: by more
+/// than any run was claimed since the backup, so that whoever held it then writes no more.
+pub const EPOCHS_PER_RESTORE: i64 = 1_000_000_000;
+
 /// The number of decisions that an approval may ask for.
 pub const QUORUM: u32 = 20;
 

@@ -6,5 +6,6 @@ mod items;
 mod keys;
 pub mod verify;
 
+pub(crate) use items::FOLDER_ID;
 pub use items::{ItemError, Items};
 pub use keys::{KeyError, Keys};

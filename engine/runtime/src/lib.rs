@@ -30,6 +30,7 @@ mod steps;
 mod unreadable;
 
 pub mod approvals;
+pub mod backup;
 pub mod evidence;
 pub mod intake;
 pub mod kpis;

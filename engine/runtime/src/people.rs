@@ -217,6 +217,8 @@ pub async fn unhalt(runtime: &Runtime) -> Result<bool, StoreError> {
         .write(|tx| Box::pin(async move { settings::clear(tx, settings::HALT).await }))
         .await?;
     runtime.shared.look_at_halt().await?;
+    // What rested meanwhile goes on.
+    runtime.nudge();
     Ok(was)
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct NewRunParts<'a> {
     pub(crate) subject: Option<String>,
     pub(crate) requester: String,
     pub(crate) scope: Json,
+    /// When what it is about happened.
+    pub(crate) about_at: Option<Timestamp>,
 }
 
 impl NewRunParts<'_> {
@@ -92,6 +94,7 @@ impl NewRunParts<'_> {
             requester: self.requester.clone(),
             at: now,
             claim,
+            restored_at: shared.restored_after(self.about_at),
         };
         let timeout_ms = self.active.header.timeout.map_or(limits::RUN_TIMEOUT_MS, |t| t.ms);
         let started = Started {
@@ -155,6 +158,7 @@ pub async fn start(runtime: &Runtime, mut request: StartRequest) -> Result<RunId
         subject: request.subject,
         requester: request.requester,
         scope: scope(shared, alert_value.as_ref(), incident.as_ref(), None, json!(request.inputs)),
+        about_at: alert.as_ref().and_then(|alert| alert.alert.last_seen_at()),
     };
     let subject = parts.subject.clone();
     let (new, started) = parts.into_run(shared, Some((shared.node, shared.lease_until())));

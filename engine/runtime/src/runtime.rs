@@ -97,6 +97,7 @@ impl Runtime {
             Welcome::Elsewhere => return Err(StartError::EvidenceElsewhere),
         }
         shared.look_at_halt().await?;
+        shared.look_at_restored().await?;
         shared.look_at_playbooks().await?;
         let (mut shards, mut watches) = (Vec::new(), Vec::new());
         for number in 0..shared.settings.shards.max(1) {

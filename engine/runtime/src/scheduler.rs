@@ -254,6 +254,7 @@ pub(crate) async fn start(
         subject: None,
         requester: format!("schedule {}{by}", schedule.name),
         scope: scope(shared, None, None, Some(&about), json!(inputs)),
+        about_at: Some(tick_at),
     };
     let (run, started) = parts.into_run(shared, None);
     let tick = Tick {

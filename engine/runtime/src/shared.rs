@@ -7,7 +7,7 @@ use stanch_engine_core::id::{NodeId, PageId, RunId};
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_core::world::World;
 use stanch_engine_store::playbooks::Active;
-use stanch_engine_store::{Store, StoreError, pages, playbooks, settings};
+use stanch_engine_store::{Store, StoreError, pages, playbooks, restored, settings};
 use stanch_plugins_sdk::Catalogue;
 use tokio::sync::{Notify, broadcast};
 
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) has_peers: AtomicBool,
     /// By how much the database's clock is ahead of this node's, in microseconds.
     clock_ahead_us: AtomicI64,
+    /// When the database was restored from a backup, in microseconds; 0 when it never was.
+    restored_at_us: AtomicI64,
     is_halted: AtomicBool,
     active: RwLock<Arc<Vec<Active>>>,
 }
@@ -70,7 +72,7 @@ impl Shared {
         let node = world.id(NodeId::new);
         let (rested, _) = broadcast::channel(RESTED);
         let (work, paging, scheduling, orphans, is_halted, active) = Default::default();
-        let (hinting, has_peers, clock_ahead_us) = Default::default();
+        let (hinting, has_peers, clock_ahead_us, restored_at_us) = Default::default();
         let room = Room::of(settings.hot_runs);
         Self {
             node,
@@ -90,6 +92,7 @@ impl Shared {
             hinting,
             has_peers,
             clock_ahead_us,
+            restored_at_us,
             is_halted,
             active,
         }
@@ -131,6 +134,20 @@ impl Shared {
         let halt = self.store.read(|conn| Box::pin(settings::get(conn, settings::HALT))).await?;
         self.is_halted.store(halt.is_some(), Ordering::Relaxed);
         Ok(halt.is_some())
+    }
+
+    /// Looks whether, and when, the database was restored. That happens only while no node works.
+    pub(crate) async fn look_at_restored(&self) -> Result<(), StoreError> {
+        let at = self.store.read(|conn| Box::pin(restored::restored_at(conn))).await?;
+        self.restored_at_us.store(at.map_or(0, Timestamp::micros), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// When the database was restored, if that is later than `about_at`: what happened then may have
+    /// been seen before, after the backup was made.
+    pub(crate) fn restored_after(&self, about_at: Option<Timestamp>) -> Option<Timestamp> {
+        let at = Timestamp::from_micros(self.restored_at_us.load(Ordering::Relaxed));
+        (at.micros() > 0 && about_at.is_some_and(|about| about <= at)).then_some(at)
     }
 
     /// The active playbooks, as of the last look.

@@ -9,6 +9,7 @@ mod child;
 mod other;
 mod plan;
 mod raise;
+pub(crate) mod restored;
 pub(crate) mod signal;
 
 pub(crate) use child::{inputs_of, time_out as child_timed_out};
@@ -134,17 +135,23 @@ pub(crate) fn find_out(live: &mut Live, shared: &Shared, key: StepKey, step: &Op
         Ok(call) if call.safety == RetrySafety::Lookup || probe.is_some() => {
             live.run_job(key, step.attempts + 1, Work::LookUp(call, probe));
         }
-        Ok(_) => doubt(live, shared, key, unknown(step)),
+        Ok(_) => doubt(live, shared, key, unknown(live, step)),
         Err(error) => doubt(live, shared, key, error),
     }
 }
 
-fn unknown(step: &OpenStep) -> StepError {
+fn unknown(live: &Live, step: &OpenStep) -> StepError {
     let what = summary(step.head.verb, &step.head.args.value());
-    let message = step.error.as_ref().map_or_else(
-        || format!("the node stopped after `{what}` was sent and before its answer was recorded"),
-        ToString::to_string,
-    );
+    let message = match (&step.error, live.who.restored_at) {
+        (Some(error), _) => error.to_string(),
+        (None, Some(at)) => format!(
+            "the database was restored at {at} from a backup, and whether `{what}` was called after \
+             the backup is not known"
+        ),
+        (None, None) => {
+            format!("the node stopped after `{what}` was sent and before its answer was recorded")
+        }
+    };
     StepError::new(ErrorKind::InDoubt, "unknown_outcome", message)
 }
 
@@ -224,7 +231,8 @@ fn look_later(live: &mut Live, shared: &Shared, key: StepKey, why: &StepError) {
 
 /// Takes up a step again whose pause is over: another attempt, or another look at the last one.
 pub(crate) fn wake(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
-    let is_look = step.error.as_ref().is_some_and(|error| error.code == LOOK_LATER);
+    let is_look = step.error.as_ref().is_some_and(|error| error.code == LOOK_LATER)
+        || restored::may_come_twice(live, shared, step);
     if step.status != StepStatus::Retrying || !is_look {
         return go_on(live, shared, key, step);
     }

@@ -33,9 +33,11 @@ pub mod nodes;
 pub mod pages;
 pub mod payloads;
 pub mod playbooks;
+pub mod restored;
 pub mod runs;
 pub mod schedules;
 pub mod settings;
+pub mod snapshot;
 pub mod tokens;
 
 pub use dialect::Dialect;

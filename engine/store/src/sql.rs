@@ -63,6 +63,7 @@ mod tests {
         ("pages", crate::pages::STATEMENTS),
         ("payloads", crate::payloads::STATEMENTS),
         ("playbooks", crate::playbooks::STATEMENTS),
+        ("restored", crate::restored::STATEMENTS),
         ("runs", crate::runs::STATEMENTS),
         ("runs/lease", crate::runs::lease::STATEMENTS),
         ("runs/list", crate::runs::list::STATEMENTS),

@@ -20,6 +20,11 @@ pub struct Conn<'c> {
 }
 
 impl Conn<'_> {
+    /// Which database it goes to.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// A statement that values are then bound to.
     pub(crate) fn query(&self, sql: &Sql) -> Bound {
         sqlx::query(sql.text(self.dialect))

@@ -30,14 +30,14 @@ const STEPS: usize = 3;
 
 /// A server outside that notes each call with its token, and answers once it may.
 #[derive(Clone)]
-struct Ledger {
+pub(crate) struct Ledger {
     calls: Arc<Mutex<Vec<(String, Value)>>>,
     answers: watch::Sender<bool>,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Ledger {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let ledger = Self { calls: Arc::default(), answers: watch::channel(true).0, url };
@@ -59,15 +59,15 @@ impl Ledger {
     }
 
     /// No call is answered until [`Ledger::let_go`].
-    fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.answers.send_replace(false);
     }
 
-    fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         self.answers.send_replace(true);
     }
 
-    fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.lock().unwrap().len()
     }
 

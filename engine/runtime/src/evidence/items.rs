@@ -27,7 +27,7 @@ pub struct Items {
 }
 
 /// The file that says which folder this is, wherever it is mounted.
-const NAME: &str = "folder.id";
+pub(crate) const FOLDER_ID: &str = "folder.id";
 
 impl Items {
     /// The items in a folder, which is made if it is not there, and is then named by `chance`.
@@ -87,9 +87,9 @@ impl Items {
 
 /// The name of a folder; `new` when it has none yet. Of several who come at once one names it.
 fn name_of(folder: &Path, new: &str) -> Result<String, ItemError> {
-    let path = folder.join(NAME);
+    let path = folder.join(FOLDER_ID);
     if !path.exists() {
-        let aside = folder.join(format!(".{NAME}.{new}"));
+        let aside = folder.join(format!(".{FOLDER_ID}.{new}"));
         write_synced(&aside, new.as_bytes())?;
         let linked = std::fs::hard_link(&aside, &path);
         let _ = std::fs::remove_file(&aside);

@@ -56,6 +56,7 @@ pub(super) async fn fire(
                         None,
                         no_inputs(active),
                     ),
+                    about_at: alert.last_seen_at(),
                 };
                 let (run, started) = parts.into_run(shared, None);
                 runs::insert(tx, &run, &started).await?;

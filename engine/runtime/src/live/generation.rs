@@ -27,7 +27,7 @@ pub(crate) struct Rerun {
 
 impl Live {
     /// The idempotency token of a step.
-    pub(super) fn token(&self, key: &StepKey) -> uuid::Uuid {
+    pub(crate) fn token(&self, key: &StepKey) -> uuid::Uuid {
         let open = self.state.open.get(key).and_then(|step| step.token);
         open.unwrap_or_else(|| {
             stanch_engine_core::run::step_token(self.who.id, self.generation(), key)

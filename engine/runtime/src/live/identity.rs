@@ -5,6 +5,7 @@ use stanch_engine_core::alert::Alert;
 use stanch_engine_core::id::{AlertId, IncidentId, RunId};
 use stanch_engine_core::journal::Started;
 use stanch_engine_core::json::plain;
+use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::runs::{Claimed, NewRun, Parent};
 
 /// What is known of a run beside its journal.
@@ -19,6 +20,8 @@ pub(crate) struct Identity {
     pub(crate) depth: u32,
     /// Where the part of its journal begins that still holds.
     pub(crate) base_seq: u32,
+    /// When its database was restored from a backup that it may have gone on from before.
+    pub(crate) restored_at: Option<Timestamp>,
 }
 
 impl Identity {
@@ -32,6 +35,7 @@ impl Identity {
             parent: claimed.parent,
             depth: claimed.depth,
             base_seq: claimed.base_seq,
+            restored_at: claimed.restored_at,
         }
     }
 
@@ -45,6 +49,7 @@ impl Identity {
             parent: new.parent.clone(),
             depth: new.depth,
             base_seq: 0,
+            restored_at: new.restored_at,
         }
     }
 }

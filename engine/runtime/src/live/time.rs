@@ -65,13 +65,15 @@ impl Live {
             step.status == StepStatus::Running && step.wake_at.is_none() && step.waits_for.is_none()
         };
         for (key, step) in self.idle_steps(was_interrupted) {
-            match steps::safety_of(self, shared, &step) {
+            let may_be_repeated = match steps::safety_of(self, shared, &step) {
                 RetrySafety::Natural | RetrySafety::Token => {
-                    steps::repeat(self, shared, key, &step);
+                    !steps::restored::may_have_changed(self, shared, &step)
                 }
-                RetrySafety::Lookup | RetrySafety::Never => {
-                    steps::find_out(self, shared, key, &step);
-                }
+                RetrySafety::Lookup | RetrySafety::Never => false,
+            };
+            match may_be_repeated {
+                true => steps::repeat(self, shared, key, &step),
+                false => steps::find_out(self, shared, key, &step),
             }
         }
     }

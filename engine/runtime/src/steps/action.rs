@@ -15,7 +15,7 @@ use stanch_engine_core::run_state::OpenStep;
 use stanch_engine_core::sealed;
 use stanch_engine_core::step::{StepError, StepKey};
 
-use super::{approval, note_refusal, unreadable};
+use super::{approval, note_refusal, restored, unreadable};
 use crate::job::{Call, Work};
 use crate::live::Live;
 use crate::rails;
@@ -47,7 +47,7 @@ pub(super) fn start(
         Permit::Go if call.effect == Effect::Read => {
             live.run_job(key.clone(), 1, Work::Action(call));
         }
-        Permit::Go => live.intend(key.clone(), Work::Action(call)),
+        Permit::Go => restored::begin(live, shared, key.clone(), call),
         Permit::WouldCall(why) => {
             let result = would_answer(shared, &call);
             live.succeed(key.clone(), result, Some(would_call(&call, why)));
@@ -175,7 +175,7 @@ pub(crate) fn begin_approved(live: &mut Live, shared: &Shared, key: StepKey, ste
         }
     });
     match begun {
-        Ok(call) => live.intend(key, Work::Action(call)),
+        Ok(call) => restored::begin(live, shared, key, call),
         Err(error) => {
             note_refusal(live, shared, &key, (step.head.verb, &step.head.args), &error);
             live.fail(key, error, None);

@@ -50,6 +50,7 @@ pub(super) fn start(
         requester: live.who.id.to_string(),
         at: live.now(),
         claim: None,
+        restored_at: live.who.restored_at,
     };
     let timeout_ms = active.header.timeout.map_or(limits::RUN_TIMEOUT_MS, |timeout| timeout.ms);
     let started = Started {

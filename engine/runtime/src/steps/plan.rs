@@ -13,8 +13,8 @@ use stanch_engine_core::run_state::BegunPlan;
 use stanch_engine_core::step::{StepError, StepKey};
 
 use super::action::{self, AWS, allowed, refusal, would_call};
-use super::{record, unreadable};
-use crate::job::{Call, Work};
+use super::{record, restored, unreadable};
+use crate::job::Call;
 use crate::live::Live;
 use crate::projection::Projection;
 use crate::rails;
@@ -117,7 +117,7 @@ pub(super) fn change(
     match allowed(live, shared, &call, is_approved) {
         Permit::Go => {
             rails::check(shared, &call)?;
-            live.intend(key.clone(), Work::Action(call));
+            restored::begin(live, shared, key.clone(), call);
         }
         Permit::WouldCall(why) => {
             let said = would_call(&call, why);

@@ -16,33 +16,43 @@ use crate::row::Row;
 use crate::sql::statements;
 use crate::tx::{Conn, Tx};
 
+// What a restored backup holds rests for as long as the kill switch is thrown.
 statements! {
     CLAIM_QUEUED = {
         sqlite:
             "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
              updated_at = $3, wake_at = NULL WHERE id IN \
-             (SELECT id FROM runs WHERE status = 'queued' ORDER BY created_at LIMIT $4) RETURNING *",
+             (SELECT id FROM runs WHERE status = 'queued' \
+              AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) \
+              ORDER BY created_at LIMIT $4) RETURNING *",
         postgres:
             "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
              updated_at = $3, wake_at = NULL WHERE id IN \
-             (SELECT id FROM runs WHERE status = 'queued' ORDER BY created_at LIMIT $4 \
+             (SELECT id FROM runs WHERE status = 'queued' \
+              AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) \
+              ORDER BY created_at LIMIT $4 \
               FOR UPDATE SKIP LOCKED) RETURNING *",
     };
     CLAIM_DUE = {
         sqlite:
             "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
              updated_at = $3, wake_at = NULL WHERE id IN \
-             (SELECT id FROM runs WHERE status = 'waiting' AND wake_at <= $3 ORDER BY wake_at LIMIT $4) \
+             (SELECT id FROM runs WHERE status = 'waiting' AND wake_at <= $3 \
+              AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) \
+              ORDER BY wake_at LIMIT $4) \
              RETURNING *",
         postgres:
             "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
              updated_at = $3, wake_at = NULL WHERE id IN \
-             (SELECT id FROM runs WHERE status = 'waiting' AND wake_at <= $3 ORDER BY wake_at LIMIT $4 \
+             (SELECT id FROM runs WHERE status = 'waiting' AND wake_at <= $3 \
+              AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) \
+              ORDER BY wake_at LIMIT $4 \
               FOR UPDATE SKIP LOCKED) RETURNING *",
     };
     CLAIM_ONE =
         "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
-         updated_at = $3, wake_at = NULL WHERE id = $4 AND status = 'queued' RETURNING *";
+         updated_at = $3, wake_at = NULL WHERE id = $4 AND status = 'queued' \
+         AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) RETURNING *";
     RENEW = "UPDATE runs SET lease_until = $2 WHERE node_id = $1 AND status = 'running'";
     RELEASE =
         "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL \
@@ -60,10 +70,14 @@ statements! {
          recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
          WHERE status = 'running' AND lease_until < $1";
     HAS_WORK =
-        "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE status = 'queued') \
-         OR EXISTS (SELECT 1 FROM runs WHERE status = 'waiting' AND wake_at <= $1) \
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE status = 'queued' \
+           AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt'))) \
+         OR EXISTS (SELECT 1 FROM runs WHERE status = 'waiting' AND wake_at <= $1 \
+           AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt'))) \
          THEN 1 ELSE 0 END AS n";
-    NEXT_WAKE = "SELECT MIN(wake_at) AS at FROM runs WHERE status = 'waiting' AND wake_at IS NOT NULL";
+    NEXT_WAKE =
+        "SELECT MIN(wake_at) AS at FROM runs WHERE status = 'waiting' AND wake_at IS NOT NULL \
+         AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt'))";
 }
 
 /// A run whose lease was taken.
@@ -89,6 +103,9 @@ pub struct Claimed {
     pub base_seq: u32,
     /// How often it was taken over without getting any further.
     pub recoveries: i64,
+    /// When the database was restored from a backup that holds the run: what the run did after the
+    /// backup is not known here.
+    pub restored_at: Option<Timestamp>,
 }
 
 /// Takes the leases of at most `limit` runs that are queued or due.
@@ -156,6 +173,7 @@ fn read(row: &Row<'_>) -> Result<Claimed, StoreError> {
         depth: run.depth,
         base_seq: run.base_seq,
         recoveries: row.int("recoveries")?,
+        restored_at: row.time_opt("restored_at")?,
     })
 }
 

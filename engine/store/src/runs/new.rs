@@ -14,16 +14,20 @@ statements! {
     INSERT_MANY = {
         sqlite:
             "INSERT INTO runs (id, playbook, digest, status, incident_id, alert_id, subject, parent_id, \
-             parent_step, depth, requester, node_id, epoch, lease_until, recoveries, created_at, updated_at) \
+             parent_step, depth, requester, node_id, epoch, lease_until, recoveries, created_at, updated_at, \
+             restored_at) \
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, \
-             value->>8, value->>9, value->>10, value->>11, value->>12, value->>13, 0, value->>14, value->>14 \
+             value->>8, value->>9, value->>10, value->>11, value->>12, value->>13, 0, value->>14, value->>14, \
+             value->>15 \
              FROM json_each($1)",
         postgres:
             "INSERT INTO runs (id, playbook, digest, status, incident_id, alert_id, subject, parent_id, \
-             parent_step, depth, requester, node_id, epoch, lease_until, recoveries, created_at, updated_at) \
+             parent_step, depth, requester, node_id, epoch, lease_until, recoveries, created_at, updated_at, \
+             restored_at) \
              SELECT v->>0, v->>1, v->>2, v->>3, v->>4, v->>5, v->>6, v->>7, \
              v->>8, CAST(v->>9 AS BIGINT), v->>10, v->>11, CAST(v->>12 AS BIGINT), \
-             CAST(v->>13 AS BIGINT), 0, CAST(v->>14 AS BIGINT), CAST(v->>14 AS BIGINT) \
+             CAST(v->>13 AS BIGINT), 0, CAST(v->>14 AS BIGINT), CAST(v->>14 AS BIGINT), \
+             CAST(v->>15 AS BIGINT) \
              FROM json_array_elements(CAST(CAST($1 AS TEXT) AS json)) AS v",
     };
     BEGIN = "INSERT INTO journal (run_id, seq, at, kind, body) VALUES ($1, 0, $2, 'started', $3)";
@@ -55,6 +59,9 @@ pub struct NewRun {
     /// The node that works on it from the start, and until when its lease holds. Without one it
     /// is queued.
     pub claim: Option<(NodeId, Timestamp)>,
+    /// When the database was restored from a backup, if what the run is about is older: the run may
+    /// have been here before, after the backup was made.
+    pub restored_at: Option<Timestamp>,
 }
 
 /// The run and step that wait for a run.
@@ -114,5 +121,6 @@ fn row(run: &NewRun) -> serde_json::Value {
         run.epoch(),
         run.claim.map(|(_, until)| until.micros()),
         run.at.micros(),
+        run.restored_at.map(Timestamp::micros),
     ])
 }

@@ -82,6 +82,7 @@ pub(crate) fn new_run(number: u128) -> NewRun {
         requester: "test".into(),
         at: at(i64::try_from(number).unwrap()),
         claim: None,
+        restored_at: None,
     }
 }
 

@@ -14,5 +14,6 @@ mod leases;
 mod opening;
 mod oracle;
 mod people;
+mod restored;
 mod schedules;
 mod writing;
