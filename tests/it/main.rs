@@ -30,6 +30,7 @@ mod intake;
 mod large;
 mod moto;
 mod no_way_around;
+mod noise;
 mod notification;
 mod options;
 mod organization;

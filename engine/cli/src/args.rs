@@ -4,7 +4,9 @@ mod alerts;
 mod aws;
 mod backup;
 mod bench;
+mod incidents;
 mod schedules;
+mod suppressions;
 
 use std::path::PathBuf;
 
@@ -13,7 +15,9 @@ pub(crate) use aws::{Aws, Sandbox};
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
+pub(crate) use incidents::Incidents;
 pub(crate) use schedules::Schedules;
+pub(crate) use suppressions::{Suppress, Suppressions};
 
 /// Incident response playbooks for AWS as durable, auditable runs.
 #[derive(Debug, Parser)]
@@ -62,6 +66,9 @@ pub(crate) enum Command {
     /// Incidents.
     #[command(subcommand)]
     Incidents(Incidents),
+    /// Alerts that people want to hear nothing of for a while, and maintenance windows.
+    #[command(subcommand)]
+    Suppressions(Suppressions),
     /// Runs.
     #[command(subcommand)]
     Runs(Look),
@@ -204,22 +211,6 @@ pub(crate) struct List {
     /// From here on, as the last listing said.
     #[arg(long)]
     pub(crate) cursor: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Incidents {
-    /// Lists them, the newest first.
-    List(List),
-    /// Shows one, with its timeline.
-    Show {
-        /// Its id.
-        id: String,
-    },
-    /// Takes one: its pages are over.
-    Ack {
-        /// Its id.
-        id: String,
-    },
 }
 
 #[derive(Debug, Group)]

@@ -20,6 +20,7 @@ mod run;
 mod sandbox;
 mod schedules;
 mod serve;
+mod suppressions;
 mod test;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Test(args) => return test::run(&common, &args),
         Command::Normalize(args) => normalize::run(&common, &args)?,
         Command::Alerts(what) => alerts::run(&client()?, what, json).await?,
+        Command::Suppressions(what) => suppressions::run(&client()?, what, json).await?,
         Command::Runs(what) => look::run(&client()?, &look::RUNS, what, json).await?,
         Command::Approvals(what) => look::run(&client()?, &look::APPROVALS, what, json).await?,
         Command::Incidents(what) => look::incidents(&client()?, what, json).await?,

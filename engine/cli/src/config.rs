@@ -3,6 +3,7 @@
 mod accounts;
 mod database;
 mod guard;
+mod noise;
 mod queues;
 mod sources;
 
@@ -18,6 +19,7 @@ use stanch_plugins_http::Secrets;
 pub use accounts::{Account, ExternalId, RolePattern};
 pub use database::DatabaseConfig;
 pub use guard::{Guard, Protect};
+pub use noise::{Correlation, Storm};
 pub use queues::Queue;
 pub use sources::{Source, Trust};
 
@@ -62,6 +64,10 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// How AWS is called.
     pub aws: AwsConfig,
+    /// What makes alerts one incident, beside the resource that they share.
+    pub correlation: Vec<Correlation>,
+    /// What makes many alerts of a type one incident.
+    pub storms: Vec<Storm>,
     /// Queues that alerts are taken from.
     pub queues: Vec<Queue>,
     /// Who may send to which source, and senders of alerts that are described here.
@@ -221,6 +227,7 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         self.listen()?;
         self.check_accounts()?;
+        self.check_noise()?;
         self.check_guard()
     }
 

@@ -154,7 +154,9 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
     let heartbeat = config.heartbeat.as_ref();
     Ok(Settings {
         data_dir: config.data_dir(),
-        incident_window: config.incident_window.unwrap_or(Span::from_secs(24 * 60 * 60)),
+        correlation: config.correlation_rules(),
+        storms: config.storm_rules(),
+        silent_after: config.silences(),
         accounts: modes.collect(),
         rails: config.rails(),
         config: serde_json::to_value(&config.config)?,

@@ -123,6 +123,14 @@ impl AlertStatus {
     }
 }
 
+impl std::str::FromStr for AlertStatus {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Active, Self::Resolved, Self::Suppressed];
+        all.into_iter().find(|status| status.as_str() == text).ok_or_else(|| text.to_owned())
+    }
+}
+
 impl Alert {
     /// Whether it is a detector's sample. A sample never changes AWS and enters no KPI.
     ///

@@ -20,11 +20,15 @@ pub mod time;
 pub mod world;
 
 pub mod alert;
+pub mod alert_filter;
 pub mod raise;
 pub mod severity;
 
 pub mod correlation;
 pub mod incident;
+pub mod silence;
+pub mod storm;
+pub mod suppression;
 
 pub mod header;
 pub mod playbook;

@@ -174,6 +174,18 @@ pub const SOURCE_STRING_BYTES: usize = 2 * UNPACKED_BYTES;
 /// Sources that are scripts. Each is asked about every payload that comes without a name.
 pub const SOURCE_SCRIPTS: usize = 100;
 
+/// For how long a suppression may hold: what is older than a year was forgotten by those who made it.
+pub const SUPPRESSION: Span = Span::from_secs(365 * 86_400);
+
+/// Suppressions that are planned or hold at a time. Every alert is held against each of them.
+pub const SUPPRESSIONS: u32 = 500;
+
+/// Characters of the reason that a person gives.
+pub const REASON_CHARS: usize = 2_000;
+
+/// Rules of correlation, and of storms: every alert is held against each of them.
+pub const INTAKE_RULES: usize = 50;
+
 /// Bytes of an alert's id, type, account, region and of a resource's id: AWS's longest names have
 /// 2,048 characters, and what is longer fits no index of the database.
 pub const ALERT_NAME_BYTES: usize = 2_048;

@@ -26,6 +26,7 @@ mod scheduler;
 mod seal;
 mod shard;
 mod shared;
+mod silence;
 mod steps;
 mod unreadable;
 
@@ -36,12 +37,14 @@ pub mod intake;
 pub mod kpis;
 pub mod people;
 pub mod playbooks;
+pub mod regroup;
 pub mod reruns;
 pub mod runs;
 pub mod schedules;
 pub mod scripted;
 pub mod secret_file;
 pub mod settings;
+pub mod suppressions;
 pub mod system;
 pub mod timeline;
 

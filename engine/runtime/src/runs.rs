@@ -209,7 +209,7 @@ async fn about(
         }
         None => None,
     };
-    let incident = match request.incident.or(alert.as_ref().map(|alert| alert.incident)) {
+    let incident = match request.incident.or(alert.as_ref().and_then(|alert| alert.incident)) {
         Some(id) => {
             let found = runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
             Some(found.ok_or_else(|| RunsError::NotFound(format!("there is no incident {id}")))?)

@@ -18,7 +18,7 @@ use crate::seal::{SealKeyError, Seals};
 use crate::settings::Settings;
 use crate::shard::{self, Message, ShardHandle, Watch};
 use crate::shared::{Parts, Shared};
-use crate::{heartbeat, pager, queues, scheduler};
+use crate::{heartbeat, pager, queues, scheduler, silence};
 
 /// How often shards look at their runs' timers, and scripts are watched.
 const TICK: Duration = Duration::from_secs(1);
@@ -121,6 +121,7 @@ impl Runtime {
             spawn(peers::hear_hints(shared.clone(), stopped.clone())),
             spawn(pager::work(shared.clone(), stopped.clone())),
             spawn(scheduler::work(shared.clone(), stopped.clone())),
+            spawn(silence::work(shared.clone(), stopped.clone())),
             spawn(heartbeat::work(shared.clone(), stopped)),
         ];
         let lease_tasks = vec![

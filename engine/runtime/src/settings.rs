@@ -4,17 +4,23 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use stanch_engine_core::correlation;
 use stanch_engine_core::effect::Mode;
 use stanch_engine_core::guard::rails::Rails;
 use stanch_engine_core::span::Span;
+use stanch_engine_core::storm;
 
 /// All of it. Nothing here has a default: whoever starts a runtime says what it is to do.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where evidence and keys lie.
     pub data_dir: PathBuf,
-    /// For how long after its last alert an incident takes another about the same thing.
-    pub incident_window: Span,
+    /// What makes alerts one incident.
+    pub correlation: Vec<correlation::Rule>,
+    /// What makes many alerts of a type one incident.
+    pub storms: Vec<storm::Rule>,
+    /// For how long a source may say nothing.
+    pub silent_after: BTreeMap<String, Span>,
     /// How much may be done in which account. An account that is not here is observed.
     pub accounts: BTreeMap<String, Mode>,
     /// What is protected, whatever playbooks and people say.

@@ -21,6 +21,7 @@ pub(crate) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     source: Option<String>,
+    status: Option<String>,
 }
 
 pub(crate) async fn list(
@@ -29,11 +30,11 @@ pub(crate) async fn list(
     Params(query): Params<Query>,
 ) -> Handled<Json<Value>> {
     let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
-    let source = query.source;
+    let (source, status) = (query.source, parse("status", query.status.as_deref())?);
     let rows = app
         .runtime
         .store()
-        .read(|conn| Box::pin(alerts::list(conn, before, source, limit)))
+        .read(|conn| Box::pin(alerts::list(conn, before, source, status, limit)))
         .await?;
     Ok(page(&rows, limit, |row| row.id.to_string(), views::alert))
 }

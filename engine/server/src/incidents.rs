@@ -10,7 +10,7 @@ use stanch_engine_core::id::IncidentId;
 use stanch_engine_runtime::evidence::bundle;
 use stanch_engine_runtime::people::{self, Role};
 use stanch_engine_runtime::{kpis, timeline};
-use stanch_engine_store::{alerts, approvals, evidence, incidents, milestones, runs};
+use stanch_engine_store::{alerts, approvals, evidence, incidents, milestones, runs, storms};
 
 use crate::App;
 use crate::auth::Known;
@@ -63,6 +63,8 @@ pub(crate) async fn show(
     let runs = store.read(|conn| Box::pin(runs::of_incident(conn, id))).await?;
     let approvals = store.read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
     let marked = store.read(|conn| Box::pin(milestones::of_incident(conn, id))).await?;
+    let children = store.read(|conn| Box::pin(incidents::children(conn, id))).await?;
+    let storms = store.read(|conn| Box::pin(storms::of_incident(conn, id))).await?;
     if let Some(members) = view.as_object_mut() {
         let alerts = alerts.iter().map(views::alert).collect();
         members.insert("alerts".to_owned(), Value::Array(alerts));
@@ -71,6 +73,9 @@ pub(crate) async fn show(
         let approvals = approvals.iter().map(|a| views::approval(a, None)).collect();
         members.insert("approvals".to_owned(), Value::Array(approvals));
         members.insert("milestones".to_owned(), json!(marked));
+        let children = children.iter().map(views::incident).collect();
+        members.insert("children".to_owned(), Value::Array(children));
+        members.insert("storm".to_owned(), json!(storms.first().map(views::storm)));
     }
     Ok(Json(view))
 }

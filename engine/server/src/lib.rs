@@ -27,8 +27,10 @@ mod kpis;
 mod operations;
 mod pages;
 mod playbooks;
+mod regroup;
 mod runs;
 mod schedules;
+mod suppressions;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -93,6 +95,11 @@ fn api() -> Router<App> {
         .route("/incidents/{id}/kpis", get(incidents::kpis))
         .route("/incidents/{id}/export", get(incidents::export))
         .route("/incidents/{id}/ack", post(incidents::acknowledge))
+        .route("/incidents/{id}/merge", post(regroup::merge))
+        .route("/incidents/{id}/split", post(regroup::split))
+        .route("/suppressions", get(suppressions::list).post(suppressions::create))
+        .route("/suppressions/{id}", get(suppressions::show))
+        .route("/suppressions/{id}/end", post(suppressions::end))
         .route("/runs", get(runs::list).post(runs::start))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/journal", get(runs::journal))

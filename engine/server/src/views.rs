@@ -3,6 +3,9 @@
 use serde_json::{Value, json};
 use stanch_engine_core::approval::Decision;
 use stanch_engine_core::json::Json;
+use stanch_engine_core::storm::Tally;
+use stanch_engine_core::suppression::Suppression;
+use stanch_engine_core::time::Timestamp;
 use stanch_engine_runtime::schedules::Standing;
 use stanch_engine_store::alerts::StoredAlert;
 use stanch_engine_store::approvals::Approval;
@@ -19,6 +22,8 @@ pub(crate) fn alert(stored: &StoredAlert) -> Value {
     if let Some(members) = view.as_object_mut() {
         members.insert("alert_id".to_owned(), json!(stored.id));
         members.insert("incident_id".to_owned(), json!(stored.incident));
+        members.insert("suppressed_by".to_owned(), json!(stored.suppressed_by));
+        members.insert("joined".to_owned(), json!(stored.joined.as_ref().map(Json::value)));
         members.insert("received_at".to_owned(), json!(stored.received_at));
         members.insert("last_received_at".to_owned(), json!(stored.last_received_at));
         members.insert("deliveries".to_owned(), json!(stored.deliveries));
@@ -36,6 +41,21 @@ pub(crate) fn dead_letter(letter: &DeadLetter) -> Value {
     })
 }
 
+pub(crate) fn storm(tally: &Tally) -> Value {
+    json!({"since": tally.since, "last_at": tally.last_at, "count": tally.count})
+}
+
+pub(crate) fn suppression(it: &Suppression, now: Timestamp) -> Value {
+    json!({
+        "id": it.id, "kind": it.kind, "status": it.status(now), "match": it.filter,
+        "reason": it.reason, "created_by": it.created_by, "created_at": it.created_at,
+        "starts_at": it.starts_at, "expires_at": it.expires_at,
+        "ended_at": it.ended.as_ref().map(|(at, _)| at),
+        "ended_by": it.ended.as_ref().map(|(_, by)| by),
+        "count": it.count, "last_at": it.last_at,
+    })
+}
+
 pub(crate) fn incident(incident: &Incident) -> Value {
     json!({
         "id": incident.id, "title": incident.title, "status": incident.status,
@@ -43,6 +63,7 @@ pub(crate) fn incident(incident: &Incident) -> Value {
         "phase": incident.phase, "verdict": incident.verdict,
         "verdict_reason": incident.verdict_reason, "acknowledged_by": incident.acknowledged_by,
         "opened_at": incident.opened_at, "last_alert_at": incident.last_alert_at,
+        "merged_into": incident.merged_into, "split_from": incident.split_from,
     })
 }
 

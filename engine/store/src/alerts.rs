@@ -1,7 +1,7 @@
 //! Alerts, one row each however often they are delivered.
 
-use stanch_engine_core::alert::{Alert, AlertVersion};
-use stanch_engine_core::id::{AlertId, IncidentId};
+use stanch_engine_core::alert::{Alert, AlertStatus, AlertVersion};
+use stanch_engine_core::id::{AlertId, IncidentId, SuppressionId};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::severity::Severity;
 use stanch_engine_core::time::Timestamp;
@@ -16,18 +16,22 @@ statements! {
     GET = "SELECT * FROM alerts WHERE id = $1";
     INSERT =
         "INSERT INTO alerts (id, dedup_key, incident_id, source, kind, title, severity, status, account, \
-         region, is_sample, count, updated_at, received_at, last_received_at, deliveries, body) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, 1, $15)";
+         region, is_sample, count, updated_at, received_at, last_received_at, deliveries, body, \
+         suppressed_by, joined) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, 1, $15, $16, $17)";
     UPDATE =
         "UPDATE alerts SET incident_id = $2, kind = $3, title = $4, severity = $5, status = $6, \
-         count = $7, updated_at = $8, last_received_at = $9, deliveries = deliveries + 1, body = $10 \
-         WHERE id = $1";
+         count = $7, updated_at = $8, last_received_at = $9, deliveries = deliveries + 1, body = $10, \
+         suppressed_by = $11, joined = COALESCE($12, joined) WHERE id = $1";
     DELIVERED_AGAIN =
         "UPDATE alerts SET deliveries = deliveries + 1, last_received_at = $2 WHERE id = $1";
     LIST =
         "SELECT * FROM alerts WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) \
-         AND (CAST($2 AS TEXT) IS NULL OR source = $2) ORDER BY id DESC LIMIT $3";
+         AND (CAST($2 AS TEXT) IS NULL OR source = $2) \
+         AND (CAST($3 AS TEXT) IS NULL OR status = $3 OR ($3 = 'suppressed' AND suppressed_by IS NOT NULL)) \
+         ORDER BY id DESC LIMIT $4";
     OF_INCIDENT = "SELECT * FROM alerts WHERE incident_id = $1 ORDER BY id";
+    MOVE = "UPDATE alerts SET incident_id = $2, joined = $3 WHERE id = $1";
 }
 
 /// A row.
@@ -35,8 +39,12 @@ statements! {
 pub struct StoredAlert {
     /// Its id.
     pub id: AlertId,
-    /// The incident that it is a part of.
-    pub incident: IncidentId,
+    /// The incident that it is a part of; none while it is kept quiet.
+    pub incident: Option<IncidentId>,
+    /// What keeps it quiet.
+    pub suppressed_by: Option<SuppressionId>,
+    /// Why it is in its incident; nothing when the incident began with it.
+    pub joined: Option<Json>,
     /// The label that it had at its last version.
     pub severity: Severity,
     /// Which version is stored.
@@ -49,6 +57,17 @@ pub struct StoredAlert {
     pub deliveries: u32,
     /// The alert itself.
     pub alert: Alert,
+}
+
+/// Where an alert is put.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Place {
+    /// The incident.
+    pub incident: Option<IncidentId>,
+    /// What keeps it quiet.
+    pub suppressed_by: Option<SuppressionId>,
+    /// Why it is in its incident; on an update, nothing leaves it as it was.
+    pub joined: Option<Json>,
 }
 
 /// The stored alert with this key.
@@ -76,7 +95,7 @@ pub async fn get(conn: &mut Conn<'_>, id: AlertId) -> Result<Option<StoredAlert>
 pub async fn insert(
     tx: &mut Tx<'_>,
     id: AlertId,
-    incident: IncidentId,
+    place: &Place,
     alert: &Alert,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -84,7 +103,7 @@ pub async fn insert(
         .query(&INSERT)
         .bind(id.to_string())
         .bind(alert.dedup_key.clone())
-        .bind(incident.to_string())
+        .bind(place.incident.map(|id| id.to_string()))
         .bind(alert.source.clone())
         .bind(alert.kind.clone())
         .bind(alert.title.clone())
@@ -96,7 +115,9 @@ pub async fn insert(
         .bind(alert.count.and_then(|count| i64::try_from(count).ok()))
         .bind(alert.updated_at.map(Timestamp::micros))
         .bind(now.micros())
-        .bind(Json::of(alert).as_str().to_owned());
+        .bind(Json::of(alert).as_str().to_owned())
+        .bind(place.suppressed_by.map(|id| id.to_string()))
+        .bind(place.joined.as_ref().map(|why| why.as_str().to_owned()));
     tx.run(query).await?;
     Ok(())
 }
@@ -108,14 +129,14 @@ pub async fn insert(
 pub async fn update(
     tx: &mut Tx<'_>,
     id: AlertId,
-    incident: IncidentId,
+    place: &Place,
     alert: &Alert,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let query = tx
         .query(&UPDATE)
         .bind(id.to_string())
-        .bind(incident.to_string())
+        .bind(place.incident.map(|id| id.to_string()))
         .bind(alert.kind.clone())
         .bind(alert.title.clone())
         .bind(alert.severity.as_str())
@@ -123,7 +144,9 @@ pub async fn update(
         .bind(alert.count.and_then(|count| i64::try_from(count).ok()))
         .bind(alert.updated_at.map(Timestamp::micros))
         .bind(now.micros())
-        .bind(Json::of(alert).as_str().to_owned());
+        .bind(Json::of(alert).as_str().to_owned())
+        .bind(place.suppressed_by.map(|id| id.to_string()))
+        .bind(place.joined.as_ref().map(|why| why.as_str().to_owned()));
     tx.run(query).await?;
     Ok(())
 }
@@ -142,7 +165,26 @@ pub async fn delivered_again(
     Ok(())
 }
 
-/// Alerts, the newest first.
+/// Puts an alert into another incident, because a person says so.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn move_to(
+    tx: &mut Tx<'_>,
+    id: AlertId,
+    incident: IncidentId,
+    why: &Json,
+) -> Result<(), StoreError> {
+    let query = tx
+        .query(&MOVE)
+        .bind(id.to_string())
+        .bind(incident.to_string())
+        .bind(why.as_str().to_owned());
+    tx.run(query).await?;
+    Ok(())
+}
+
+/// Alerts, the newest first; those that are kept quiet are `suppressed` too.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -150,10 +192,15 @@ pub async fn list(
     conn: &mut Conn<'_>,
     before: Option<AlertId>,
     source: Option<String>,
+    status: Option<AlertStatus>,
     limit: u32,
 ) -> Result<Vec<StoredAlert>, StoreError> {
-    let query =
-        conn.query(&LIST).bind(before.map(|id| id.to_string())).bind(source).bind(i64::from(limit));
+    let query = conn
+        .query(&LIST)
+        .bind(before.map(|id| id.to_string()))
+        .bind(source)
+        .bind(status.map(|status| status.as_str().to_owned()))
+        .bind(i64::from(limit));
     rows(conn, query).await
 }
 
@@ -177,7 +224,9 @@ fn read(row: &Row<'_>) -> Result<StoredAlert, StoreError> {
     let alert: Alert = row.parsed("body")?;
     Ok(StoredAlert {
         id: row.word("id")?,
-        incident: row.word("incident_id")?,
+        incident: row.word_opt("incident_id")?,
+        suppressed_by: row.word_opt("suppressed_by")?,
+        joined: row.json_opt("joined")?,
         severity: row.word("severity")?,
         version: alert.version(),
         received_at: row.time("received_at")?,

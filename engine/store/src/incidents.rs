@@ -13,8 +13,8 @@ use crate::tx::{Conn, Tx};
 
 statements! {
     INSERT =
-        "INSERT INTO incidents (id, title, status, severity, account, is_sample, opened_at, last_alert_at) \
-         VALUES ($1, $2, 'open', $3, $4, $5, $6, $6)";
+        "INSERT INTO incidents (id, title, status, severity, account, is_sample, opened_at, last_alert_at, \
+         split_from) VALUES ($1, $2, 'open', $3, $4, $5, $6, $6, $7)";
     GET = "SELECT * FROM incidents WHERE id = $1";
     CORRELATED =
         "SELECT correlation_key, incident_id, last_alert_at FROM correlations WHERE correlation_key = $1";
@@ -30,11 +30,15 @@ statements! {
     SET_PHASE = "UPDATE incidents SET phase = $2 WHERE id = $1";
     ACKNOWLEDGE =
         "UPDATE incidents SET acknowledged_by = $2 WHERE id = $1 AND acknowledged_by IS NULL";
+    SET_MERGED = "UPDATE incidents SET merged_into = $2 WHERE id = $1";
+    LEAD_TO = "UPDATE correlations SET incident_id = $2 WHERE incident_id = $1";
+    CHILDREN =
+        "SELECT * FROM incidents WHERE merged_into = $1 OR split_from = $1 ORDER BY id";
     LIST =
         "SELECT * FROM incidents WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) \
          AND (CAST($2 AS TEXT) IS NULL OR status = $2) ORDER BY id DESC LIMIT $3";
     OPENED_SINCE =
-        "SELECT * FROM incidents WHERE opened_at >= $1 AND is_sample = 0 ORDER BY opened_at";
+        "SELECT * FROM incidents WHERE opened_at >= $1 AND is_sample = 0 AND merged_into IS NULL ORDER BY opened_at";
 }
 
 /// A row.
@@ -64,6 +68,10 @@ pub struct Incident {
     pub opened_at: Timestamp,
     /// When its last alert came.
     pub last_alert_at: Timestamp,
+    /// The incident that took its alerts over, because a person said so.
+    pub merged_into: Option<IncidentId>,
+    /// The incident that its first alerts were taken from, because a person said so.
+    pub split_from: Option<IncidentId>,
 }
 
 /// Which incident takes alerts about a thing.
@@ -87,7 +95,8 @@ pub async fn insert(tx: &mut Tx<'_>, incident: &Incident) -> Result<(), StoreErr
         .bind(incident.severity.as_str())
         .bind(incident.account.clone())
         .bind(i64::from(incident.is_sample))
-        .bind(incident.opened_at.micros());
+        .bind(incident.opened_at.micros())
+        .bind(incident.split_from.map(|id| id.to_string()));
     tx.run(query).await?;
     Ok(())
 }
@@ -220,6 +229,39 @@ pub async fn acknowledge(
     Ok(tx.run(query).await? == 1)
 }
 
+/// Notes that an incident goes on in another.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn set_merged(
+    tx: &mut Tx<'_>,
+    id: IncidentId,
+    into: IncidentId,
+) -> Result<(), StoreError> {
+    let query = tx.query(&SET_MERGED).bind(id.to_string()).bind(into.to_string());
+    tx.run(query).await?;
+    Ok(())
+}
+
+/// Has alerts that would have gone to an incident go to another.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn lead_to(tx: &mut Tx<'_>, from: IncidentId, to: IncidentId) -> Result<(), StoreError> {
+    let query = tx.query(&LEAD_TO).bind(from.to_string()).bind(to.to_string());
+    tx.run(query).await?;
+    Ok(())
+}
+
+/// The incidents that went on in one, and those that were taken out of it.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn children(conn: &mut Conn<'_>, id: IncidentId) -> Result<Vec<Incident>, StoreError> {
+    let query = conn.query(&CHILDREN).bind(id.to_string());
+    conn.all(query).await?.iter().map(|row| read(&Row::of("incidents", row))).collect()
+}
+
 /// Incidents, the newest first.
 ///
 /// # Errors
@@ -238,7 +280,7 @@ pub async fn list(
     conn.all(query).await?.iter().map(|row| read(&Row::of("incidents", row))).collect()
 }
 
-/// The incidents that began since `since` and are no samples.
+/// The incidents that began since `since` and are no samples, nor parts of others by now.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -264,5 +306,7 @@ fn read(row: &Row<'_>) -> Result<Incident, StoreError> {
         acknowledged_by: row.text_opt("acknowledged_by")?,
         opened_at: row.time("opened_at")?,
         last_alert_at: row.time("last_alert_at")?,
+        merged_into: row.word_opt("merged_into")?,
+        split_from: row.word_opt("split_from")?,
     })
 }

@@ -25,6 +25,7 @@ pub mod bare;
 pub mod custody;
 pub mod dead_letters;
 pub mod evidence;
+pub mod heard_sources;
 pub mod inbox;
 pub mod incidents;
 pub mod journal;
@@ -38,6 +39,8 @@ pub mod runs;
 pub mod schedules;
 pub mod settings;
 pub mod snapshot;
+pub mod storms;
+pub mod suppressions;
 pub mod tokens;
 
 pub use dialect::Dialect;

@@ -20,7 +20,8 @@ statements! {
     OF_INCIDENT = "SELECT milestone, at, source FROM milestones WHERE incident_id = $1 ORDER BY at";
     SINCE =
         "SELECT m.incident_id AS incident_id, m.milestone AS milestone, m.at AS at FROM milestones m \
-         JOIN incidents i ON i.id = m.incident_id WHERE i.opened_at >= $1 AND i.is_sample = 0";
+         JOIN incidents i ON i.id = m.incident_id WHERE i.opened_at >= $1 AND i.is_sample = 0 \
+         AND i.merged_into IS NULL";
 }
 
 /// Marks a milestone; false when it was marked before.

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "schedules", include_str!("../../../migrations/0004_schedules.sql")),
     (5, "replays", include_str!("../../../migrations/0005_replays.sql")),
     (6, "restored", include_str!("../../../migrations/0006_restored.sql")),
+    (7, "noise", include_str!("../../../migrations/0007_noise.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

@@ -25,6 +25,7 @@ statements! {
     TAKE = "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE id = $1 AND taken_at IS NULL";
     TAKE_OF_INCIDENT =
         "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE incident_id = $1 AND taken_at IS NULL";
+    MOVE = "UPDATE pages SET incident_id = $2 WHERE incident_id = $1";
     TAKE_BY_KEY =
         "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE dedup_key = $1 AND taken_at IS NULL";
     UNDELIVERED =
@@ -88,6 +89,16 @@ pub async fn raise(tx: &mut Tx<'_>, page: &Page) -> Result<bool, StoreError> {
         .bind(page.raised_at.micros())
         .bind(page.repeat_ms);
     Ok(tx.run(query).await? == 1)
+}
+
+/// Has the pages of an incident be about another.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn move_to(tx: &mut Tx<'_>, from: IncidentId, to: IncidentId) -> Result<(), StoreError> {
+    let query = tx.query(&MOVE).bind(from.to_string()).bind(to.to_string());
+    tx.run(query).await?;
+    Ok(())
 }
 
 /// The pages that are to go out by now.

@@ -55,6 +55,7 @@ mod tests {
         ("custody", crate::custody::STATEMENTS),
         ("dead_letters", crate::dead_letters::STATEMENTS),
         ("evidence", crate::evidence::STATEMENTS),
+        ("heard_sources", crate::heard_sources::STATEMENTS),
         ("inbox", crate::inbox::STATEMENTS),
         ("incidents", crate::incidents::STATEMENTS),
         ("journal", crate::journal::STATEMENTS),
@@ -70,6 +71,8 @@ mod tests {
         ("runs/new", crate::runs::new::STATEMENTS),
         ("schedules", crate::schedules::STATEMENTS),
         ("settings", crate::settings::STATEMENTS),
+        ("storms", crate::storms::STATEMENTS),
+        ("suppressions", crate::suppressions::STATEMENTS),
         ("tokens", crate::tokens::STATEMENTS),
     ];
 

@@ -22,7 +22,6 @@ mod finish;
 mod header;
 mod http;
 mod identity;
-pub(crate) mod ids;
 mod keychain;
 mod page;
 mod protocol;
@@ -30,7 +29,6 @@ mod read;
 mod role;
 pub(crate) mod schema;
 pub(crate) mod value;
-mod whole;
 mod write;
 mod xml;
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::effect::RetrySafety;
 
 use crate::lookups::{Lookup, Mark};
-use crate::model::{Kind, Member, Model, ModelStore, Named, Shape, Within};
+use crate::model::{Kind, Member, Model, ModelStore, Named, Shape};
 use crate::reviewed;
 use crate::{effect, iam, lookups, safety, undo};
 
@@ -27,16 +27,10 @@ pub(crate) fn describe(models: &ModelStore, what: &str) -> Result<Value, String>
     let (model, _) = models.service_and_rules(what).map_err(|error| error.to_string())?;
     let named = |name: &str| models.operation(&format!("{}:{name}", model.name));
     let operations = model.operations.keys().filter_map(|name| named(name).ok());
-    let operations = operations.map(|named| {
-        json!({
-            "operation": named.to_string(), "effect": effect::of(named).as_str(),
-            "iam_actions": iam::of(named).actions, "is_paged": named.paginator.is_some(),
-            "after_an_unknown_outcome": safety::of(named), "has_undo": undo::of(named).is_some(),
-        })
-    });
+    let operations =
+        operations.map(|n| json!({"operation": n.to_string(), "effect": effect::of(n).as_str()}));
     Ok(json!({
         "service": model.name, "full_name": model.metadata.service_full_name,
-        "waiters": models.waiters(&model.name).unwrap_or_default(),
         "api_version": model.metadata.api_version, "protocol": model.protocol(),
         "operations": operations.collect::<Vec<_>>(),
     }))
@@ -69,14 +63,8 @@ fn operation(named: Named) -> Value {
         "pages": pages, "parameters": members(model.input(operation)),
         "answer": members(model.output(operation)),
         "iam_actions": iam.actions, "iam_actions_are_assumed": iam.is_assumed,
-        "undo": undo::of(named), "errors": operation.errors.iter().map(|error| code(model, error)).collect::<Vec<_>>(),
+        "undo": undo::of(named), "errors": operation.errors.iter().map(|error| &error.shape).collect::<Vec<_>>(),
     })
-}
-
-/// The code by which a call tells of an error.
-fn code<'m>(model: &'m Model, error: &'m Within) -> &'m str {
-    let written = model.shape(&error.shape).and_then(|shape| shape.error.as_ref()?.code.as_deref());
-    written.unwrap_or(&error.shape)
 }
 
 /// What is done when it is unknown whether a call took place, in words.

@@ -136,19 +136,10 @@ fn show(found: &Value, as_json: bool) {
     }
     if let Some(operations) = found["operations"].as_array() {
         println!("{} ({})", output::text(&found["full_name"]), output::text(&found["service"]));
-        let columns = [
-            ("OPERATION", "/operation"),
-            ("EFFECT", "/effect"),
-            ("PAGED", "/is_paged"),
-            ("UNDO", "/has_undo"),
-            ("IAM ACTIONS", "/iam_actions"),
-        ];
-        return output::table(operations, &columns);
+        return output::table(operations, &[("OPERATION", "/operation"), ("EFFECT", "/effect")]);
     }
     println!("{}  {}", output::text(&found["operation"]), output::text(&found["effect"]));
-    if found["effect"] != "read" {
-        println!("after an unknown outcome: {}", repetition(found));
-    }
+    println!("after an unknown outcome: {}", repetition(found));
     let assumed = if found["iam_actions_are_assumed"] == true { " (assumed)" } else { "" };
     println!("needs {}{assumed}", output::text(&found["iam_actions"]));
     if let Some(keys) = found["pages"]["result_keys"].as_array() {
@@ -245,8 +236,7 @@ async fn call(
             Err(error) => {
                 let told = json!({"error": {
                     "code": error.code, "kind": error.kind, "message": error.message,
-                    "status": error.call.status, "request_id": error.call.request_id,
-                    "details": error.call.details,
+                    "request_id": error.call.request_id, "details": error.call.details,
                 }});
                 eprintln!("{told}");
                 return Ok(ExitCode::FAILURE);

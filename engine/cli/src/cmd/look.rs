@@ -129,6 +129,26 @@ pub(super) async fn incidents(client: &Client, what: Incidents, json: bool) -> a
             }
             Ok(())
         }
+        Incidents::Merge { id, into, reason } => {
+            let body = json!({"into": into, "reason": reason});
+            let found = client.post(&format!("/incidents/{id}/merge"), &body).await?;
+            if json {
+                output::json(&found)
+            } else {
+                println!("{id} goes on in {into}")
+            }
+            Ok(())
+        }
+        Incidents::Split { id, alerts, reason } => {
+            let body = json!({"alerts": alerts, "reason": reason});
+            let found = client.post(&format!("/incidents/{id}/split"), &body).await?;
+            if json {
+                output::json(&found)
+            } else {
+                println!("{} was taken out of {id}", output::text(&found["id"]))
+            }
+            Ok(())
+        }
         Incidents::Show { id } => {
             let mut found = client.get(&format!("/incidents/{id}"), &[]).await?;
             let timeline = client.get(&format!("/incidents/{id}/timeline"), &[]).await?;

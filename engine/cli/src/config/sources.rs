@@ -22,6 +22,8 @@ pub struct Source {
     pub trust: Trust,
     /// Where the fields of its alerts stand, when it is a sender of one's own.
     pub mapping: Option<Mapping>,
+    /// For how long it may say nothing before that is an alert.
+    pub silent_after: Option<Span>,
 }
 
 /// Who may send to a source. One of the proofs is enough; without any, it is the webhook's token.
@@ -128,10 +130,12 @@ impl<'de> Deserialize<'de> for Source {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut mapped = toml::Table::deserialize(deserializer)?;
         let trust = TRUST.iter().filter_map(|key| mapped.remove_entry(*key)).collect();
+        let silent = mapped.remove("silent_after");
         let error = |error: toml::de::Error| serde::de::Error::custom(error.message());
         let trust = toml::Value::Table(trust).try_into().map_err(error)?;
         let mapping = (!mapped.is_empty()).then(|| toml::Value::Table(mapped).try_into());
-        Ok(Self { trust, mapping: mapping.transpose().map_err(error)? })
+        let silent_after = silent.map(toml::Value::try_into).transpose().map_err(error)?;
+        Ok(Self { trust, mapping: mapping.transpose().map_err(error)?, silent_after })
     }
 }
 

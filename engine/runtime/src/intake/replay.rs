@@ -8,11 +8,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use stanch_engine_core::alert::Alert;
 use stanch_engine_core::id::{AlertId, DeadLetterId};
-use stanch_engine_store::alerts::{self, StoredAlert};
+use stanch_engine_store::alerts::{self, Place, StoredAlert};
 use stanch_engine_store::dead_letters::{self, DeadLetter};
 use stanch_engine_store::{StoreError, Tx};
 
-use super::{Received, incident_of, normalize, reasons, record, take_one, trigger};
+use super::taking::record;
+use super::{Hand, Received, Taking, normalize, reasons, trigger};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 
@@ -63,9 +64,10 @@ pub async fn letter(
             let (shared, taken) = (shared.clone(), taken.clone());
             Box::pin(async move {
                 let (alerts, by) = &*taken;
+                let taking = Taking::begin(tx, &shared, Hand::Person).await?;
                 let mut received = Vec::with_capacity(alerts.len());
                 for alert in alerts {
-                    received.push(take_one(tx, &shared, alert).await?);
+                    received.push(taking.take_one(tx, alert).await?);
                 }
                 if is_whole {
                     dead_letters::replayed(tx, id, by, shared.world.now()).await?;
@@ -122,14 +124,19 @@ async fn take_again(
     alert: &Alert,
     cause: &str,
 ) -> Result<Received, StoreError> {
-    let now = shared.world.now();
+    let taking = Taking::begin(tx, shared, Hand::Person).await?;
     let stored = alerts::get(tx, id).await?;
-    let incident = incident_of(tx, shared, alert, stored.as_ref(), now).await?;
-    if stored.as_ref().is_none_or(|stored| stored.alert != *alert) {
-        alerts::update(tx, id, incident.id, alert, now).await?;
+    let found = taking.incident_of(tx, alert, stored.as_ref()).await?;
+    let (incident, now) = (&found.incident, taking.now);
+    let is_same = |stored: &StoredAlert| stored.alert == *alert && stored.incident.is_some();
+    if !stored.as_ref().is_some_and(is_same) {
+        let joined = found.joined.clone();
+        let place = Place { incident: Some(incident.id), suppressed_by: None, joined };
+        alerts::update(tx, id, &place, alert, now).await?;
         record(tx, alert, id, incident.id, now).await?;
     }
-    let about = trigger::About { alert, alert_id: id, incident: &incident };
+    let about = trigger::About { alert, alert_id: id, incident };
     let run_ids = trigger::fire(tx, shared, &about, None, cause).await?;
-    Ok(Received { alert_id: id, incident_id: incident.id, run_ids, duplicate: false })
+    let (incident_id, suppressed_by) = (Some(incident.id), None);
+    Ok(Received { alert_id: id, incident_id, run_ids, duplicate: false, suppressed_by })
 }

@@ -61,6 +61,8 @@ fn incident(number: u128) -> Incident {
         acknowledged_by: None,
         opened_at: at(1),
         last_alert_at: at(1),
+        merged_into: None,
+        split_from: None,
     }
 }
 

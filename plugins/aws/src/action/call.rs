@@ -20,7 +20,7 @@ use super::command;
 use super::document;
 use super::input::{Input, Paginate};
 use super::lookup;
-use super::standing::{Breadth, Standing, is_by_hand};
+use super::standing::Standing;
 use super::survey;
 use crate::client::{Client, Failure, blank};
 use crate::model::Named;
@@ -77,26 +77,22 @@ impl Call {
         let goes_on = automation::is_one(input.named) || command::is_one(input.named);
         let is_look = goes_on && context.state.is_some();
         let reach = if is_look { Effect::Read } else { effect };
-        let mut breadth = Breadth::Plan;
         if !is_look {
-            let takes = Box::pin(document::require(&self.0, context, &input)).await?;
-            breadth = automation::act_with(&self.0, context, &mut input, &takes);
+            Box::pin(document::require(&self.0, context, &input)).await?;
         }
-        let standing = Standing::with(&self.0, context, input.named, reach, breadth);
-        let standing = Box::pin(standing).await?;
+        let standing = Box::pin(Standing::find(&self.0, context, input.named, reach)).await?;
         fill_token(&mut input, context);
-        // By hand a command or an automation is one request, as every call is.
-        if automation::is_one(input.named) && !is_by_hand(context) {
+        if automation::is_one(input.named) {
             let step = automation::step(&self.0, context, &standing, &input);
             return Box::pin(step).await.map_err(|error| standing.told(error));
         }
+        // By hand a command is one request, as every call is.
         if command::is_one(input.named) && context.run.is_some() {
             let step = command::step(&self.0, context, &standing, &mut input);
             return Box::pin(step).await.map_err(|error| standing.told(error));
         }
         let given = input.params.clone();
-        // By hand nobody looks for it.
-        if safety == RetrySafety::Lookup && !is_by_hand(context) {
+        if safety == RetrySafety::Lookup {
             // What does not fit leaves it to a person, if it comes to that.
             let _fits = lookup::mark(&mut input, context.token);
         }

@@ -71,8 +71,7 @@ impl Wait {
             Ok(again @ Outcome::Again { .. }) => return Ok(again),
             Err(error) => Err(error),
         };
-        let answer = seen.as_ref().map(|done| &done.value);
-        let answer = answer.map_err(|error| (&*error.code, error.call.status));
+        let answer = seen.as_ref().map(|done| &done.value).map_err(|error| &*error.code);
         match (judge(waiter, answer), seen) {
             (Some(Waited::Success), Ok(done)) => Ok(Outcome::Done(done)),
             (Some(Waited::Success), Err(error)) => {
@@ -95,16 +94,13 @@ impl Wait {
     }
 }
 
-/// An answer, or the code and the HTTP status of an error.
-type Seen<'s> = Result<&'s Value, (&'s str, Option<u16>)>;
-
-/// What was seen says by the first acceptor that fits.
-fn judge(waiter: &Waiter, seen: Seen<'_>) -> Option<Waited> {
+/// What an answer, or the code of an error, says by the first acceptor that fits.
+fn judge(waiter: &Waiter, seen: Result<&Value, &str>) -> Option<Waited> {
     let fitting = waiter.acceptors.iter().find(|acceptor| fits(acceptor, seen));
     fitting.map(|acceptor| acceptor.state)
 }
 
-fn fits(acceptor: &Acceptor, seen: Seen<'_>) -> bool {
+fn fits(acceptor: &Acceptor, seen: Result<&Value, &str>) -> bool {
     let expected = &acceptor.expected;
     let found = || probe::search(acceptor.argument.as_deref()?, seen.ok()?).ok();
     let listed = || found().and_then(|found| found.as_array().cloned()).unwrap_or_default();
@@ -116,8 +112,8 @@ fn fits(acceptor: &Acceptor, seen: Seen<'_>) -> bool {
         }
         (Matcher::PathAny, Ok(_)) => listed().contains(expected),
         (Matcher::Status, Ok(_)) => expected == 200,
-        (Matcher::Status, Err((_, status))) => status.is_some_and(|status| *expected == status),
-        (Matcher::Error, Err((code, _))) => expected == code || *expected == true,
+        (Matcher::Status, Err(code)) => format!("http_{expected}") == code,
+        (Matcher::Error, Err(code)) => expected == code || *expected == true,
         (Matcher::Error, Ok(_)) => *expected == false,
         (Matcher::Path | Matcher::PathAll | Matcher::PathAny, Err(_)) => false,
     }
@@ -148,9 +144,9 @@ mod tests {
     use super::*;
     use crate::model::ModelStore;
 
-    fn judged(waiter: &str, seen: Result<Value, (&str, u16)>) -> Option<Waited> {
+    fn judged(waiter: &str, seen: Result<Value, &str>) -> Option<Waited> {
         let (_, waiter) = ModelStore::open(None).unwrap().waiter(waiter).unwrap();
-        judge(waiter, seen.as_ref().map_err(|(code, status)| (*code, Some(*status))))
+        judge(waiter, seen.as_ref().map_err(|code| *code))
     }
 
     #[test]
@@ -165,15 +161,9 @@ mod tests {
         assert_eq!(judged(stopped, instances(&["stopped", "terminated"])), Some(Waited::Failure));
         assert_eq!(judged(stopped, instances(&[])), None, "nothing is not stopped");
         assert_eq!(judged("iam:UserExists", Ok(json!({}))), Some(Waited::Success));
-        assert_eq!(judged("iam:UserExists", Err(("NoSuchEntity", 404))), Some(Waited::Retry));
-        assert_eq!(judged("iam:UserExists", Err(("AccessDenied", 403))), None);
-        assert_eq!(judged("s3:BucketNotExists", Err(("http_404", 404))), Some(Waited::Success));
-        // The status counts, whatever code stands beside it.
-        let profile = judged("iam:InstanceProfileExists", Err(("NoSuchEntity", 404)));
-        assert_eq!(profile, Some(Waited::Retry));
-        let cluster = "route53-recovery-control-config:ClusterDeleted";
-        let gone = judged(cluster, Err(("ResourceNotFoundException", 404)));
-        assert_eq!(gone, Some(Waited::Success));
+        assert_eq!(judged("iam:UserExists", Err("NoSuchEntity")), Some(Waited::Retry));
+        assert_eq!(judged("iam:UserExists", Err("AccessDenied")), None);
+        assert_eq!(judged("s3:BucketNotExists", Err("http_404")), Some(Waited::Success));
     }
 
     #[test]

@@ -61,10 +61,7 @@ impl Fault {
             .or(said.code)
             .map(|code| bare(&code).to_owned())
             .filter(|code| !code.is_empty());
-        let mut message = said.message.unwrap_or_default();
-        if let Some(region) = header("x-amz-bucket-region").filter(|_| !message.is_empty()) {
-            message.push_str(&format!(" (the bucket is in {region})"));
-        }
+        let message = said.message.unwrap_or_default();
         Self {
             status: response.status().as_u16(),
             message: presentable(code.as_deref(), &message),

@@ -85,7 +85,9 @@ pub(super) async fn node(
     let catalogue = with_sources(catalogue)?;
     let settings = Settings {
         data_dir: folder.0.clone(),
-        incident_window: Span::from_secs(60),
+        correlation: stanch_engine_core::correlation::usual(Span::from_secs(60)),
+        storms: Vec::new(),
+        silent_after: Default::default(),
         accounts: Default::default(),
         rails: Default::default(),
         config: json!({}),

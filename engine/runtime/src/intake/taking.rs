@@ -1,0 +1,201 @@
+//! How one alert is taken: what it is to the alert that is stored, whether it is kept quiet, and
+//! what it starts.
+
+use serde_json::json;
+use stanch_engine_core::alert::{Alert, AlertStatus};
+use stanch_engine_core::custody::CustodyAction;
+use stanch_engine_core::id::{AlertId, IncidentId};
+use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone};
+use stanch_engine_core::json::Json;
+use stanch_engine_core::limits;
+use stanch_engine_core::suppression::{self, Suppression};
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::alerts::{self, Place, StoredAlert};
+use stanch_engine_store::custody::{self, NewRecord};
+use stanch_engine_store::incidents::Incident;
+use stanch_engine_store::{StoreError, Tx, milestones, pages, payloads, runs, suppressions};
+
+use super::{Received, trigger};
+use crate::projection;
+use crate::shared::Shared;
+
+/// Whose hand alerts come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hand {
+    /// A sender's.
+    Sender,
+    /// A person's, who wants them taken whatever is suppressed.
+    Person,
+}
+
+/// What a commit knows while it takes alerts.
+pub(crate) struct Taking<'s> {
+    pub(crate) shared: &'s Shared,
+    pub(crate) now: Timestamp,
+    quiet: Vec<Suppression>,
+}
+
+impl<'s> Taking<'s> {
+    pub(crate) async fn begin(
+        tx: &mut Tx<'_>,
+        shared: &'s Shared,
+        hand: Hand,
+    ) -> Result<Self, StoreError> {
+        let now = shared.world.now();
+        let quiet = match hand {
+            Hand::Sender => suppressions::open(tx, now, limits::SUPPRESSIONS).await?,
+            Hand::Person => Vec::new(),
+        };
+        Ok(Self { shared, now, quiet })
+    }
+
+    pub(crate) async fn take_one(
+        &self,
+        tx: &mut Tx<'_>,
+        alert: &Alert,
+    ) -> Result<Received, StoreError> {
+        let stored = alerts::find(tx, &alert.dedup_key).await?;
+        let in_incident = stored.as_ref().filter(|stored| stored.incident.is_some());
+        let was = in_incident.map(|stored| stored.severity);
+        let quiet = suppression::of(&self.quiet, alert, was, self.now);
+        let mut alert = alert;
+        if let Some(stored) = &stored
+            && !alert.is_newer_than(&stored.version)
+        {
+            let is_let_out = stored.suppressed_by.is_some()
+                && quiet.is_none()
+                && stored.alert.status == AlertStatus::Active;
+            if !is_let_out {
+                return self.again(tx, stored).await;
+            }
+            // It was quiet, and is heard now as if it came for the first time.
+            alert = &stored.alert;
+        }
+        if let Some(quiet) = quiet {
+            return self.keep_quiet(tx, alert, stored.as_ref(), quiet).await;
+        }
+        let found = self.incident_of(tx, alert, stored.as_ref()).await?;
+        let (incident, joined) = (&found.incident, found.joined.clone());
+        let place = Place { incident: Some(incident.id), suppressed_by: None, joined };
+        let alert_id = self.put(tx, alert, stored.as_ref(), &place).await?;
+        record(tx, alert, alert_id, incident.id, self.now).await?;
+        seen_again(tx, self.shared, alert, incident).await?;
+        let mut run_ids = Vec::new();
+        if found.starts_runs {
+            let earlier = in_incident.map(|stored| &stored.alert);
+            let cause = format!("trigger {}", alert.source);
+            let about = trigger::About { alert, alert_id, incident };
+            run_ids = trigger::fire(tx, self.shared, &about, earlier, &cause).await?;
+        }
+        let (incident_id, suppressed_by) = (place.incident, None);
+        Ok(Received { alert_id, incident_id, run_ids, duplicate: false, suppressed_by })
+    }
+
+    /// A delivery that says nothing new.
+    async fn again(&self, tx: &mut Tx<'_>, stored: &StoredAlert) -> Result<Received, StoreError> {
+        alerts::delivered_again(tx, stored.id, self.now).await?;
+        Ok(Received {
+            alert_id: stored.id,
+            incident_id: stored.incident,
+            run_ids: runs::of_alert(tx, stored.id).await?,
+            duplicate: true,
+            suppressed_by: stored.suppressed_by,
+        })
+    }
+
+    /// Stores and counts an alert, and lets it start nothing. One that is in an incident already
+    /// stays there.
+    async fn keep_quiet(
+        &self,
+        tx: &mut Tx<'_>,
+        alert: &Alert,
+        stored: Option<&StoredAlert>,
+        quiet: &Suppression,
+    ) -> Result<Received, StoreError> {
+        let incident = stored.and_then(|stored| stored.incident);
+        let place = Place { incident, suppressed_by: Some(quiet.id), joined: None };
+        let alert_id = self.put(tx, alert, stored, &place).await?;
+        match incident {
+            Some(incident) => record(tx, alert, alert_id, incident, self.now).await?,
+            None => drop(payloads::put(tx, &Json::canonical(&alert.raw)).await?),
+        }
+        suppressions::count(tx, quiet.id, self.now).await?;
+        let (run_ids, suppressed_by) = (Vec::new(), place.suppressed_by);
+        let incident_id = place.incident;
+        Ok(Received { alert_id, incident_id, run_ids, duplicate: false, suppressed_by })
+    }
+
+    async fn put(
+        &self,
+        tx: &mut Tx<'_>,
+        alert: &Alert,
+        stored: Option<&StoredAlert>,
+        place: &Place,
+    ) -> Result<AlertId, StoreError> {
+        match stored {
+            Some(stored) => {
+                alerts::update(tx, stored.id, place, alert, self.now).await?;
+                Ok(stored.id)
+            }
+            None => {
+                let id = self.shared.world.id(AlertId::new);
+                alerts::insert(tx, id, place, alert, self.now).await?;
+                Ok(id)
+            }
+        }
+    }
+}
+
+/// The payload, as it came, is the first piece of evidence.
+pub(super) async fn record(
+    tx: &mut Tx<'_>,
+    alert: &Alert,
+    id: AlertId,
+    incident: IncidentId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let hash = payloads::put(tx, &Json::canonical(&alert.raw)).await?;
+    let detail =
+        json!({"alert": id, "source": alert.source, "type": alert.kind, "title": alert.title});
+    let record = NewRecord {
+        incident,
+        at: now,
+        actor: alert.raised_by().map_or_else(
+            || format!("webhook {}", alert.source),
+            |by| format!("{} step {}", by.run, by.step),
+        ),
+        action: CustodyAction::Received,
+        item: Some(hash),
+        detail,
+    };
+    custody::append(tx, &record).await.map(drop)
+}
+
+/// What is seen after it was contained, or after the end, is not over: the incident is opened
+/// again, and people hear of it.
+async fn seen_again(
+    tx: &mut Tx<'_>,
+    shared: &Shared,
+    alert: &Alert,
+    incident: &Incident,
+) -> Result<(), StoreError> {
+    let marked = milestones::of_incident(tx, incident.id).await?;
+    let contained = marked.iter().find(|m| m.milestone == Milestone::ContainedAt).map(|m| m.at);
+    let since_contained = alert.last_seen_at() > contained;
+    let is_again = match incident.status {
+        IncidentStatus::Closed => true,
+        IncidentStatus::Contained => contained.is_some() && since_contained,
+        IncidentStatus::Open => false,
+    };
+    if !is_again {
+        return Ok(());
+    }
+    projection::happen(tx, incident.id, IncidentEvent::SeenAgain).await?;
+    let was = incident.status.as_str();
+    let message = format!("{} was {was}, and is seen again: {}", incident.id, alert.title);
+    let stamp = alert.last_seen_at().unwrap_or_default();
+    let key = format!("{}/seen-again/{stamp}", incident.id);
+    let mut page = shared.page(key, vec!["role:responder".to_owned()], "seen_again", message);
+    page.incident = Some(incident.id);
+    pages::raise(tx, &page).await.map(drop)
+}
