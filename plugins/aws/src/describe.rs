@@ -27,10 +27,16 @@ pub(crate) fn describe(models: &ModelStore, what: &str) -> Result<Value, String>
     let (model, _) = models.service_and_rules(what).map_err(|error| error.to_string())?;
     let named = |name: &str| models.operation(&format!("{}:{name}", model.name));
     let operations = model.operations.keys().filter_map(|name| named(name).ok());
-    let operations =
-        operations.map(|n| json!({"operation": n.to_string(), "effect": effect::of(n).as_str()}));
+    let operations = operations.map(|named| {
+        json!({
+            "operation": named.to_string(), "effect": effect::of(named).as_str(),
+            "iam_actions": iam::of(named).actions, "is_paged": named.paginator.is_some(),
+            "after_an_unknown_outcome": safety::of(named), "has_undo": undo::of(named).is_some(),
+        })
+    });
     Ok(json!({
         "service": model.name, "full_name": model.metadata.service_full_name,
+        "waiters": models.waiters(&model.name).unwrap_or_default(),
         "api_version": model.metadata.api_version, "protocol": model.protocol(),
         "operations": operations.collect::<Vec<_>>(),
     }))

@@ -1,7 +1,8 @@
 //! The IAM actions that operations need: `catalogue/iam_actions.tsv` where they differ from an
-//! operation's own name.
+//! operation's own name. Those of `catalogue/responders.txt` were all looked up; any other without a
+//! row is assumed to be named as its operation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use stanch_plugins_sdk::core::operation::IamActions;
@@ -13,6 +14,9 @@ static TABLE: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
     lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t')).collect()
 });
 
+static LOOKED_UP: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| include_str!("../catalogue/responders.txt").lines().collect());
+
 /// Prefixes of policies that are not the name in signatures
 /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/>).
 const PREFIXES: [(&str, &str); 2] =
@@ -20,13 +24,17 @@ const PREFIXES: [(&str, &str); 2] =
 
 /// The actions that a call needs.
 pub(crate) fn of(named: Named) -> IamActions {
-    if let Some(actions) = TABLE.get(&*named.to_string()) {
+    let name = named.to_string();
+    if let Some(actions) = TABLE.get(&*name) {
         let actions = actions.split(',').map(str::to_owned).collect();
         return IamActions { actions, is_assumed: false };
     }
     let exception = PREFIXES.iter().find(|(service, _)| *service == &*named.model.name);
     let prefix = exception.map_or(named.model.metadata.signing_name(), |(_, prefix)| prefix);
-    IamActions { actions: vec![format!("{prefix}:{}", named.operation.name)], is_assumed: true }
+    IamActions {
+        actions: vec![format!("{prefix}:{}", named.operation.name)],
+        is_assumed: !LOOKED_UP.contains(&*name),
+    }
 }
 
 #[cfg(test)]
@@ -52,12 +60,13 @@ mod tests {
     fn prefixes_are_those_of_policies() {
         let models = ModelStore::open(None).unwrap();
         for (operation, action, is_assumed) in [
-            ("iam:GetUser", "iam:GetUser", true),
-            ("elbv2:DescribeTargetHealth", "elasticloadbalancing:DescribeTargetHealth", true),
-            ("accessanalyzer:ListAnalyzers", "access-analyzer:ListAnalyzers", true),
-            ("cloudwatch:PutMetricData", "cloudwatch:PutMetricData", true),
-            ("resourcegroupstaggingapi:GetResources", "tag:GetResources", true),
-            ("ecr:DescribeImages", "ecr:DescribeImages", true),
+            ("iam:GetUser", "iam:GetUser", false),
+            ("iam:GetGroup", "iam:GetGroup", true),
+            ("elbv2:DescribeTargetHealth", "elasticloadbalancing:DescribeTargetHealth", false),
+            ("accessanalyzer:ListAnalyzers", "access-analyzer:ListAnalyzers", false),
+            ("cloudwatch:PutMetricData", "cloudwatch:PutMetricData", false),
+            ("resourcegroupstaggingapi:GetResources", "tag:GetResources", false),
+            ("ecr:DescribeImages", "ecr:DescribeImages", false),
             ("s3:ListObjectsV2", "s3:ListBucket", false),
         ] {
             let found = of(models.operation(operation).unwrap());

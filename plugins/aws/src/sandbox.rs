@@ -264,7 +264,9 @@ impl Sandbox {
 
     /// Adds a role that can be taken.
     pub fn add_role(&self, role: TrustedRole) {
-        self.inside().world.roles.push(role);
+        let mut inside = self.inside();
+        inside.world.roles.retain(|known| known.arn != role.arn);
+        inside.world.roles.push(role);
     }
 
     /// Adds findings, in the form in which `guardduty:GetFindings` answers them.

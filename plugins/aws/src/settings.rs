@@ -37,14 +37,17 @@ pub struct Roles {
     pub pattern: AccountRoles,
 }
 
-/// The two roles of an account.
+/// The roles of an account.
 #[derive(Clone, Default)]
 pub struct AccountRoles {
     /// The ARN of the role that reads.
     pub read: Option<String>,
     /// The ARN of the role that changes, taken only for an approved change.
     pub contain: Option<String>,
-    /// What the trust policies of both ask for as `sts:ExternalId`.
+    /// The ARN of the role that runbooks act with, given to those that take one. Without it they act
+    /// with all of the role that changes.
+    pub automation: Option<String>,
+    /// What the trust policies of the other two ask for as `sts:ExternalId`.
     pub external_id: Option<String>,
 }
 
@@ -53,6 +56,7 @@ impl fmt::Debug for AccountRoles {
         f.debug_struct("AccountRoles")
             .field("read", &self.read)
             .field("contain", &self.contain)
+            .field("automation", &self.automation)
             .finish_non_exhaustive()
     }
 }

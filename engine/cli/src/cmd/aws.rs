@@ -136,10 +136,19 @@ fn show(found: &Value, as_json: bool) {
     }
     if let Some(operations) = found["operations"].as_array() {
         println!("{} ({})", output::text(&found["full_name"]), output::text(&found["service"]));
-        return output::table(operations, &[("OPERATION", "/operation"), ("EFFECT", "/effect")]);
+        let columns = [
+            ("OPERATION", "/operation"),
+            ("EFFECT", "/effect"),
+            ("PAGED", "/is_paged"),
+            ("UNDO", "/has_undo"),
+            ("IAM ACTIONS", "/iam_actions"),
+        ];
+        return output::table(operations, &columns);
     }
     println!("{}  {}", output::text(&found["operation"]), output::text(&found["effect"]));
-    println!("after an unknown outcome: {}", repetition(found));
+    if found["effect"] != "read" {
+        println!("after an unknown outcome: {}", repetition(found));
+    }
     let assumed = if found["iam_actions_are_assumed"] == true { " (assumed)" } else { "" };
     println!("needs {}{assumed}", output::text(&found["iam_actions"]));
     if let Some(keys) = found["pages"]["result_keys"].as_array() {

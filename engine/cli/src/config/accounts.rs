@@ -21,6 +21,9 @@ pub struct Account {
     /// The ARN of the role that changes in it.
     #[serde(default)]
     pub contain_role: Option<String>,
+    /// The ARN of the role that SSM's runbooks act with in it.
+    #[serde(default)]
+    pub automation_role: Option<String>,
     /// What the trust policies of its roles ask for: itself, or `env:NAME` or `file:PATH`.
     #[serde(default)]
     pub external_id: Option<ExternalId>,
@@ -46,6 +49,7 @@ impl Account {
             mode,
             read_role: None,
             contain_role: None,
+            automation_role: None,
             external_id: None,
             name: None,
             ou: None,
@@ -62,6 +66,8 @@ pub struct RolePattern {
     pub read: Option<String>,
     /// The role that changes.
     pub contain: Option<String>,
+    /// The role that SSM's runbooks act with.
+    pub automation: Option<String>,
     /// What their trust policies ask for.
     pub external_id: Option<ExternalId>,
 }
@@ -102,14 +108,20 @@ impl Config {
                 let message = format!("[accounts.\"{id}\"]: an account is 12 digits");
                 return Err(ConfigError(message));
             }
-            for (key, role) in
-                [("read_role", &account.read_role), ("contain_role", &account.contain_role)]
-            {
+            for (key, role) in [
+                ("read_role", &account.read_role),
+                ("contain_role", &account.contain_role),
+                ("automation_role", &account.automation_role),
+            ] {
                 check_role(&format!("accounts.{id}.{key}"), role.as_deref(), id)?;
             }
         }
         let pattern = &self.aws.roles;
-        for (key, role) in [("read", &pattern.read), ("contain", &pattern.contain)] {
+        for (key, role) in [
+            ("read", &pattern.read),
+            ("contain", &pattern.contain),
+            ("automation", &pattern.automation),
+        ] {
             check_role(&format!("aws.roles.{key}"), role.as_deref(), "{account}")?;
         }
         Ok(())
@@ -127,6 +139,7 @@ impl Config {
             let roles = AccountRoles {
                 read: account.read_role.clone(),
                 contain: account.contain_role.clone(),
+                automation: account.automation_role.clone(),
                 external_id: id(format!("accounts.{number}.external_id"), &account.external_id)?,
             };
             Ok((number.clone(), roles))
@@ -137,6 +150,7 @@ impl Config {
             pattern: AccountRoles {
                 read: pattern.read.clone(),
                 contain: pattern.contain.clone(),
+                automation: pattern.automation.clone(),
                 external_id: id("aws.roles.external_id".to_owned(), &pattern.external_id)?,
             },
         })

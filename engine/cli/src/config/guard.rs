@@ -74,11 +74,11 @@ impl Config {
 
     /// Everything that is protected.
     pub fn rails(&self) -> Rails {
-        let roles = self
-            .accounts
-            .values()
-            .flat_map(|account| [account.read_role.as_ref(), account.contain_role.as_ref()]);
-        let pattern = [self.aws.roles.read.as_ref(), self.aws.roles.contain.as_ref()];
+        let roles = self.accounts.values().flat_map(|account| {
+            [&account.read_role, &account.contain_role, &account.automation_role]
+        });
+        let pattern = &self.aws.roles;
+        let pattern = [&pattern.read, &pattern.contain, &pattern.automation];
         let roles = roles.chain(pattern).flatten().map(|role| role.replace("{account}", "*"));
         let bucket = self.config.get("evidence_bucket").and_then(|bucket| bucket.as_str());
         let buckets = self.guard.evidence_buckets.iter().cloned().chain(bucket.map(str::to_owned));

@@ -100,6 +100,26 @@ async fn what_a_folder_has_takes_the_place_of_the_packs() {
 }
 
 #[tokio::test]
+async fn a_model_that_leaves_out_its_names_goes_by_its_folder() {
+    let folder = Folder::new();
+    let mut bare = service("json", "ListLamps");
+    bare["metadata"] = json!({"protocols": ["json"], "jsonVersion": "1.1", "targetPrefix": "L"});
+    put(&folder, "models/lamps/2026-01-01/service-2.json", &bare);
+    let told = folder.run(&["aws", "describe", "lamps", "--models", "models", "--json"]).await;
+    assert_eq!(told.code, 0, "{told:?}");
+    let told = told.json();
+    let names = (&told["full_name"], &told["api_version"], &told["protocol"]);
+    assert_eq!(names, (&json!("lamps"), &json!("2026-01-01"), &json!("json")));
+    bare["metadata"] = json!({});
+    put(&folder, "models/lamps/2026-01-01/service-2.json", &bare);
+    let call = ["aws", "call", "lamps:ListLamps", "--models", "models"];
+    let refused = folder.run(&call).await;
+    for words in ["bad_model", "names no `protocol`"] {
+        assert!(refused.code == 1 && refused.err.contains(words), "{refused:?}");
+    }
+}
+
+#[tokio::test]
 async fn models_are_read_as_botocore_ships_them() {
     let folder = Folder::new();
     put(&folder, "models/lamps/2026-01-01/service-2.json", &service("json", "ListLamps"));

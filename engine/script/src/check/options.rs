@@ -103,6 +103,11 @@ fn unreadable(verb: &str, name: &str, value: Value) -> Option<String> {
         ("collect", _) => wrong::<CollectOptions>(&json!({ name: value })),
         ("each", _) => wrong::<EachOptions>(&json!({ name: value })),
         ("approval", _) => wrong::<ApprovalOptions>(&json!({ name: value })),
+        // A word says whether the other side may be asked twice, and a map how it is tried again.
+        ("http", "retry") if value.is_string() => {
+            let fits = ["natural", "never", "token"].iter().any(|word| value == *word);
+            (!fits).then(|| "\"natural\", \"never\", \"token\", or a map".to_owned())
+        }
         _ if STEP.contains(&name) => wrong::<StepOptions>(&json!({ name: value })),
         (_, "require") => {
             let fits = ["all", "any", "none"].iter().any(|word| value == *word);

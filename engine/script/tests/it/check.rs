@@ -230,6 +230,11 @@ fn options_are_found_at_their_own_place() {
     finds("wait_for(\"iam:UserExists\", #{}, #{ evry: \"1s\" })", "2:", "did you mean `every`");
     finds("ssm_command(\"D\", \"id\", #{ instance: \"i\" })", "2:", "did you mean `instances`");
     finds("ssm_command(\"D\", \"id\", #{ require: \"most\" })", "2:", "\"any\"");
+    finds("http(\"PUT\", \"https://a.example\", #{ retry: \"once\" })", "2:", "\"token\"");
+    for retry in ["\"token\"", "\"never\"", "#{ attempts: 3 }"] {
+        let text = format!("http(\"PUT\", \"https://a.example\", #{{ retry: {retry} }})");
+        assert_eq!(found(&text), Vec::<String>::new());
+    }
 }
 
 #[test]

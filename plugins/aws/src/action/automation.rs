@@ -17,7 +17,7 @@ use stanch_plugins_sdk::core::time::Timestamp;
 use stanch_plugins_sdk::{ActionContext, ActionError, CallRecord, Done, Outcome};
 
 use super::input::Input;
-use super::standing::Standing;
+use super::standing::{Breadth, Standing};
 use crate::client::{Client, Failure};
 use crate::model::Named;
 
@@ -47,6 +47,38 @@ impl State {
 /// Whether an operation starts an automation.
 pub(super) fn is_one(named: Named) -> bool {
     &*named.model.name == "ssm" && &*named.operation.name == "StartAutomationExecution"
+}
+
+/// The parameter of a runbook that names the role which it acts with.
+const ROLE: &str = "AutomationAssumeRole";
+
+/// Says which role a runbook acts with, where it takes one and its playbook names none: that of the
+/// account, if there is one. Without a role it acts with the session that starts it
+/// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/automation-setup.html>), which
+/// then may do what its role may.
+pub(super) fn act_with(
+    client: &Client,
+    context: &ActionContext,
+    input: &mut Input,
+    takes: &[String],
+) -> Breadth {
+    if !is_one(input.named) {
+        return Breadth::Plan;
+    }
+    let said = input.params.pointer(&format!("/Parameters/{ROLE}/0")).and_then(Value::as_str);
+    if said.is_some_and(|role| !role.is_empty()) {
+        return Breadth::Plan;
+    }
+    let takes_one = takes.iter().any(|name| name == ROLE);
+    let role = context.account.as_deref().and_then(|account| client.roles.automation(account));
+    let (Some(role), Value::Object(params)) = (role.filter(|_| takes_one), &mut input.params) else {
+        return Breadth::Role;
+    };
+    let parameters = params.entry("Parameters").or_insert_with(|| json!({}));
+    if let Value::Object(parameters) = parameters {
+        parameters.insert(ROLE.to_owned(), json!([role]));
+    }
+    Breadth::Plan
 }
 
 /// Starts the automation, or looks at the one that was started.

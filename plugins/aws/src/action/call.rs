@@ -20,7 +20,7 @@ use super::command;
 use super::document;
 use super::input::{Input, Paginate};
 use super::lookup;
-use super::standing::Standing;
+use super::standing::{Breadth, Standing};
 use super::survey;
 use crate::client::{Client, Failure, blank};
 use crate::model::Named;
@@ -77,10 +77,13 @@ impl Call {
         let goes_on = automation::is_one(input.named) || command::is_one(input.named);
         let is_look = goes_on && context.state.is_some();
         let reach = if is_look { Effect::Read } else { effect };
+        let mut breadth = Breadth::Plan;
         if !is_look {
-            Box::pin(document::require(&self.0, context, &input)).await?;
+            let takes = Box::pin(document::require(&self.0, context, &input)).await?;
+            breadth = automation::act_with(&self.0, context, &mut input, &takes);
         }
-        let standing = Box::pin(Standing::find(&self.0, context, input.named, reach)).await?;
+        let standing = Standing::with(&self.0, context, input.named, reach, breadth);
+        let standing = Box::pin(standing).await?;
         fill_token(&mut input, context);
         if automation::is_one(input.named) {
             let step = automation::step(&self.0, context, &standing, &input);

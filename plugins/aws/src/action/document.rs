@@ -21,7 +21,8 @@ const RUNS_LATER: [&str; 7] = [
 ];
 
 /// Refuses to run a document that is another one than what was pinned when the plan was made, and
-/// one that was not pinned at all. A person who calls by hand knows what they run.
+/// one that was not pinned at all. A person who calls by hand knows what they run. Gives the names of
+/// the parameters that the document takes.
 ///
 /// # Errors
 /// `document_changed` and `document_not_pinned`, and what AWS says.
@@ -29,9 +30,9 @@ pub(super) async fn require(
     client: &Client,
     context: &ActionContext,
     input: &Input,
-) -> Result<(), ActionError> {
+) -> Result<Vec<String>, ActionError> {
     if context.run.is_none() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let operation = input.named.to_string();
     if RUNS_LATER.contains(&&*operation) {
@@ -42,7 +43,7 @@ pub(super) async fn require(
         return Err(ActionError::denied("document_not_pinned", why));
     }
     if !matches!(&*operation, "ssm:StartAutomationExecution" | "ssm:SendCommand") {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let text = |name: &str| input.params.get(name).and_then(Value::as_str).unwrap_or_default();
     let (name, version) = (text("DocumentName"), text("DocumentVersion"));
@@ -56,9 +57,12 @@ pub(super) async fn require(
     })?;
     let params = json!({"Name": name, "DocumentVersion": version});
     let seen = Box::pin(look(client, context, "ssm:DescribeDocument", &params)).await?;
+    let takes = seen.pointer("/Document/Parameters").and_then(Value::as_array);
+    let takes = takes.into_iter().flatten().filter_map(|one| one.get("Name")?.as_str());
+    let takes: Vec<_> = takes.map(str::to_owned).collect();
     let seen = |member: &str| seen.pointer(&format!("/Document/{member}")).and_then(Value::as_str);
     if seen("Hash") == Some(&*pin.hash) && seen("HashType") == Some(&*pin.hash_type) {
-        return Ok(());
+        return Ok(takes);
     }
     Err(ActionError::denied(
         "document_changed",

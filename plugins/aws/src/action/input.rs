@@ -118,7 +118,7 @@ impl Input {
         let Written { operation, params, paginate, document, require, timeout } = written;
         let named = models
             .operation(&operation)
-            .map_err(|error| ActionError::permanent("unknown_operation", error.to_string()))?;
+            .map_err(|error| ActionError::permanent(error.code(), error.to_string()))?;
         let bad = |why: String| ActionError::permanent("bad_input", why);
         let paginate = Paginate::read(&paginate, named).map_err(bad)?;
         if require.is_some() && !command::is_one(named) {

@@ -43,7 +43,7 @@ impl Prepare {
             ActionError::permanent("bad_input", format!("aws.prepare: {error}"))
         })?;
         let named = self.0.models.operation(&change.operation);
-        named.map_err(|error| ActionError::permanent("unknown_operation", error.to_string()))?;
+        named.map_err(|error| ActionError::permanent(error.code(), error.to_string()))?;
         Ok(change)
     }
 

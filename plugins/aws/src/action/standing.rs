@@ -5,6 +5,7 @@ use serde_json::Value;
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::{ActionContext, ActionError, CallRecord};
 
+use super::automation;
 use crate::client::{Caller, Client, Failure, Use, Wanted, session_policy};
 use crate::iam;
 use crate::model::Named;
@@ -19,7 +20,30 @@ pub(super) struct Standing {
     caller: Option<Caller>,
 }
 
+/// How much a session that changes something may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Breadth {
+    /// What its plan says.
+    Plan,
+    /// All that its role may: a runbook acts with it, and nobody can tell what that needs.
+    Role,
+}
+
 impl Standing {
+    /// Finds out where a call of that effect goes and who makes it; its session may do what the
+    /// plan says.
+    ///
+    /// # Errors
+    /// As [`Standing::with`].
+    pub(super) async fn find(
+        client: &Client,
+        context: &ActionContext,
+        named: Named,
+        effect: Effect,
+    ) -> Result<Self, ActionError> {
+        Box::pin(Self::with(client, context, named, effect, Breadth::Plan)).await
+    }
+
     /// Finds out where a call of that effect goes and who makes it, and refuses a change where
     /// that is not what was asked for.
     ///
@@ -28,11 +52,12 @@ impl Standing {
     ///
     /// # Errors
     /// Denied, when the effect was not granted, or the credentials are of another account.
-    pub(super) async fn find(
+    pub(super) async fn with(
         client: &Client,
         context: &ActionContext,
         named: Named,
         effect: Effect,
+        breadth: Breadth,
     ) -> Result<Self, ActionError> {
         if effect > context.granted {
             return Err(ActionError::denied(
@@ -56,7 +81,8 @@ impl Standing {
         let credentials = client.keychain.credentials(context.now).await;
         let credentials = credentials.map_err(|failure| failure.into_error(Effect::Read))?;
         let mut standing = Self { region, credentials, account, caller: None };
-        if let Some(taken) = Box::pin(standing.take_role(client, context, named, effect)).await? {
+        let taken = Box::pin(standing.take_role(client, context, named, effect, breadth)).await?;
+        if let Some(taken) = taken {
             standing.credentials = taken;
         }
         // Who calls by hand knows as whom, and names no account.
@@ -82,6 +108,7 @@ impl Standing {
         context: &ActionContext,
         named: Named,
         effect: Effect,
+        breadth: Breadth,
     ) -> Result<Option<Credentials>, ActionError> {
         let Some(account) = self.account.as_deref() else { return Ok(None) };
         let of = if effect.is_guarded() { Use::Contain } else { Use::Read };
@@ -93,7 +120,8 @@ impl Standing {
         };
         let role = role.map_err(|failure| self.told(failure.into_error(Effect::Read)))?;
         let Some(role) = role else { return Ok(None) };
-        let policy = effect.is_guarded().then(|| policy(client, context, named));
+        let is_narrowed = effect.is_guarded() && breadth == Breadth::Plan;
+        let policy = is_narrowed.then(|| policy(client, context, named));
         let session = client.session(base, context, &role, of, policy.as_deref());
         Box::pin(session).await.map(Some).map_err(|error| self.told(error))
     }
@@ -193,7 +221,11 @@ impl Standing {
 
 /// The policy of the session in which a change is made: the actions of its plan.
 fn policy(client: &Client, context: &ActionContext, named: Named) -> String {
+    let needs = |named: Named| {
+        // A runbook is handed the role that it acts with.
+        let handed = automation::is_one(named).then(|| "iam:PassRole".to_owned());
+        iam::of(named).actions.into_iter().chain(handed)
+    };
     let planned = context.plan.iter().filter_map(|name| client.models.operation(name).ok());
-    let plan = planned.flat_map(|named| iam::of(named).actions).collect();
-    session_policy(&plan, &iam::of(named).actions.into_iter().collect())
+    session_policy(&planned.flat_map(needs).collect(), &needs(named).collect())
 }

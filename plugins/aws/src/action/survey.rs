@@ -79,7 +79,7 @@ async fn runner(client: &Client, context: &ActionContext) -> Result<Vec<String>,
         None => context.region.clone().unwrap_or_default(),
     };
     let named = client.models.operation("sts:GetCallerIdentity");
-    let named = named.map_err(|e| ActionError::permanent("unknown_operation", e.to_string()))?;
+    let named = named.map_err(|e| ActionError::permanent(e.code(), e.to_string()))?;
     let caller = Box::pin(client.caller(Wanted {
         named,
         params: &Value::Null,
@@ -206,7 +206,7 @@ pub(super) async fn look(
     params: &Value,
 ) -> Result<Value, ActionError> {
     let named = client.models.operation(operation);
-    let named = named.map_err(|e| ActionError::permanent("unknown_operation", e.to_string()))?;
+    let named = named.map_err(|e| ActionError::permanent(e.code(), e.to_string()))?;
     let standing = Box::pin(Standing::find(client, context, named, Effect::Read)).await?;
     standing.require_owner(named)?;
     let answer = Box::pin(client.call(standing.wanted(context, named, params))).await;

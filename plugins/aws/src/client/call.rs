@@ -58,7 +58,7 @@ pub(crate) struct Client {
     /// Who its credentials belong to.
     pub(super) callers: Callers,
     /// The roles that it takes.
-    pub(super) roles: Roles,
+    pub(crate) roles: Roles,
     /// The account that the organization is asked in, where it is not the base credentials'.
     pub(crate) organization_account: Option<String>,
     /// Where accounts are in the organization.

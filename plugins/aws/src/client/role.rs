@@ -57,6 +57,12 @@ impl Roles {
         Some(Role { arn: roles.arn(of)?.to_owned(), external_id })
     }
 
+    /// The role that runbooks act with in an account, if one is named.
+    pub(crate) fn automation(&self, account: &str) -> Option<String> {
+        let own = self.accounts.get(account).and_then(|roles| roles.automation.clone());
+        own.or_else(|| Some(self.pattern.automation.as_ref()?.replace("{account}", account)))
+    }
+
     /// The role of any account, by the pattern.
     pub(super) fn by_pattern(&self, account: &str, of: Use) -> Option<Role> {
         let own = self.accounts.get(account).and_then(|roles| roles.external_id.clone());

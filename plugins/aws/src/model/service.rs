@@ -30,21 +30,27 @@ pub struct Model {
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// The version of the API, such as `2010-05-08`.
+    #[serde(default)]
     pub api_version: Box<str>,
     /// The first label of its hosts.
+    #[serde(default)]
     pub endpoint_prefix: Box<str>,
     /// `1.0` or `1.1`, for the JSON protocol.
     pub json_version: Option<Box<str>>,
     /// The protocol that AWS's own clients prefer.
+    #[serde(default)]
     pub protocol: Box<str>,
     /// Every protocol that the service speaks.
     #[serde(default)]
     pub protocols: Vec<Box<str>>,
     /// The name for people.
+    #[serde(default)]
     pub service_full_name: Box<str>,
     /// The id that AWS's settings use, such as `Auto Scaling`.
+    #[serde(default)]
     pub service_id: Box<str>,
     /// How requests are signed.
+    #[serde(default)]
     pub signature_version: Box<str>,
     /// The name in the scope of a signature, where it is not the endpoint prefix.
     pub signing_name: Option<Box<str>>,
@@ -58,6 +64,24 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// Fills in what a model leaves out that is not from botocore itself.
+    pub(super) fn fill(&mut self, service: &str, version: &str) {
+        if let (true, Some(first)) = (self.protocol.is_empty(), self.protocols.first()) {
+            self.protocol = first.clone();
+        }
+        for (member, usual) in [
+            (&mut self.api_version, version),
+            (&mut self.endpoint_prefix, service),
+            (&mut self.service_full_name, service),
+            (&mut self.service_id, service),
+            (&mut self.signature_version, "v4"),
+        ] {
+            if member.is_empty() {
+                *member = usual.into();
+            }
+        }
+    }
+
     /// The name in the scope of a signature.
     pub fn signing_name(&self) -> &str {
         self.signing_name.as_deref().unwrap_or(&self.endpoint_prefix)

@@ -30,10 +30,26 @@ pub enum ModelError {
     },
 }
 
-/// A name that is no operation's. It says so in words, with the nearest name that there is.
+/// Why a name leads to no operation.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct UnknownOperation(pub String);
+pub enum UnknownOperation {
+    /// It is no operation's. It says so in words, with the nearest name that there is.
+    #[error("{0}")]
+    Name(String),
+    /// The model of its service can't be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl UnknownOperation {
+    /// The code of the error that it becomes.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "unknown_operation",
+            Self::Model(_) => "bad_model",
+        }
+    }
+}
 
 /// An operation and the model that it belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +142,7 @@ impl ModelStore {
     ) -> Result<(&'static Model, Option<&'static RuleSet>), UnknownOperation> {
         let names = self.named_like(name);
         let first = names.first().ok_or_else(|| self.no_service(name))?;
-        let read = self.load(first).map_err(|error| UnknownOperation(error.to_string()))?;
+        let read = self.load(first)?;
         Ok((&read.model, read.rules.as_ref()))
     }
 
@@ -147,7 +163,7 @@ impl ModelStore {
 
     fn look_up(&self, name: &str) -> Result<Named, UnknownOperation> {
         let (service, operation) = name.split_once(':').ok_or_else(|| {
-            UnknownOperation(format!("`{name}` is not of the form `service:Operation`"))
+            UnknownOperation::Name(format!("`{name}` is not of the form `service:Operation`"))
         })?;
         let candidates = self.named_like(service);
         if candidates.is_empty() {
@@ -156,14 +172,14 @@ impl ModelStore {
         let mut known = Vec::new();
         for candidate in candidates {
             let Read { model, pages, rules, .. } =
-                self.load(&candidate).map_err(|error| UnknownOperation(error.to_string()))?;
+                self.load(&candidate)?;
             if let Some((name, operation)) = model.operations.get_key_value(operation) {
                 let paginator = pages.pagination.get(name);
                 return Ok(Named { model, operation, paginator, rules: rules.as_ref() });
             }
             known.extend(model.operations.keys().map(|name| &**name));
         }
-        Err(UnknownOperation(format!(
+        Err(UnknownOperation::Name(format!(
             "`{service}` has no operation `{operation}`{}",
             suggest::hint(operation, known)
         )))
@@ -175,18 +191,18 @@ impl ModelStore {
     /// [`UnknownOperation`], with the nearest name that there is.
     pub fn waiter(&self, name: &str) -> Result<(&'static str, &'static Waiter), UnknownOperation> {
         let (service, waiter) = name.split_once(':').ok_or_else(|| {
-            UnknownOperation(format!("`{name}` is not of the form `service:Waiter`"))
+            UnknownOperation::Name(format!("`{name}` is not of the form `service:Waiter`"))
         })?;
         let mut known = Vec::new();
         for candidate in self.named_like(service) {
-            let read = self.load(&candidate).map_err(|e| UnknownOperation(e.to_string()))?;
+            let read = self.load(&candidate)?;
             if let Some(waiter) = read.waiters.waiters.get(waiter) {
                 return Ok((&read.model.name, waiter));
             }
             known.extend(read.waiters.waiters.keys().map(|name| &**name));
         }
         let hint = suggest::hint(waiter, known);
-        Err(UnknownOperation(format!("`{service}` has no waiter `{waiter}`{hint}")))
+        Err(UnknownOperation::Name(format!("`{service}` has no waiter `{waiter}`{hint}")))
     }
 
     /// The names of a service's waiters.
@@ -196,13 +212,13 @@ impl ModelStore {
     pub fn waiters(&self, service: &str) -> Result<Vec<&'static str>, UnknownOperation> {
         let names = self.named_like(service);
         let first = names.first().ok_or_else(|| self.no_service(service))?;
-        let read = self.load(first).map_err(|error| UnknownOperation(error.to_string()))?;
+        let read = self.load(first)?;
         Ok(read.waiters.waiters.keys().map(|name| &**name).collect())
     }
 
     fn no_service(&self, name: &str) -> UnknownOperation {
         let hint = suggest::hint(name, self.services());
-        UnknownOperation(format!("there is no AWS service `{name}`{hint}"))
+        UnknownOperation::Name(format!("there is no AWS service `{name}`{hint}"))
     }
 
     /// The services that a name may mean, as botocore names them: the one of exactly that name
@@ -310,12 +326,21 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ModelError {
 }
 
 fn read_folder(folder: &Path) -> Result<Read, ModelError> {
-    let model = read_file(&folder.join(SERVICE))?;
+    let gone = || ModelError::Unreadable {
+        path: folder.to_owned(),
+        why: format!("{SERVICE} is gone"),
+    };
+    let mut model: Model = read_file(&folder.join(SERVICE))?.ok_or_else(gone)?;
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()
+    };
+    model.metadata.fill(&name(folder.parent()), &name(Some(folder)));
+    if model.metadata.protocol.is_empty() {
+        let why = format!("{}: `metadata` names no `protocol`", folder.join(SERVICE).display());
+        return Err(ModelError::Broken(why));
+    }
     Ok(Read {
-        model: model.ok_or_else(|| ModelError::Unreadable {
-            path: folder.to_owned(),
-            why: format!("{SERVICE} is gone"),
-        })?,
+        model,
         pages: read_file(&folder.join(PAGINATORS))?.unwrap_or_default(),
         waiters: read_file(&folder.join(WAITERS))?.unwrap_or_default(),
         rules: read_file(&folder.join(ENDPOINTS))?,

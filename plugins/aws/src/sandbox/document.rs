@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::reply::Refusal;
 use super::request::Asked;
-use super::ssm::DOCUMENT;
+use super::ssm::{DOCUMENT, PARAMETERS};
 use super::world::World;
 
 /// The hash of the runbook until somebody changes it.
@@ -24,7 +24,10 @@ pub(super) fn describe(world: &World, asked: &Asked) -> Result<Value, Refusal> {
         let why = format!("Document with name {name} does not exist.");
         return Err(Refusal::new(400, "InvalidDocument", why));
     };
+    let takes: &[&str] = if kind == "Automation" { &PARAMETERS } else { &["commands"] };
+    let takes: Vec<_> = takes.iter().map(|name| json!({"Name": name})).collect();
     Ok(json!({"Document": {
+        "Parameters": takes,
         "Name": name, "Owner": "Amazon", "DocumentType": kind, "DocumentVersion": "1",
         "DefaultVersion": "1", "LatestVersion": "1", "Status": "Active", "HashType": "Sha256",
         "Hash": world.document_hash,

@@ -10,13 +10,14 @@ use super::document;
 use super::ec2::set_groups;
 use super::reply::Refusal;
 use super::request::Asked;
+use super::trust::{self, Rights};
 use super::world::{Placed, World};
 
 /// The runbook.
 pub(super) const DOCUMENT: &str = "AWSSupport-ContainEC2Instance";
 
 /// What the runbook takes.
-const PARAMETERS: [&str; 11] = [
+pub(super) const PARAMETERS: [&str; 11] = [
     "Action",
     "AutomationAssumeRole",
     "BackupS3BucketName",
@@ -45,6 +46,8 @@ const RELEASE: [&str; 3] = ["ValidateInstance", "RestoreSecurityGroups", "Report
 pub(super) struct Execution {
     /// Whether it only looks as if it did something.
     pub(super) hollow: bool,
+    /// What it may do; everything, unless it is known.
+    rights: Option<Rights>,
     id: String,
     region: String,
     parameters: Value,
@@ -82,9 +85,23 @@ fn start(world: &mut World, asked: &Asked, now: Timestamp) -> Answered {
     }
     let parameters = asked.params.get("Parameters").cloned().unwrap_or_default();
     check(&parameters)?;
+    let rights = match first(&parameters, "AutomationAssumeRole").filter(|role| !role.is_empty()) {
+        None => trust::rights(world, asked),
+        Some(role) => {
+            let hands_over = trust::rights(world, asked).map(|own| own.require("iam:PassRole"));
+            let denied = |why| Refusal::new(403, "AccessDeniedException", why);
+            hands_over.unwrap_or(Ok(())).map_err(denied)?;
+            let unknown = || {
+                let why = format!("The defined assume role is unable to be assumed: {role}");
+                Refusal::new(400, "InvalidAutomationExecutionParametersException", why)
+            };
+            Some(trust::rights_of(world, role).ok_or_else(unknown)?)
+        }
+    };
     let id = world.next_uuid();
     world.executions.push(Execution {
         hollow: false,
+        rights,
         id: id.clone(),
         region: asked.region.clone(),
         parameters,
@@ -273,6 +290,9 @@ fn take_step(world: &mut World, execution: &Execution, step: &str) -> Result<(),
     };
     let found = world.instances.iter().find(here).map(|placed| placed.value.clone());
     let found = found.ok_or_else(|| format!("The instance {instance} does not exist"))?;
+    if let Some(rights) = &execution.rights {
+        rights.require(needs(step))?;
+    }
     let dry = first(&execution.parameters, "DryRun") == Some("true");
     if dry || execution.hollow {
         return Ok(());
@@ -295,6 +315,17 @@ fn take_step(world: &mut World, execution: &Execution, step: &str) -> Result<(),
         _ => {}
     }
     Ok(())
+}
+
+/// The action that a step can't do without.
+fn needs(step: &str) -> &'static str {
+    match step {
+        "BackupSecurityGroups" => "s3:PutObject",
+        "AttachAllAccessSecurityGroup"
+        | "AttachContainmentSecurityGroup"
+        | "RestoreSecurityGroups" => "ec2:ModifyNetworkInterfaceAttribute",
+        _ => "ec2:DescribeInstances",
+    }
 }
 
 /// The group that a step moves the instance to; it is made when it is not there.

@@ -66,6 +66,39 @@ pub(super) fn answer(
     }
 }
 
+/// What somebody may do: what every one of some lists allows.
+#[derive(Clone, Debug)]
+pub(super) struct Rights {
+    who: String,
+    lists: Vec<Vec<String>>,
+}
+
+impl Rights {
+    /// # Errors
+    /// In AWS's words, when an action is not allowed.
+    pub(super) fn require(&self, action: &str) -> Result<(), String> {
+        match self.lists.iter().all(|list| allows(list, action)) {
+            true => Ok(()),
+            false => {
+                Err(format!("User: {} is not authorized to perform: {action}", self.who))
+            }
+        }
+    }
+}
+
+/// The rights of the caller's session. Whoever calls without one may do everything.
+pub(super) fn rights(world: &World, asked: &Asked) -> Option<Rights> {
+    let session = session(world, asked)?;
+    let lists = session.policy.iter().chain([&session.role.allows]).cloned().collect();
+    Some(Rights { who: session.arn(), lists })
+}
+
+/// The rights of a role, if it can be taken.
+pub(super) fn rights_of(world: &World, role: &str) -> Option<Rights> {
+    let role = world.roles.iter().find(|known| known.arn == role)?;
+    Some(Rights { who: role.arn.clone(), lists: vec![role.allows.clone()] })
+}
+
 /// Whether the caller's session may do what it asks. Whoever calls without a session may.
 ///
 /// # Errors
@@ -80,19 +113,10 @@ pub(super) fn admit(world: &World, asked: &Asked, now: Timestamp) -> Result<(), 
     if operation == "sts:GetCallerIdentity" {
         return Ok(());
     }
+    let Some(rights) = rights(world, asked) else { return Ok(()) };
     let actions = crate::iam::of(asked.named).actions;
-    let denied = actions.iter().find(|action| {
-        let of_session = session.policy.as_ref().is_none_or(|policy| allows(policy, action));
-        !of_session || !allows(&session.role.allows, action)
-    });
-    match denied {
-        Some(action) => {
-            let who = session.arn();
-            let why = format!("User: {who} is not authorized to perform: {action}");
-            Err(Refusal::new(403, "AccessDenied", why))
-        }
-        None => Ok(()),
-    }
+    let denied = |why| Refusal::new(403, "AccessDenied", why);
+    actions.iter().try_for_each(|action| rights.require(action).map_err(denied))
 }
 
 fn allows(allowed: &[String], action: &str) -> bool {

@@ -8,7 +8,7 @@ use stanch_plugins_aws::{AccountRoles, Aws, AwsSettings, Roles};
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::id::{IncidentId, RunId};
 use stanch_plugins_sdk::core::step::ErrorKind;
-use stanch_plugins_sdk::{ActionContext, Catalogue};
+use stanch_plugins_sdk::{ActionContext, Catalogue, Outcome};
 
 use crate::context::{context, done, error};
 use crate::listener::{now, serve};
@@ -32,6 +32,7 @@ fn pattern(external_id: &str) -> Roles {
         read: Some("arn:aws:iam::{account}:role/stanch-read".to_owned()),
         contain: Some("arn:aws:iam::{account}:role/stanch-contain".to_owned()),
         external_id: Some(external_id.to_owned()),
+        automation: None,
     };
     Roles { accounts: Default::default(), pattern }
 }
@@ -169,6 +170,68 @@ async fn a_session_is_replaced_before_it_ends() {
     let later = ActionContext { now: now().plus_ms(13 * 60_000), ..context };
     done(&aws, &later, "iam:UpdateAccessKey", cut_off()).await;
     assert_eq!(taken(&sandbox).len(), 2);
+}
+
+const AUTOMATION: &str = "arn:aws:iam::444455556666:role/stanch-automation";
+
+/// Runs the runbook to its end, and gives its status and the policy of the session that started it.
+async fn run_the_runbook(automation: Option<&str>, said: Option<&str>) -> (String, Value) {
+    let mut roles = pattern("stanch-7f3a");
+    roles.pattern.automation = automation.map(str::to_owned);
+    let (sandbox, aws) = stage(roles).await;
+    let document = json!({"operation": "ssm:DescribeDocument",
+        "params": {"Name": "AWSSupport-ContainEC2Instance"}});
+    sandbox.add_role(role(READ, &["ec2:Describe*", "ssm:*"]));
+    sandbox.add_role(role(CONTAIN, &["ssm:*", "iam:PassRole", "ec2:*", "s3:*"]));
+    sandbox.add_role(role(AUTOMATION, &["ec2:*", "s3:PutObject"]));
+    let context = in_run(&["ssm:StartAutomationExecution"]);
+    let call = aws.action("aws.call").unwrap();
+    let Outcome::Done(found) = call.run(&context, &document).await.unwrap() else { panic!() };
+    let found = &found.value["Document"];
+    let role = said.map(|role| json!([role]));
+    let mut parameters = json!({"Action": ["Contain"], "InstanceId": ["i-0abc1234def567890"],
+        "BackupS3BucketName": ["backups"]});
+    parameters.as_object_mut().unwrap().extend(role.map(|r| ("AutomationAssumeRole".to_owned(), r)));
+    let input = json!({
+        "operation": "ssm:StartAutomationExecution",
+        "params": {"DocumentName": "AWSSupport-ContainEC2Instance", "DocumentVersion": "1",
+            "Parameters": parameters},
+        "document": {"name": "AWSSupport-ContainEC2Instance", "version": "1",
+            "hash": found["Hash"], "hash_type": found["HashType"]},
+    });
+    let mut context = context;
+    let status = loop {
+        match call.run(&context, &input).await {
+            Ok(Outcome::Done(done)) => break done.value["AutomationExecutionStatus"].to_string(),
+            Ok(Outcome::Again { state, .. }) => context.state = Some(state),
+            Err(error) => break error.to_string(),
+        }
+    };
+    let contain = taken(&sandbox).into_iter().rfind(|call| call.params["RoleArn"] == CONTAIN);
+    (status, contain.unwrap().params["Policy"].clone())
+}
+
+#[tokio::test]
+async fn a_runbook_acts_with_the_role_of_the_account_or_with_all_of_the_role_that_changes() {
+    let narrow = |policy: &Value| {
+        let policy: Value = serde_json::from_str(policy.as_str().unwrap()).unwrap();
+        let actions = &policy["Statement"][0]["Action"];
+        let of_plan =
+            ["iam:PassRole", "ssm:GetAutomationExecution", "ssm:StartAutomationExecution"];
+        assert_eq!(*actions, json!(of_plan));
+    };
+    let pattern = "arn:aws:iam::{account}:role/stanch-automation";
+    let (status, policy) = run_the_runbook(Some(pattern), None).await;
+    assert_eq!(status, "\"Success\"");
+    narrow(&policy);
+    let (status, policy) = run_the_runbook(None, Some(AUTOMATION)).await;
+    assert_eq!(status, "\"Success\"");
+    narrow(&policy);
+    // Under a policy of the plan alone its first step would be refused.
+    let (status, policy) = run_the_runbook(None, None).await;
+    assert_eq!((status.as_str(), policy), ("\"Success\"", Value::Null));
+    let (status, _) = run_the_runbook(None, Some(READ)).await;
+    assert!(status.contains("not authorized to perform: s3:PutObject"), "{status}");
 }
 
 #[tokio::test]
