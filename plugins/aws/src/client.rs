@@ -22,6 +22,7 @@ mod finish;
 mod header;
 mod http;
 mod identity;
+pub(crate) mod ids;
 mod keychain;
 mod page;
 mod protocol;
@@ -29,6 +30,7 @@ mod read;
 mod role;
 pub(crate) mod schema;
 pub(crate) mod value;
+mod whole;
 mod write;
 mod xml;
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::effect::RetrySafety;
 
 use crate::lookups::{Lookup, Mark};
-use crate::model::{Kind, Member, Model, ModelStore, Named, Shape};
+use crate::model::{Kind, Member, Model, ModelStore, Named, Shape, Within};
 use crate::reviewed;
 use crate::{effect, iam, lookups, safety, undo};
 
@@ -69,8 +69,14 @@ fn operation(named: Named) -> Value {
         "pages": pages, "parameters": members(model.input(operation)),
         "answer": members(model.output(operation)),
         "iam_actions": iam.actions, "iam_actions_are_assumed": iam.is_assumed,
-        "undo": undo::of(named), "errors": operation.errors.iter().map(|error| &error.shape).collect::<Vec<_>>(),
+        "undo": undo::of(named), "errors": operation.errors.iter().map(|error| code(model, error)).collect::<Vec<_>>(),
     })
+}
+
+/// The code by which a call tells of an error.
+fn code<'m>(model: &'m Model, error: &'m Within) -> &'m str {
+    let written = model.shape(&error.shape).and_then(|shape| shape.error.as_ref()?.code.as_deref());
+    written.unwrap_or(&error.shape)
 }
 
 /// What is done when it is unknown whether a call took place, in words.

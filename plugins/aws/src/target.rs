@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use stanch_plugins_sdk::core::guard::target::Targets;
 
-use crate::client::value;
+use crate::client::{ids, value};
 use crate::model::{Kind, Model, Named, Shape};
 
 /// What is said of a member: how the resource's ARN is made, or that it names none.
@@ -55,7 +55,7 @@ pub(crate) fn of(
         set_aside: Vec::new(),
     };
     if let Some(shape) = named.model.input(named.operation) {
-        walk.inside("", shape, params);
+        walk.inside("", shape, &ids::as_taken(named, params));
     }
     // What seems to name nothing is looked at all the same when nothing else names anything.
     if walk.arns.is_empty() {

@@ -170,6 +170,9 @@ pub struct CallRecord {
     /// What the result lacks: truncated, sampled, redacted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub caveats: Vec<String>,
+    /// The HTTP status of an error that the callee answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     /// What the callee says of an error beside its code and message, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,

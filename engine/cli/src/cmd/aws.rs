@@ -245,7 +245,8 @@ async fn call(
             Err(error) => {
                 let told = json!({"error": {
                     "code": error.code, "kind": error.kind, "message": error.message,
-                    "request_id": error.call.request_id, "details": error.call.details,
+                    "status": error.call.status, "request_id": error.call.request_id,
+                    "details": error.call.details,
                 }});
                 eprintln!("{told}");
                 return Ok(ExitCode::FAILURE);

@@ -100,10 +100,19 @@ fn show(report: &Value, with_policies: bool) {
     println!("{path}: {word}");
     if with_policies {
         for (role, title) in [("read", "to look"), ("contain", "to contain and to undo")] {
+            if report["policies"][role].is_null() {
+                println!("\n{path}: {title}, it needs nothing");
+                continue;
+            }
             println!("\n{path}: {title}, its role needs");
             output::json(&report["policies"][role]);
         }
         let assumed = output::text(&report["policies"]["assumed"]);
-        println!("\nassumed to be named as their operations: {assumed}");
+        if !assumed.is_empty() {
+            println!("\nassumed to be named as their operations: {assumed}");
+        }
+        for note in report["policies"]["notes"].as_array().into_iter().flatten() {
+            println!("\n{}", output::text(note));
+        }
     }
 }

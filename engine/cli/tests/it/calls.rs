@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
-use crate::server::Folder;
+use crate::server::{Folder, Ran};
 
 /// Takes one request, answers it, and gives its text.
 async fn one(answer: &'static str) -> (String, JoinHandle<String>) {
@@ -103,4 +103,68 @@ async fn only_what_came_is_printed_and_a_document_as_it_is() {
     let fields = json!({"stop": null});
     let variant = json!({"name": "v", "additionalModelRequestFields": fields});
     assert_eq!(printed, json!({"name": "p", "variants": [variant]}));
+}
+
+#[tokio::test]
+async fn a_body_that_is_modelled_as_unsigned_is_not_signed_and_other_proofs_are_refused() {
+    let folder = Folder::new();
+    let (host, asked) = one("").await;
+    let url = format!("http://{host}");
+    let params = json!({"SnapshotId": "snap-1", "BlockIndex": 0, "BlockData": "YQ==",
+        "DataLength": 1, "Checksum": "x", "ChecksumAlgorithm": "SHA256"});
+    call(&folder, "ebs:PutSnapshotBlock", &params, &["--endpoint-url", &url])
+        .output()
+        .await
+        .unwrap();
+    let request = asked.await.unwrap();
+    assert!(request.contains("\r\nx-amz-content-sha256: UNSIGNED-PAYLOAD\r\n"), "{request}");
+    for (operation, words) in [
+        ("codecatalyst:ListSpaces", "a bearer token"),
+        ("sdb:ListDomains", "signatures of version 2"),
+    ] {
+        let refused = call(&folder, operation, &json!({}), &["--endpoint-url", &url]);
+        let refused = Ran::of({ refused }.output().await.unwrap());
+        assert!(refused.code == 1 && refused.err.contains(words), "{operation}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_by_hand_is_one_request_of_what_was_said() {
+    let folder = Folder::new();
+    let (host, asked) = one("{\"AutomationExecutionId\": \"e-1\"}").await;
+    let url = format!("http://{host}");
+    let params = json!({"DocumentName": "AWS-StopEC2Instance",
+        "TargetLocations": [{"Accounts": ["111122223333"], "Regions": ["eu-west-1"]}]});
+    let operation = "ssm:StartAutomationExecution";
+    let printed = succeeds(call(&folder, operation, &params, &["--endpoint-url", &url])).await;
+    assert_eq!(printed, json!({"AutomationExecutionId": "e-1"}));
+    let sent = asked.await.unwrap();
+    assert!(sent.contains("\"TargetLocations\""), "{sent}");
+
+    let answer = "<CreateUserResponse><CreateUserResult/></CreateUserResponse>";
+    let (host, asked) = one(answer).await;
+    let url = format!("http://{host}");
+    let user = json!({"UserName": "ann"});
+    succeeds(call(&folder, "iam:CreateUser", &user, &["--endpoint-url", &url])).await;
+    let sent = asked.await.unwrap();
+    assert!(!sent.contains("stanch"), "a tag that nobody asked for: {sent}");
+}
+
+#[tokio::test]
+async fn a_request_is_as_its_service_takes_it() {
+    let folder = Folder::new();
+    let (host, asked) = one("<ListResourceRecordSetsResponse/>").await;
+    let url = format!("http://{host}");
+    let zone = json!({"HostedZoneId": "/hostedzone/Z1"});
+    let operation = "route53:ListResourceRecordSets";
+    succeeds(call(&folder, operation, &zone, &["--endpoint-url", &url])).await;
+    let sent = asked.await.unwrap();
+    assert!(sent.starts_with("GET /2013-04-01/hostedzone/Z1/rrset "), "{sent}");
+
+    let (host, asked) = one("{}").await;
+    let url = format!("http://{host}");
+    let account = json!({"accountId": "-"});
+    succeeds(call(&folder, "glacier:ListVaults", &account, &["--endpoint-url", &url])).await;
+    let sent = asked.await.unwrap();
+    assert!(sent.contains("\r\nx-amz-glacier-version: 2012-06-01\r\n"), "{sent}");
 }

@@ -86,4 +86,12 @@ async fn the_policies_are_no_wider_than_the_playbook() {
     );
     let said = folder.run(&["check", "--policies", file]).await.out;
     assert!(said.contains("\"Version\": \"2012-10-17\""), "{said}");
+    let triage = concat!(env!("CARGO_MANIFEST_DIR"), "/../../playbooks/guardduty-triage.rhai");
+    let said = folder.run(&["check", "--policies", triage]).await.out;
+    // IAM takes no policy without a statement.
+    assert!(said.contains("it needs nothing") && !said.contains("Statement"), "{said}");
+    let runbook =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../playbooks/ec2-instance-compromise.rhai");
+    let said = folder.run(&["check", "--policies", runbook]).await.out;
+    assert!(said.contains("`automation_role`"), "{said}");
 }

@@ -120,8 +120,7 @@ impl Accounts {
         found: &mut Found,
     ) -> Result<Vec<Value>, ActionError> {
         let named = self.0.models.operation(&format!("organizations:{operation}"));
-        let named =
-            named.map_err(|e| ActionError::permanent(e.code(), e.to_string()))?;
+        let named = named.map_err(|e| ActionError::permanent(e.code(), e.to_string()))?;
         let standing = Box::pin(Standing::find(&self.0, here, named, Effect::Read)).await?;
         standing.require_owner(named)?;
         let Some(paginator) = named.paginator else { return Ok(Vec::new()) };

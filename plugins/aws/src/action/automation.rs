@@ -4,15 +4,13 @@
 //! repeated and finds the same execution
 //! (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_StartAutomationExecution.html>).
 
-use std::collections::HashMap;
-
 use aws_sdk_ssm::operation::RequestId as _;
 use aws_sdk_ssm::types::{AutomationExecution, AutomationExecutionStatus as Status, StepExecution};
-use aws_sdk_ssm::types::{ExecutionMode, Tag, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::span::Span;
+use stanch_plugins_sdk::core::step::ErrorKind;
 use stanch_plugins_sdk::core::time::Timestamp;
 use stanch_plugins_sdk::{ActionContext, ActionError, CallRecord, Done, Outcome};
 
@@ -71,7 +69,8 @@ pub(super) fn act_with(
     }
     let takes_one = takes.iter().any(|name| name == ROLE);
     let role = context.account.as_deref().and_then(|account| client.roles.automation(account));
-    let (Some(role), Value::Object(params)) = (role.filter(|_| takes_one), &mut input.params) else {
+    let (Some(role), Value::Object(params)) = (role.filter(|_| takes_one), &mut input.params)
+    else {
         return Breadth::Role;
     };
     let parameters = params.entry("Parameters").or_insert_with(|| json!({}));
@@ -91,85 +90,36 @@ pub(super) async fn step(
     standing: &Standing,
     input: &Input,
 ) -> Result<Outcome, ActionError> {
-    let timeout = context.timeout.duration();
-    let config = client.sdk_config("SSM", &standing.region, timeout, &standing.credentials);
-    let ssm = aws_sdk_ssm::Client::new(&Box::pin(config).await);
     let Some(state) = &context.state else {
-        let execution_id = Box::pin(start(&ssm, &input.params)).await?;
+        let execution_id = Box::pin(start(client, context, standing, input)).await?;
         let since = Some(context.now);
         return Ok(State { execution_id, looks: 0, since }.again());
     };
     let state = State::deserialize(state).map_err(|error| {
         ActionError::permanent("bad_state", format!("what was remembered can't be read: {error}"))
     })?;
+    let timeout = context.timeout.duration();
+    let config = client.sdk_config("SSM", &standing.region, timeout, &standing.credentials);
+    let ssm = aws_sdk_ssm::Client::new(&Box::pin(config).await);
     let waited = state.since.map_or(0, |since| context.now.ms_since(since));
     let over = input.timeout.filter(|timeout| waited >= timeout.ms);
     Box::pin(look(&ssm, state, standing, over)).await
 }
 
-async fn start(ssm: &aws_sdk_ssm::Client, params: &Value) -> Result<String, ActionError> {
-    let written = Written::deserialize(params).map_err(|error| {
-        ActionError::permanent("not_supported", format!("an automation that is followed: {error}"))
-    })?;
-    let call = ssm
-        .start_automation_execution()
-        .document_name(written.document_name)
-        .set_document_version(written.document_version)
-        .set_parameters(written.parameters)
-        .set_client_token(written.client_token)
-        .set_mode(written.mode.as_deref().map(ExecutionMode::from))
-        .set_target_parameter_name(written.target_parameter_name)
-        .set_targets(written.targets.map(|targets| targets.into_iter().map(Into::into).collect()))
-        .set_max_concurrency(written.max_concurrency)
-        .set_max_errors(written.max_errors)
-        .set_tags(tags(written.tags)?);
-    let started = Box::pin(call.send())
-        .await
-        .map_err(|error| Failure::of(error).into_error(Effect::Change))?;
-    Ok(started.automation_execution_id().unwrap_or_default().to_owned())
-}
-
-/// The parameters of an automation that is followed. Those that make one in other accounts or
-/// regions start executions of their own, which are not followed yet.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Written {
-    document_name: String,
-    document_version: Option<String>,
-    parameters: Option<HashMap<String, Vec<String>>>,
-    client_token: Option<String>,
-    mode: Option<String>,
-    target_parameter_name: Option<String>,
-    targets: Option<Vec<WrittenTarget>>,
-    max_concurrency: Option<String>,
-    max_errors: Option<String>,
-    tags: Option<Vec<WrittenTag>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WrittenTarget {
-    key: Option<String>,
-    values: Option<Vec<String>>,
-}
-
-impl From<WrittenTarget> for Target {
-    fn from(target: WrittenTarget) -> Self {
-        Self::builder().set_key(target.key).set_values(target.values).build()
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WrittenTag {
-    key: String,
-    value: String,
-}
-
-fn tags(tags: Option<Vec<WrittenTag>>) -> Result<Option<Vec<Tag>>, ActionError> {
-    let build = |tag: WrittenTag| Tag::builder().key(tag.key).value(tag.value).build();
-    let tags = tags.map(|tags| tags.into_iter().map(build).collect::<Result<Vec<_>, _>>());
-    tags.transpose().map_err(|error| ActionError::permanent("bad_parameters", error.to_string()))
+async fn start(
+    client: &Client,
+    context: &ActionContext,
+    standing: &Standing,
+    input: &Input,
+) -> Result<String, ActionError> {
+    let wanted = standing.wanted(context, input.named, &input.params);
+    let started = Box::pin(client.call(wanted)).await;
+    let started = started.map_err(|failure| failure.into_error(Effect::Change))?;
+    let id = started.value.get("AutomationExecutionId").and_then(Value::as_str);
+    id.map(str::to_owned).ok_or_else(|| {
+        let why = "AWS started an automation and did not say which";
+        ActionError::new(ErrorKind::InDoubt, "response_unreadable", why)
+    })
 }
 
 async fn look(

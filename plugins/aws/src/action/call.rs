@@ -20,7 +20,7 @@ use super::command;
 use super::document;
 use super::input::{Input, Paginate};
 use super::lookup;
-use super::standing::{Breadth, Standing};
+use super::standing::{Breadth, Standing, is_by_hand};
 use super::survey;
 use crate::client::{Client, Failure, blank};
 use crate::model::Named;
@@ -85,17 +85,18 @@ impl Call {
         let standing = Standing::with(&self.0, context, input.named, reach, breadth);
         let standing = Box::pin(standing).await?;
         fill_token(&mut input, context);
-        if automation::is_one(input.named) {
+        // By hand a command or an automation is one request, as every call is.
+        if automation::is_one(input.named) && !is_by_hand(context) {
             let step = automation::step(&self.0, context, &standing, &input);
             return Box::pin(step).await.map_err(|error| standing.told(error));
         }
-        // By hand a command is one request, as every call is.
         if command::is_one(input.named) && context.run.is_some() {
             let step = command::step(&self.0, context, &standing, &mut input);
             return Box::pin(step).await.map_err(|error| standing.told(error));
         }
         let given = input.params.clone();
-        if safety == RetrySafety::Lookup {
+        // By hand nobody looks for it.
+        if safety == RetrySafety::Lookup && !is_by_hand(context) {
             // What does not fit leaves it to a person, if it comes to that.
             let _fits = lookup::mark(&mut input, context.token);
         }

@@ -85,9 +85,7 @@ impl Standing {
         if let Some(taken) = taken {
             standing.credentials = taken;
         }
-        // Who calls by hand knows as whom, and names no account.
-        let is_by_hand = context.run.is_none() && context.account.is_none();
-        if effect.is_guarded() && !is_by_hand {
+        if effect.is_guarded() && !is_by_hand(context) {
             let asked = Box::pin(standing.ask(client, context, named)).await;
             let caller =
                 asked.map_err(|failure| standing.told(failure.into_error(Effect::Read)))?;
@@ -213,10 +211,15 @@ impl Standing {
 
     /// An error, with where and as whom the call was made.
     pub(super) fn told(&self, mut error: ActionError) -> ActionError {
-        let CallRecord { request_id, details, .. } = std::mem::take(&mut *error.call);
-        error.call = Box::new(CallRecord { request_id, details, ..self.record() });
+        let CallRecord { request_id, status, details, .. } = std::mem::take(&mut *error.call);
+        error.call = Box::new(CallRecord { request_id, status, details, ..self.record() });
         error
     }
+}
+
+/// Whether a person calls by hand: they know as whom, and name no account.
+pub(super) fn is_by_hand(context: &ActionContext) -> bool {
+    context.run.is_none() && context.account.is_none()
 }
 
 /// The policy of the session in which a change is made: the actions of its plan.

@@ -71,7 +71,8 @@ impl Wait {
             Ok(again @ Outcome::Again { .. }) => return Ok(again),
             Err(error) => Err(error),
         };
-        let answer = seen.as_ref().map(|done| &done.value).map_err(|error| &*error.code);
+        let answer = seen.as_ref().map(|done| &done.value);
+        let answer = answer.map_err(|error| (&*error.code, error.call.status));
         match (judge(waiter, answer), seen) {
             (Some(Waited::Success), Ok(done)) => Ok(Outcome::Done(done)),
             (Some(Waited::Success), Err(error)) => {
@@ -94,13 +95,16 @@ impl Wait {
     }
 }
 
-/// What an answer, or the code of an error, says by the first acceptor that fits.
-fn judge(waiter: &Waiter, seen: Result<&Value, &str>) -> Option<Waited> {
+/// An answer, or the code and the HTTP status of an error.
+type Seen<'s> = Result<&'s Value, (&'s str, Option<u16>)>;
+
+/// What was seen says by the first acceptor that fits.
+fn judge(waiter: &Waiter, seen: Seen<'_>) -> Option<Waited> {
     let fitting = waiter.acceptors.iter().find(|acceptor| fits(acceptor, seen));
     fitting.map(|acceptor| acceptor.state)
 }
 
-fn fits(acceptor: &Acceptor, seen: Result<&Value, &str>) -> bool {
+fn fits(acceptor: &Acceptor, seen: Seen<'_>) -> bool {
     let expected = &acceptor.expected;
     let found = || probe::search(acceptor.argument.as_deref()?, seen.ok()?).ok();
     let listed = || found().and_then(|found| found.as_array().cloned()).unwrap_or_default();
@@ -112,8 +116,8 @@ fn fits(acceptor: &Acceptor, seen: Result<&Value, &str>) -> bool {
         }
         (Matcher::PathAny, Ok(_)) => listed().contains(expected),
         (Matcher::Status, Ok(_)) => expected == 200,
-        (Matcher::Status, Err(code)) => format!("http_{expected}") == code,
-        (Matcher::Error, Err(code)) => expected == code || *expected == true,
+        (Matcher::Status, Err((_, status))) => status.is_some_and(|status| *expected == status),
+        (Matcher::Error, Err((code, _))) => expected == code || *expected == true,
         (Matcher::Error, Ok(_)) => *expected == false,
         (Matcher::Path | Matcher::PathAll | Matcher::PathAny, Err(_)) => false,
     }
@@ -144,9 +148,9 @@ mod tests {
     use super::*;
     use crate::model::ModelStore;
 
-    fn judged(waiter: &str, seen: Result<Value, &str>) -> Option<Waited> {
+    fn judged(waiter: &str, seen: Result<Value, (&str, u16)>) -> Option<Waited> {
         let (_, waiter) = ModelStore::open(None).unwrap().waiter(waiter).unwrap();
-        judge(waiter, seen.as_ref().map_err(|code| *code))
+        judge(waiter, seen.as_ref().map_err(|(code, status)| (*code, Some(*status))))
     }
 
     #[test]
@@ -161,9 +165,15 @@ mod tests {
         assert_eq!(judged(stopped, instances(&["stopped", "terminated"])), Some(Waited::Failure));
         assert_eq!(judged(stopped, instances(&[])), None, "nothing is not stopped");
         assert_eq!(judged("iam:UserExists", Ok(json!({}))), Some(Waited::Success));
-        assert_eq!(judged("iam:UserExists", Err("NoSuchEntity")), Some(Waited::Retry));
-        assert_eq!(judged("iam:UserExists", Err("AccessDenied")), None);
-        assert_eq!(judged("s3:BucketNotExists", Err("http_404")), Some(Waited::Success));
+        assert_eq!(judged("iam:UserExists", Err(("NoSuchEntity", 404))), Some(Waited::Retry));
+        assert_eq!(judged("iam:UserExists", Err(("AccessDenied", 403))), None);
+        assert_eq!(judged("s3:BucketNotExists", Err(("http_404", 404))), Some(Waited::Success));
+        // The status counts, whatever code stands beside it.
+        let profile = judged("iam:InstanceProfileExists", Err(("NoSuchEntity", 404)));
+        assert_eq!(profile, Some(Waited::Retry));
+        let cluster = "route53-recovery-control-config:ClusterDeleted";
+        let gone = judged(cluster, Err(("ResourceNotFoundException", 404)));
+        assert_eq!(gone, Some(Waited::Success));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::body::SdkBody;
-use http_body_util::Limited;
+use http_body_util::{BodyExt as _, Limited};
 
 /// Bytes of one answer: thirty times what a step's result may have, so that a page of what is
 /// filtered later gets through, and an endless answer does not fill the memory.
@@ -35,11 +35,19 @@ impl HttpConnector for BoundedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let answer = self.0.call(request);
         HttpConnectorFuture::new(async move {
-            let bound = |body| SdkBody::from_body_1_x(Limited::new(body, ANSWER_BYTES));
+            let bound = |body: SdkBody| {
+                let body = body.map_err(|why| CutOff(why.to_string()));
+                SdkBody::from_body_1_x(Limited::new(body, ANSWER_BYTES))
+            };
             Ok(answer.await?.map(bound))
         })
     }
 }
+
+/// The connection ended in the middle of an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was cut off: {0}")]
+pub(super) struct CutOff(String);
 
 /// Whether an error says that the bound was reached.
 pub(crate) fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -6,6 +6,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
+use aws_sigv4::http_request::SignableBody;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
@@ -41,6 +42,7 @@ use super::http;
 use super::identity::Callers;
 use super::keychain::Keychain;
 use super::protocol;
+use super::whole::{self, Seen, Wrong};
 use crate::action::Places;
 use crate::model::{ModelError, ModelStore, Named};
 use crate::quota::{Counter, Quotas};
@@ -193,6 +195,7 @@ impl Client {
     async fn send(&self, wanted: Wanted<'_>) -> Result<Answer, Failure> {
         let Wanted { named, params, region, .. } = wanted;
         let url = self.endpoint_url(&named.model.metadata.service_id).await;
+        refuse_other_signatures(named)?;
         let host = url.as_deref().map(|url| labelled_host(named, params, url)).transpose();
         let host = host.map_err(Failure::Unsendable)?;
         let endpoint = self.endpoint(named, region, params, url).await?;
@@ -283,6 +286,21 @@ impl Client {
     }
 }
 
+/// Refuses a call that takes another proof than a signature by SigV4, before anything is sent.
+fn refuse_other_signatures(named: Named) -> Result<(), Failure> {
+    let is_open = named.operation.authtype.as_deref() == Some("none");
+    let wanted = match &*named.model.metadata.signature_version {
+        "bearer" => "a bearer token",
+        "v2" => "signatures of version 2",
+        _ => return Ok(()),
+    };
+    if is_open {
+        return Ok(());
+    }
+    let why = format!("{named} takes {wanted}, and Stanch signs by SigV4 only");
+    Err(Failure::Unsendable(why))
+}
+
 fn timeouts(timeout: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(timeout).build()
 }
@@ -300,13 +318,22 @@ fn failure(named: Named, error: SdkError<Fault, HttpResponse>) -> Failure {
 }
 
 fn read(named: Named, response: &HttpResponse) -> Result<Raw, OrchestratorError<Fault>> {
-    if !response.status().is_success() || protocol::is_late_error(named, response) {
-        return Err(OrchestratorError::operation(Fault::read(response)));
+    let fault = || Err(OrchestratorError::operation(Fault::read(response)));
+    if !response.status().is_success() {
+        return fault();
+    }
+    if let Seen::Error = whole::look(named, response).map_err(OrchestratorError::other)? {
+        return fault();
     }
     let date = response.headers().get("date");
     let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
     checksum::check(named, response).map_err(OrchestratorError::other)?;
-    let value = protocol::answer(named, response).map_err(OrchestratorError::other)?;
+    let value = protocol::answer(named, response).map_err(|error| {
+        match whole::is_cut(named, response) {
+            true => OrchestratorError::other(Wrong::NotWhole("it ends in the middle of its JSON")),
+            false => OrchestratorError::other(error),
+        }
+    })?;
     Ok(Raw { value, request_id: request_id(response), date })
 }
 
@@ -317,6 +344,10 @@ fn signing(
     clock: AwsClock,
 ) -> StaticRuntimePlugin {
     let mut options = SigningOptions::default();
+    if named.operation.authtype.as_deref() == Some("v4-unsigned-body") {
+        options.payload_override = Some(SignableBody::UnsignedPayload);
+        options.content_sha256_header = true;
+    }
     if named.model.metadata.signing_name().starts_with("s3") {
         // S3 signs its paths as they are sent, and wants the hash of the body in a header.
         options.double_uri_encode = false;

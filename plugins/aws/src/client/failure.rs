@@ -8,9 +8,10 @@ use stanch_plugins_sdk::ActionError;
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::step::ErrorKind;
 
-use super::body::{ANSWER_BYTES, find, is_too_large};
+use super::body::{ANSWER_BYTES, CutOff, find, is_too_large};
 use super::checksum::Mismatch;
 use super::fault::{Fault, request_id};
+use super::whole::Wrong;
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +111,13 @@ impl Failure {
     /// Reads what an orchestrator of AWS's crates says.
     pub(crate) fn of<E: Error + 'static>(error: SdkError<E, HttpResponse>) -> Self {
         let too_large = is_too_large(&error);
-        let damaged = find::<Mismatch>(&error).map(Mismatch::to_string);
+        let damaged = find::<Mismatch>(&error).map(Mismatch::to_string).or_else(|| {
+            match find::<Wrong>(&error)? {
+                Wrong::NotWhole(why) => Some((*why).to_owned()),
+                Wrong::NoXml(_) => None,
+            }
+        });
+        let cut_off = find::<CutOff>(&error).is_some();
         match error {
             SdkError::ConstructionFailure(_) => Self::Unsendable(chain(&error)),
             SdkError::TimeoutError(_) => Self::Silent("no answer came in time".to_owned()),
@@ -121,11 +128,12 @@ impl Failure {
                 let request_id = request_id(broken.raw());
                 let done = broken.raw().status().is_success();
                 let why = chain(&SdkError::<E, _>::ResponseError(broken));
-                match (too_large, damaged, done) {
-                    (true, ..) => Self::TooLarge { request_id },
-                    (false, Some(why), _) => Self::Damaged { why, request_id },
-                    (false, None, true) => Self::Unreadable { why, request_id },
-                    (false, None, false) => Self::Silent(why),
+                match damaged {
+                    _ if too_large => Self::TooLarge { request_id },
+                    _ if cut_off => Self::Silent(why),
+                    Some(why) => Self::Damaged { why, request_id },
+                    None if done => Self::Unreadable { why, request_id },
+                    None => Self::Silent(why),
                 }
             }
             SdkError::ServiceError(said) => Self::Fault(Fault::read(said.raw())),
@@ -200,6 +208,7 @@ impl Failure {
         let mut error = ActionError::new(self.kind(effect), self.code(), self.message());
         error.call.request_id = self.request_id();
         if let Self::Fault(fault) = self {
+            error.call.status = Some(fault.status);
             error.call.details = fault.details;
         }
         error

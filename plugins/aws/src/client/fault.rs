@@ -61,7 +61,10 @@ impl Fault {
             .or(said.code)
             .map(|code| bare(&code).to_owned())
             .filter(|code| !code.is_empty());
-        let message = said.message.unwrap_or_default();
+        let mut message = said.message.unwrap_or_default();
+        if let Some(region) = header("x-amz-bucket-region").filter(|_| !message.is_empty()) {
+            message.push_str(&format!(" (the bucket is in {region})"));
+        }
         Self {
             status: response.status().as_u16(),
             message: presentable(code.as_deref(), &message),

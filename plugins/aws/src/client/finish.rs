@@ -43,6 +43,11 @@ pub(crate) fn finish(
     if let Some(payload) = model.input(operation).and_then(|shape| Payload::of(named, shape)) {
         payload.finish(params, request)?;
     }
+    if &*model.name == "glacier" {
+        // https://docs.aws.amazon.com/amazonglacier/latest/dev/api-common-request-headers.html
+        let version = model.metadata.api_version.to_string();
+        request.headers_mut().try_insert("x-amz-glacier-version", version)?;
+    }
     if model.metadata.aws_query_compatible.is_some() {
         request.headers_mut().try_insert("x-amzn-query-mode", "true")?;
     }

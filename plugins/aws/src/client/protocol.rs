@@ -18,11 +18,12 @@ use serde_json::Value;
 use super::finish::finish;
 use super::read::blank;
 use super::write::Input;
-use super::{checksum, ec2, header};
-use crate::model::{Kind, Named, Within};
+use super::{checksum, ec2, header, ids};
+use crate::model::{Named, Within};
 
 /// Writes the request of a call. It has a path and no host yet.
 pub(crate) fn request(named: Named, params: &Value) -> Result<HttpRequest, SerdeError> {
+    let params = &ids::as_taken(named, params);
     let params = &checksum::asking(named, params);
     let params = &header::encoded(named, params);
     let mut request = match protocol(named)? {
@@ -81,24 +82,6 @@ pub(super) fn error(
     let bag = bag(named);
     let mut from = protocol.deserialize_response(response, schema, &bag)?;
     reader.read(schema, &mut *from)
-}
-
-/// Whether an answer that began as a success ended as an error, as S3's copies may
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>). The content of an object
-/// is no error, whatever it says.
-pub(crate) fn is_late_error(named: Named, response: &HttpResponse) -> bool {
-    let Named { model, operation, .. } = named;
-    let payload = model
-        .output(operation)
-        .and_then(|output| model.shape(&output.members.get(output.payload.as_deref()?)?.shape));
-    let is_content = payload.is_some_and(|shape| shape.kind != Kind::Structure);
-    if model.protocol() != "rest-xml" || is_content {
-        return false;
-    }
-    let body = response.body().bytes().unwrap_or_default();
-    let body = std::str::from_utf8(body).unwrap_or_default();
-    let after_declaration = body.split_once("?>").map_or(body, |(_, rest)| rest);
-    after_declaration.trim_start().starts_with("<Error>")
 }
 
 /// The crate for the protocol of a service; none for ec2.
@@ -162,22 +145,4 @@ pub(crate) fn read_answer(
     response: http::Response<bytes::Bytes>,
 ) -> Result<Value, SerdeError> {
     answer(named, &HttpResponse::try_from(response.map(SdkBody::from)).unwrap())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::ModelStore;
-
-    #[test]
-    fn a_copy_that_failed_late_is_an_error_and_an_object_that_says_so_is_not() {
-        let models = ModelStore::open(None).unwrap();
-        let body = "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code></Error>";
-        let status = aws_smithy_runtime_api::http::StatusCode::try_from(200).unwrap();
-        let response = HttpResponse::new(status, SdkBody::from(body));
-        for (operation, expected) in [("s3:CopyObject", true), ("s3:GetObject", false)] {
-            let named = models.operation(operation).unwrap();
-            assert_eq!(is_late_error(named, &response), expected, "{operation}");
-        }
-    }
 }

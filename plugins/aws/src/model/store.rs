@@ -171,8 +171,7 @@ impl ModelStore {
         }
         let mut known = Vec::new();
         for candidate in candidates {
-            let Read { model, pages, rules, .. } =
-                self.load(&candidate)?;
+            let Read { model, pages, rules, .. } = self.load(&candidate)?;
             if let Some((name, operation)) = model.operations.get_key_value(operation) {
                 let paginator = pages.pagination.get(name);
                 return Ok(Named { model, operation, paginator, rules: rules.as_ref() });
@@ -326,10 +325,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ModelError {
 }
 
 fn read_folder(folder: &Path) -> Result<Read, ModelError> {
-    let gone = || ModelError::Unreadable {
-        path: folder.to_owned(),
-        why: format!("{SERVICE} is gone"),
-    };
+    let gone =
+        || ModelError::Unreadable { path: folder.to_owned(), why: format!("{SERVICE} is gone") };
     let mut model: Model = read_file(&folder.join(SERVICE))?.ok_or_else(gone)?;
     let name = |path: Option<&Path>| {
         path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()

@@ -79,9 +79,7 @@ impl Rights {
     pub(super) fn require(&self, action: &str) -> Result<(), String> {
         match self.lists.iter().all(|list| allows(list, action)) {
             true => Ok(()),
-            false => {
-                Err(format!("User: {} is not authorized to perform: {action}", self.who))
-            }
+            false => Err(format!("User: {} is not authorized to perform: {action}", self.who)),
         }
     }
 }

@@ -37,6 +37,26 @@ async fn a_cut_leaves_a_read_to_be_repeated() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_cut_off_in_its_middle_leaves_a_read_to_be_repeated() {
+    const PART: &str = "<GetUserResponse><GetUserResult><User><UserName>ann</UserName>";
+    for (rest, code) in [
+        ("content-length: 5000\r\n\r\n", "no_answer"),
+        ("transfer-encoding: chunked\r\n\r\nff\r\n", "no_answer"),
+        ("connection: close\r\n\r\n", "response_damaged"),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\n{rest}{PART}");
+        let manner = Manner::Say(answer.leak());
+        let read = reading(&misbehave(manner).await, 30_000).await;
+        let seen = (read.kind, read.code.as_str());
+        assert_eq!(seen, (ErrorKind::Transient, code), "{rest}: {}", read.message);
+        let changed = catalogue(&misbehave(manner).await);
+        let user = json!({"UserName": "u"});
+        let error = error(&changed, &anywhere(), "iam:CreateAccessKey", user).await;
+        assert_eq!(error.kind, ErrorKind::InDoubt, "{rest}: {}", error.message);
+    }
+}
+
+#[tokio::test]
 async fn an_attempt_ends_when_its_time_is_over() {
     for manner in [Manner::Mute, Manner::Stall] {
         let error = reading(&misbehave(manner).await, 300).await;

@@ -191,7 +191,10 @@ async fn run_the_runbook(automation: Option<&str>, said: Option<&str>) -> (Strin
     let role = said.map(|role| json!([role]));
     let mut parameters = json!({"Action": ["Contain"], "InstanceId": ["i-0abc1234def567890"],
         "BackupS3BucketName": ["backups"]});
-    parameters.as_object_mut().unwrap().extend(role.map(|r| ("AutomationAssumeRole".to_owned(), r)));
+    parameters
+        .as_object_mut()
+        .unwrap()
+        .extend(role.map(|r| ("AutomationAssumeRole".to_owned(), r)));
     let input = json!({
         "operation": "ssm:StartAutomationExecution",
         "params": {"DocumentName": "AWSSupport-ContainEC2Instance", "DocumentVersion": "1",
