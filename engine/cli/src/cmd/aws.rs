@@ -233,6 +233,7 @@ async fn call(
     loop {
         match action.run(&context, input).await {
             Ok(Outcome::Done(done)) => {
+                done.call.caveats.iter().for_each(|caveat| eprintln!("warning: {caveat}"));
                 let operation = input["operation"].as_str().unwrap_or_default();
                 output::json(&aws.without_absent(operation, done.value));
                 return Ok(ExitCode::SUCCESS);

@@ -10,6 +10,11 @@ use crate::server::{Folder, Ran};
 
 /// Takes one request, answers it, and gives its text.
 async fn one(answer: &'static str) -> (String, JoinHandle<String>) {
+    one_with("", answer).await
+}
+
+/// The same, with headers.
+async fn one_with(headers: &'static str, answer: &'static str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
     let request = tokio::spawn(async move {
@@ -26,7 +31,8 @@ async fn one(answer: &'static str) -> (String, JoinHandle<String>) {
         };
         let mut rest = vec![0; length()];
         stream.read_exact(&mut rest).await.unwrap();
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
+        let length = answer.len();
+        let head = format!("HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\n\r\n");
         stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
         bytes.extend(rest);
         String::from_utf8(bytes).unwrap()
@@ -167,4 +173,28 @@ async fn a_request_is_as_its_service_takes_it() {
     succeeds(call(&folder, "glacier:ListVaults", &account, &["--endpoint-url", &url])).await;
     let sent = asked.await.unwrap();
     assert!(sent.contains("\r\nx-amz-glacier-version: 2012-06-01\r\n"), "{sent}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_refused_and_shows_nothing_of_the_request() {
+    let folder = Folder::new();
+    let secret = json!({"SecretId": "s", "SecretString": "hunter2"});
+    for address in ["nonsense", "ftp://127.0.0.1", "http://", "127.0.0.1:4566"] {
+        let mut command = call(&folder, "secretsmanager:PutSecretValue", &secret, &[]);
+        command.env("AWS_ENDPOINT_URL", address);
+        let refused = Ran::of(command.output().await.unwrap());
+        assert!(refused.code == 1 && refused.err.contains("is no address to call"), "{refused:?}");
+        assert!(!refused.err.contains("hunter2"), "{refused:?}");
+        assert!(refused.err.contains("\"kind\":\"permanent\""), "nothing was sent: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_wrote_an_object_does_not_make_it_unreadable() {
+    let folder = Folder::new();
+    let (host, _asked) = one_with("expires: 0\r\n", "text").await;
+    let url = format!("http://{host}");
+    let object = json!({"Bucket": "b", "Key": "k"});
+    let printed = succeeds(call(&folder, "s3:GetObject", &object, &["--endpoint-url", &url])).await;
+    assert_eq!((&printed["Body"], &printed["Expires"]), (&json!("dGV4dA=="), &Value::Null));
 }

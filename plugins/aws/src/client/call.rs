@@ -38,7 +38,7 @@ use super::endpoint::{Endpoint, Endpoints, Variant, labelled_host, without_bucke
 use super::error_details;
 use super::failure::Failure;
 use super::fault::{Fault, request_id};
-use super::http;
+use super::http as outward;
 use super::identity::Callers;
 use super::keychain::Keychain;
 use super::protocol;
@@ -123,7 +123,7 @@ impl Client {
     /// # Errors
     /// When the models can't be read.
     pub(crate) fn new(settings: &AwsSettings) -> Result<Self, ModelError> {
-        let http = http::client();
+        let http = outward::client();
         Ok(Self {
             models: ModelStore::open(settings.models_dir.as_deref())?,
             keychain: Keychain::new(settings, http.clone()),
@@ -245,6 +245,7 @@ impl Client {
         };
         let resolved = self.endpoints.resolve(&self.models, named, region, variant, params);
         let Some(url) = url else { return resolved.map_err(Failure::Unsendable) };
+        require_address(&url)?;
         Ok(match resolved {
             Ok(endpoint) => Endpoint { url, ..endpoint },
             Err(_) => Endpoint {
@@ -284,6 +285,17 @@ impl Client {
             .deserializer(move |response: &HttpResponse| read(named, response))
             .build()
     }
+}
+
+/// Refuses an address that nothing can be sent to. The crates that would find out show the request.
+fn require_address(url: &str) -> Result<(), Failure> {
+    let parsed = url.parse::<http::Uri>().ok();
+    let is_one = parsed.is_some_and(|uri| {
+        uri.host().is_some_and(|host| !host.is_empty())
+            && matches!(uri.scheme_str(), Some("http" | "https"))
+    });
+    let why = || format!("`{url}` is no address to call: write https://HOST or http://HOST:PORT");
+    is_one.then_some(()).ok_or_else(|| Failure::Unsendable(why()))
 }
 
 /// Refuses a call that takes another proof than a signature by SigV4, before anything is sent.

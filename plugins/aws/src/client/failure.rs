@@ -78,6 +78,16 @@ const UNAVAILABLE: [&str; 6] = [
     "Unavailable",
 ];
 
+/// Codes by which a service says that it failed inside, which it may say with a status that is no
+/// error (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
+const FAILED_INSIDE: [&str; 5] = [
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalServiceError",
+    "ServiceFailure",
+];
+
 /// Codes about who calls, beside every code that begins with `AccessDenied`
 /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html> and the same page of
 /// other services).
@@ -221,7 +231,7 @@ fn kind_of_fault(fault: &Fault, unknown: ErrorKind) -> ErrorKind {
         ErrorKind::Throttle
     } else if UNAVAILABLE.contains(&code) {
         ErrorKind::Transient
-    } else if fault.status >= 500 {
+    } else if fault.status >= 500 || FAILED_INSIDE.contains(&code) {
         unknown
     } else if DENIED.contains(&code)
         || code.starts_with("AccessDenied")
@@ -238,12 +248,15 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
     find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
 }
 
-/// The causes of an error, in one line. No part of AWS's crates puts a credential there.
+/// The causes of an error, in one line. No part of AWS's crates puts a credential there, but one
+/// may show a request, with all that it holds.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (**error).source());
     let mut words: Vec<String> = causes.map(ToString::to_string).collect();
     words.dedup();
-    words.join(": ").chars().take(500).collect()
+    let words = words.join(": ");
+    let shown = words.split("Request {").next().unwrap_or_default();
+    shown.chars().take(500).collect()
 }
 
 #[cfg(test)]
@@ -275,6 +288,7 @@ mod tests {
             (403, None, ErrorKind::Denied),
             (404, Some("NoSuchEntity"), ErrorKind::Permanent),
             (409, Some("LimitExceeded"), ErrorKind::Permanent),
+            (400, Some("MalformedPolicyDocument"), ErrorKind::Permanent),
             (404, None, ErrorKind::Permanent),
         ] {
             for effect in [Effect::Read, Effect::Change] {
@@ -286,7 +300,7 @@ mod tests {
     #[test]
     fn a_change_that_failed_inside_of_aws_is_in_doubt() {
         for (status, code) in
-            [(500, Some("InternalFailure")), (500, None), (502, None), (503, None)]
+            [(500, Some("InternalFailure")), (500, None), (502, None), (200, Some("InternalError"))]
         {
             assert_eq!(kind(status, code, Effect::Read), ErrorKind::Transient);
             assert_eq!(kind(status, code, Effect::Notify), ErrorKind::Transient);

@@ -3,10 +3,13 @@
 
 use std::borrow::Cow;
 
-use aws_smithy_types::base64;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::Format;
+use aws_smithy_types::{DateTime, base64};
 use serde_json::Value;
 
-use crate::model::{Member, Named, Shape};
+use crate::model::{Kind, Member, Named, Shape};
 
 /// Headers of a connection and not of an answer.
 const TRANSPORT: &[&str] = &["connection", "content-length", "keep-alive", "transfer-encoding"];
@@ -30,6 +33,38 @@ pub(super) fn encoded<'p>(named: Named, params: &'p Value) -> Cow<'p, Value> {
         }
     }
     params
+}
+
+/// The same answer without headers that are to hold a time and don't, if it has any. Whoever writes
+/// an object of S3 also writes its `Expires`, and must not make it unreadable.
+pub(super) fn readable(named: Named, response: &HttpResponse) -> Option<HttpResponse> {
+    let Named { model, operation, .. } = named;
+    let members = model.output(operation).into_iter().flat_map(|shape| shape.members.values());
+    let in_headers = members.filter(|member| member.location.as_deref() == Some("header"));
+    let odd: Vec<&str> = in_headers
+        .filter_map(|member| {
+            let shape = model.shape(&member.shape).filter(|shape| shape.kind == Kind::Timestamp)?;
+            let name = member.location_name.as_deref()?;
+            let text = response.headers().get(name)?;
+            let format = match shape.timestamp_format.as_deref() {
+                Some("iso8601") => Format::DateTimeWithOffset,
+                Some("unixTimestamp") => Format::EpochSeconds,
+                _ => Format::HttpDate,
+            };
+            DateTime::from_str(text, format).is_err().then_some(name)
+        })
+        .collect();
+    if odd.is_empty() {
+        return None;
+    }
+    let body = SdkBody::from(response.body().bytes()?.to_vec());
+    let mut readable = HttpResponse::new(response.status(), body);
+    for (name, value) in response.headers() {
+        if !odd.iter().any(|odd| odd.eq_ignore_ascii_case(name)) {
+            readable.headers_mut().try_append(name.to_owned(), value.to_owned()).ok()?;
+        }
+    }
+    Some(readable)
 }
 
 /// Turns what the headers of an answer hold into what they say.

@@ -55,6 +55,8 @@ pub(crate) fn answer(named: Named, response: &HttpResponse) -> Result<Value, Ser
         return reader.read(schema, &mut from);
     };
     let bag = bag(named);
+    let readable = header::readable(named, response);
+    let response = readable.as_ref().unwrap_or(response);
     let mut from = protocol.deserialize_response(response, schema, &bag)?;
     let mut value = reader.read(schema, &mut *from)?;
     header::decode(named, &mut value);

@@ -124,6 +124,14 @@ impl Reader {
                 })?;
                 Ok(Value::Object(members))
             }
+            // One that is oddly written loses itself, and not all that stands around it.
+            Kind::Timestamp if self.model.speaks_xml() && schema.http_header().is_none() => {
+                match from.read_string(schema) {
+                    Ok(text) => Ok(value::of_timestamp_text(text)),
+                    // A list in a header holds times, and no text.
+                    Err(_) => read_scalar(schema, Kind::Timestamp, from),
+                }
+            }
             kind => read_scalar(schema, kind, from),
         }
     }

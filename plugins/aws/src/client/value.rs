@@ -65,6 +65,23 @@ pub(crate) fn of_timestamp(at: &DateTime) -> Value {
     at.fmt(Format::DateTime).map_or_else(|_| of_float(at.as_secs_f64()), Value::String)
 }
 
+/// A timestamp of XML as JSON, in whichever form it is written; text of no form as it is.
+pub(crate) fn of_timestamp_text(text: String) -> Value {
+    let trimmed = text.trim();
+    let formats = [Format::DateTimeWithOffset, Format::EpochSeconds, Format::HttpDate];
+    let mut read = formats.iter().find_map(|format| DateTime::from_str(trimmed, *format).ok());
+    // An offset without its colon, and none at all.
+    if read.is_none() {
+        let with_colon = trimmed.len().checked_sub(2).filter(|at| trimmed.is_char_boundary(*at));
+        let with_colon = with_colon.map(|at| trimmed.split_at(at)).map(|(a, b)| format!("{a}:{b}"));
+        let candidates = with_colon.into_iter().chain([format!("{trimmed}Z")]);
+        read = candidates
+            .into_iter()
+            .find_map(|text| DateTime::from_str(&text, Format::DateTimeWithOffset).ok());
+    }
+    read.map_or_else(|| text.clone().into(), |at| of_timestamp(&at))
+}
+
 /// Any JSON as AWS's document.
 pub(crate) fn document(value: &Value) -> Document {
     match value {
@@ -121,6 +138,22 @@ mod tests {
         }
         assert_eq!(of_timestamp(&timestamp(&json!(1.5)).unwrap()), "1970-01-01T00:00:01.5Z");
         assert_eq!(timestamp(&json!("yesterday")), None);
+    }
+
+    #[test]
+    fn a_timestamp_of_xml_is_read_however_it_is_written() {
+        for text in [
+            "2026-11-24T03:00:00Z",
+            "2026-11-24T03:00:00.000Z",
+            "2026-11-24T05:00:00+02:00",
+            "2026-11-24T05:00:00+0200",
+            "2026-11-24T03:00:00",
+            "1795489200",
+            " Tue, 24 Nov 2026 03:00:00 GMT ",
+        ] {
+            assert_eq!(of_timestamp_text(text.to_owned()), "2026-11-24T03:00:00Z", "{text}");
+        }
+        assert_eq!(of_timestamp_text("never".to_owned()), "never");
     }
 
     #[test]

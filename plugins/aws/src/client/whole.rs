@@ -2,6 +2,7 @@
 //! answer that was cut off, or a page of a proxy's, would read like one that names nothing: a probe
 //! that looks for nothing would pass.
 
+use aws_smithy_cbor::decode::Decoder;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use roxmltree::{Document, Error};
 use serde::de::IgnoredAny;
@@ -34,10 +35,16 @@ pub(super) enum Seen {
 /// # Errors
 /// When it ends too early, or is somebody else's.
 pub(super) fn look(named: Named, response: &HttpResponse) -> Result<Seen, Wrong> {
+    let body = response.body().bytes().unwrap_or_default();
+    if named.model.protocol() == "smithy-rpc-v2-cbor" && !body.is_empty() {
+        // A reader would look for the next item of what ends too early for ever.
+        let is_whole = Decoder::new(body).skip().is_ok();
+        let cut = Wrong::NotWhole("it ends in the middle of its CBOR");
+        return if is_whole { Ok(Seen::Answer) } else { Err(cut) };
+    }
     if !named.model.speaks_xml() {
         return Ok(Seen::Answer);
     }
-    let body = response.body().bytes().unwrap_or_default();
     let Some(output) = named.model.output(named.operation) else { return Ok(Seen::Answer) };
     if is_content(named, output) || !has_body(output) {
         return Ok(Seen::Answer);
@@ -137,6 +144,27 @@ mod tests {
         assert!(seen("ec2:DescribeSecurityGroups", groups).contains("in the middle"));
         let list = "<ListBucketResult><Name>b</Name>";
         assert!(seen("s3:ListObjectsV2", list).contains("in the middle"));
+    }
+
+    #[test]
+    fn cbor_is_whole_or_no_answer() {
+        let models = ModelStore::open(None).unwrap();
+        let name = "eventbridgev2:ListEventBuses";
+        let named = models.operation(name).unwrap();
+        let seen = |body: &[u8]| {
+            let status = StatusCode::try_from(200).unwrap();
+            look(named, &HttpResponse::new(status, SdkBody::from(body.to_vec()))).is_ok()
+        };
+        let whole = b"\xbf\x6aEventBuses\x9f\xbfdNameax\xff\xbfdNameay\xff\xff\x69NextTokenat\xff";
+        assert!(seen(whole));
+        for end in 1..whole.len() {
+            assert!(!seen(&whole[..end]), "{end}");
+        }
+        for lying in
+            [&b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff"[..], b"\xa1\x61a\x9a\x7f\xff\xff\xff"]
+        {
+            assert!(!seen(lying), "{lying:?}");
+        }
     }
 
     #[test]
