@@ -40,6 +40,7 @@ pub use endpoint::{Endpoint, Variant};
 pub(crate) use endpoint::{by_rules as endpoint_by_rules, of_service as endpoint_of_service};
 pub(crate) use failure::Failure;
 pub(crate) use identity::Caller;
+pub(crate) use page::Pages;
 pub(crate) use read::{blank, without_absent};
 pub(crate) use role::{Use, session_policy};
 

@@ -128,8 +128,8 @@ impl Call {
     ) -> Option<Done> {
         let Input { named, .. } = input;
         let value = if lookups::of(named).is_some() {
-            let looking = Box::pin(Standing::find(&self.0, context, named, Effect::Read)).await;
-            match Box::pin(lookup::find(&self.0, context, &looking.ok()?, input)).await {
+            let looking = Box::pin(self.looking(context, named)).await.ok()?;
+            match Box::pin(lookup::find(&self.0, context, &looking, input)).await {
                 Ok(LookUp::Happened(value)) => value,
                 _ => return None,
             }
@@ -178,10 +178,21 @@ impl Call {
         Ok(Done { value, secrets, call })
     }
 
+    /// Where and as whom it is looked whether a call took place.
+    async fn looking(
+        &self,
+        context: &ActionContext,
+        named: Named,
+    ) -> Result<Standing, ActionError> {
+        let mut standing = Box::pin(Standing::find(&self.0, context, named, Effect::Read)).await?;
+        let is_sure = Box::pin(standing.make_sure(&self.0, context, named)).await;
+        is_sure.map_err(|error| standing.told(error))?;
+        Ok(standing)
+    }
+
     async fn find(&self, context: &ActionContext, input: &Value) -> Result<LookUp, ActionError> {
         let input = Input::read(&self.0.models, input)?;
-        let standing =
-            Box::pin(Standing::find(&self.0, context, input.named, Effect::Read)).await?;
+        let standing = Box::pin(self.looking(context, input.named)).await?;
         let found = match command::is_one(input.named) {
             true => Box::pin(command::find(&self.0, context, &standing, &input)).await,
             false => Box::pin(lookup::find(&self.0, context, &standing, input)).await,

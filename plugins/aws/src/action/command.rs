@@ -14,7 +14,7 @@ use stanch_plugins_sdk::{ActionContext, ActionError, CallRecord, Done, LookUp, O
 
 use super::input::{Input, Require};
 use super::standing::Standing;
-use crate::client::{Answer, Client, Failure};
+use crate::client::{Answer, Client, Failure, Pages};
 use crate::model::Named;
 use crate::secrets;
 
@@ -71,17 +71,20 @@ struct Place<'a> {
 
 impl Place<'_> {
     async fn ask(&self, operation: &str, params: Value) -> Result<Answer, Failure> {
+        Ok(Box::pin(self.ask_all(operation, params)).await?.answer)
+    }
+
+    /// Asks for every page, and says what lacks where there are too many.
+    async fn ask_all(&self, operation: &str, params: Value) -> Result<Pages, Failure> {
         let named = self.client.models.operation(&format!("ssm:{operation}"));
         let named = named.map_err(|error| Failure::Unsendable(error.to_string()))?;
         let wanted = self.standing.wanted(self.context, named, &params);
-        let mut answer = match named.paginator {
-            Some(paginator) => {
-                Box::pin(self.client.call_pages(wanted, paginator, None)).await?.answer
-            }
-            None => Box::pin(self.client.call(wanted)).await?,
+        let mut pages = match named.paginator {
+            Some(paginator) => Box::pin(self.client.call_pages(wanted, paginator, None)).await?,
+            None => Pages { answer: Box::pin(self.client.call(wanted)).await?, caveat: None },
         };
-        secrets::hide(named, &mut answer.value);
-        Ok(answer)
+        secrets::hide(named, &mut pages.answer.value);
+        Ok(pages)
     }
 }
 
@@ -258,7 +261,8 @@ fn text<'v>(value: &'v Value, path: &str) -> &'v str {
     value.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Looks for the command with the step's token, and goes on to follow it.
+/// Looks for the command with the step's token, and goes on to follow it. The time since it was
+/// sent goes on too. Where there are more commands than are read, it may be among the others.
 pub(super) async fn find(
     client: &Client,
     context: &ActionContext,
@@ -267,15 +271,19 @@ pub(super) async fn find(
 ) -> Result<LookUp, Failure> {
     let document = text(&input.params, "/DocumentName");
     let params = json!({"Filters": [{"key": "DocumentName", "value": document}]});
-    let listed = Place { client, context, standing }.ask("ListCommands", params).await?;
+    let place = Place { client, context, standing };
+    let Pages { answer, caveat } = Box::pin(place.ask_all("ListCommands", params)).await?;
     let token = context.token.to_string();
-    let commands = listed.value.get("Commands").and_then(Value::as_array);
+    let commands = answer.value.get("Commands").and_then(Value::as_array);
     let mut commands = commands.into_iter().flatten();
     Ok(match commands.find(|command| text(command, "/Comment").contains(&token)) {
+        None if caveat.is_some() => LookUp::Unknown,
         None => LookUp::DidNotHappen,
         Some(command) => {
             let command_id = text(command, "/CommandId").to_owned();
-            let (state, after) = State { command_id, since: context.now, looks: 0 }.again();
+            let sent_at = Timestamp::parse(text(command, "/RequestedDateTime"));
+            let since = sent_at.map_or(context.now, |sent_at| sent_at.min(context.now));
+            let (state, after) = State { command_id, since, looks: 0 }.again();
             LookUp::UnderWay { state, after }
         }
     })

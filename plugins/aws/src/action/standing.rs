@@ -153,6 +153,24 @@ impl Standing {
         }
     }
 
+    /// Refuses a look that decides whether something is done once more, unless it is certain that it
+    /// is made in the account that is meant: what is not found in another account proves nothing.
+    ///
+    /// # Errors
+    /// Denied, when the credentials are of another account; else why it can't be told.
+    pub(super) async fn make_sure(
+        &mut self,
+        client: &Client,
+        context: &ActionContext,
+        named: Named,
+    ) -> Result<(), ActionError> {
+        if self.account.is_some() && self.caller.is_none() {
+            let asked = Box::pin(self.ask(client, context, named)).await;
+            self.caller = Some(asked.map_err(|failure| failure.into_error(Effect::Read))?);
+        }
+        self.require_owner(named)
+    }
+
     /// Refuses a look in another account than the one that is meant, if one is.
     pub(super) fn require_owner(&self, named: Named) -> Result<(), ActionError> {
         match (&self.account, &self.caller) {

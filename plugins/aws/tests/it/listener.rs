@@ -100,13 +100,13 @@ pub(crate) fn nobody() -> String {
     format!("http://127.0.0.1:{}", stanch_tests::ports::free())
 }
 
-async fn listen() -> (TcpListener, String) {
+pub(crate) async fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     (listener, url)
 }
 
-async fn read(stream: &mut TcpStream) -> Option<http::Request<Bytes>> {
+pub(crate) async fn read(stream: &mut TcpStream) -> Option<http::Request<Bytes>> {
     let mut bytes = Vec::new();
     let (head, length) = loop {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {

@@ -9,6 +9,7 @@
 
 mod automation;
 mod checksums;
+mod command;
 mod compliance;
 mod context;
 mod envelopes;
@@ -16,12 +17,15 @@ mod errors;
 mod guardduty;
 mod hostile;
 mod listener;
+mod lookups;
+mod lossy;
 mod moto;
 mod page;
 mod reading;
 mod repeat;
 mod roles;
 mod sandbox;
+mod scene;
 mod services;
 mod skew;
 mod sources;

@@ -34,6 +34,17 @@ struct Stage {
     manners: Manners,
 }
 
+/// Parameters of a call of which nothing is known but its model and `manners.toml`.
+pub(crate) fn sample(aws: &Aws, operation: &str) -> Value {
+    let described = aws.describe(operation).unwrap();
+    let mut params = sample::of(&described["parameters"]);
+    let members = params.as_object_mut().unwrap();
+    members.extend(Manners::read().params(operation));
+    // The engine gives its own.
+    members.remove(described["token_parameter"].as_str().unwrap_or_default());
+    params
+}
+
 /// How a story ended.
 #[derive(Debug, PartialEq)]
 enum End {
@@ -65,13 +76,7 @@ impl Stage {
     }
 
     fn input(&self, operation: &str) -> Value {
-        let described = self.aws.describe(operation).unwrap();
-        let mut params = sample::of(&described["parameters"]);
-        let members = params.as_object_mut().unwrap();
-        members.extend(self.manners.params(operation));
-        // The engine gives its own.
-        members.remove(described["token_parameter"].as_str().unwrap_or_default());
-        json!({"operation": operation, "params": params})
+        json!({"operation": operation, "params": sample(&self.aws, operation)})
     }
 
     /// One attempt, whose answer never comes; the engine's next step; and how often it took place.
