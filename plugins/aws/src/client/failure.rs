@@ -117,6 +117,10 @@ const DENIED: [&str; 23] = [
     "SubscriptionRequiredException",
 ];
 
+/// Codes that come with the status of a denial and say that the account does not use the service
+/// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_DescribeHub.html>).
+const NOT_IN_USE: [&str; 1] = ["InvalidAccessException"];
+
 impl Failure {
     /// Reads what an orchestrator of AWS's crates says.
     pub(crate) fn of<E: Error + 'static>(error: SdkError<E, HttpResponse>) -> Self {
@@ -235,7 +239,7 @@ fn kind_of_fault(fault: &Fault, unknown: ErrorKind) -> ErrorKind {
         unknown
     } else if DENIED.contains(&code)
         || code.starts_with("AccessDenied")
-        || matches!(fault.status, 401 | 403)
+        || matches!(fault.status, 401 | 403) && !NOT_IN_USE.contains(&code)
     {
         ErrorKind::Denied
     } else {
@@ -286,6 +290,7 @@ mod tests {
             (403, Some("UnauthorizedOperation"), ErrorKind::Denied),
             (400, Some("ExpiredTokenException"), ErrorKind::Denied),
             (403, None, ErrorKind::Denied),
+            (401, Some("InvalidAccessException"), ErrorKind::Permanent),
             (404, Some("NoSuchEntity"), ErrorKind::Permanent),
             (409, Some("LimitExceeded"), ErrorKind::Permanent),
             (400, Some("MalformedPolicyDocument"), ErrorKind::Permanent),
