@@ -1,5 +1,6 @@
 //! Whether an action may go ahead: the one decision that stands before every change.
 
+pub mod own;
 pub mod pattern;
 pub mod rails;
 pub mod target;

@@ -28,9 +28,8 @@ fn row(line: &'static str) -> Option<((&'static str, &'static str), Row)> {
     Some(((service, member), if resource == "-" { Row::Nothing } else { Row::Arn(resource) }))
 }
 
-/// Operations that only add something new to a bucket
+/// Operations that only add something new to a bucket, unless an object is there already
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>).
-/// A bucket with versions keeps what was there before.
 const ADDING: [&str; 6] = [
     "s3:CompleteMultipartUpload",
     "s3:CopyObject",
@@ -61,13 +60,21 @@ pub(crate) fn of(
     if walk.arns.is_empty() {
         walk.words.append(&mut walk.set_aside);
     }
+    let only_adds = ADDING.contains(&&*named.to_string());
+    let bucket = params.get("Bucket").and_then(Value::as_str).filter(|_| only_adds);
+    let object = bucket.zip(params.get("Key").and_then(Value::as_str));
+    let new_objects = object.and_then(|(bucket, key)| {
+        let bucket = walk.arn("arn:{partition}:s3:::{}", bucket)?;
+        Some(format!("{bucket}/{key}"))
+    });
     Targets {
         operation: named.to_string(),
         service: Some(named.model.metadata.signing_name().to_owned()),
         account: account.map(str::to_owned),
         arns: walk.arns,
         words: walk.words,
-        only_adds: ADDING.contains(&&*named.to_string()),
+        only_adds,
+        new_objects: new_objects.into_iter().collect(),
     }
 }
 
@@ -212,6 +219,16 @@ mod tests {
         let run = targets("ssm:StartAutomationExecution", &run);
         assert!(run.arns.contains(&"arn:aws:ec2:eu-west-1:111122223333:instance/i-1".to_owned()));
         assert!(!run.words.contains(&"evidence".to_owned()), "{run:?}");
+    }
+
+    #[test]
+    fn what_is_added_to_a_bucket_is_an_object_of_a_name() {
+        let put = json!({"Bucket": "evidence", "Key": "inc-1/a b", "Body": "e30="});
+        let put = targets("s3:PutObject", &put);
+        assert!(put.only_adds);
+        assert_eq!(put.new_objects, ["arn:aws:s3:::evidence/inc-1/a b"]);
+        let delete = targets("s3:DeleteObject", &json!({"Bucket": "evidence", "Key": "a"}));
+        assert!(!delete.only_adds && delete.new_objects.is_empty());
     }
 
     #[test]

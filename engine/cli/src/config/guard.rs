@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use stanch_engine_core::guard::own::SelfPreservation;
 use stanch_engine_core::guard::pattern::ArnPattern;
-use stanch_engine_core::guard::rails::{Rails, Rule, SelfPreservation};
+use stanch_engine_core::guard::rails::{Rails, Rule};
 
 use super::{Config, ConfigError};
 
@@ -20,6 +21,11 @@ pub struct Guard {
     pub log_archive_accounts: Vec<String>,
     /// Buckets in which evidence is kept, beside `evidence_bucket` of `[config]`.
     pub evidence_buckets: Vec<String>,
+    /// Keys that evidence is encrypted with, as patterns of ARNs. Without any, the buckets are asked
+    /// for theirs before a change to a key.
+    pub evidence_keys: Vec<String>,
+    /// What Stanch runs on, as patterns of ARNs: instances, services, its database.
+    pub own_resources: Vec<String>,
 }
 
 /// Something that is protected.
@@ -64,6 +70,15 @@ impl Config {
                 return wrong(&format!("`{account}` is no account: an account is 12 digits"));
             }
         }
+        let Guard { evidence_keys, own_resources, .. } = &self.guard;
+        for (what, arns) in [("evidence_keys", evidence_keys), ("own_resources", own_resources)] {
+            if let Some(arn) = arns.iter().find(|arn| !is_pattern(arn)) {
+                return Err(ConfigError(format!(
+                    "`guard.{what}`: `{arn}` is no pattern of ARNs, such as \
+                     arn:aws:kms:*:*:key/0123 or arn:aws:ec2:*:*:instance/i-0123"
+                )));
+            }
+        }
         match self.guard.log_archive_accounts.iter().find(|account| !is_account(account)) {
             None => Ok(()),
             Some(account) => Err(ConfigError(format!(
@@ -84,6 +99,8 @@ impl Config {
         let buckets = self.guard.evidence_buckets.iter().cloned().chain(bucket.map(str::to_owned));
         let own = SelfPreservation {
             roles: roles.collect(),
+            own_resources: self.guard.own_resources.clone(),
+            evidence_keys: self.guard.evidence_keys.clone(),
             break_glass: self.guard.break_glass.clone(),
             log_archive_accounts: self.guard.log_archive_accounts.clone(),
             evidence_buckets: buckets.collect(),
@@ -143,5 +160,9 @@ mod tests {
         assert_eq!(config.guard.protect[0].name, "shop");
         let error = load("[guard]\nlog_archive_accounts = [\"x\"]", &[]).unwrap_err().to_string();
         assert!(error.contains("log_archive_accounts"), "{error}");
+        for key in ["evidence_keys", "own_resources"] {
+            let error = load(&format!("[guard]\n{key} = [\"x\"]"), &[]).unwrap_err().to_string();
+            assert!(error.contains(key) && error.contains("no pattern of ARNs"), "{error}");
+        }
     }
 }

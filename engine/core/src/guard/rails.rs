@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use wildmatch::WildMatch;
 
+use super::own::{self, SelfPreservation};
 use super::pattern::{ArnPattern, holds};
 use super::target::{Surveyed, Targets, Wants};
 use crate::step::StepError;
@@ -37,23 +38,12 @@ pub struct Rule {
     pub is_built_in: bool,
 }
 
-/// What keeps Stanch from cutting off itself, and those who come after it.
-#[derive(Clone, Debug, Default)]
-pub struct SelfPreservation {
-    /// The roles that it takes, as patterns of ARNs.
-    pub roles: Vec<String>,
-    /// Roles and users for emergencies, as patterns of ARNs or of names.
-    pub break_glass: Vec<String>,
-    /// Accounts in which logs are kept.
-    pub log_archive_accounts: Vec<String>,
-    /// Buckets in which evidence is kept.
-    pub evidence_buckets: Vec<String>,
-}
-
 /// Everything that is protected.
 #[derive(Clone, Debug, Default)]
 pub struct Rails {
     rules: Vec<Rule>,
+    /// Buckets of evidence of which nobody said what they are encrypted with.
+    encrypted: Vec<String>,
     /// The organizational unit of accounts of which the configuration says it.
     ou_of: BTreeMap<String, String>,
     /// The tags of accounts, which are those of everything in them.
@@ -68,14 +58,19 @@ impl Rails {
         ou_of: BTreeMap<String, String>,
         tags_of: BTreeMap<String, Vec<(String, String)>>,
     ) -> Self {
-        let rules = built_in(own).into_iter().chain(rules).collect();
-        Self { rules, ou_of, tags_of }
+        let rules = own::rules(own).into_iter().chain(rules).collect();
+        let asked = own.evidence_buckets.iter().filter(|_| own.evidence_keys.is_empty());
+        Self { rules, encrypted: asked.cloned().collect(), ou_of, tags_of }
     }
 
     /// What must be found out before [`Rails::refuses_surveyed`] can be asked about a call.
     pub fn wants(&self, targets: &Targets) -> Wants {
         let here = targets.account.as_deref().unwrap_or_default();
+        let adds_to = |rule: &&Rule| rule.takes_additions && named_by(rule, targets).is_some();
+        let encrypted = if own::names_a_key(targets) { &*self.encrypted } else { &[] };
         Wants {
+            replaced: targets.only_adds && self.rules.iter().any(|rule| adds_to(&rule)),
+            encrypted: encrypted.to_vec(),
             ous: !self.ou_of.contains_key(here) && self.rules.iter().any(|r| !r.ous.is_empty()),
             paths: self.rules.iter().flat_map(|r| &r.arns).any(ArnPattern::wants_paths),
             tags: self.rules.iter().any(|rule| !rule.tags.is_empty()),
@@ -107,16 +102,14 @@ impl Rails {
     /// # Errors
     /// The refusal.
     pub fn refuses_surveyed(&self, targets: &Targets, found: &Surveyed) -> Result<(), StepError> {
-        let runner = found.runner.iter().find(|own| is_named(targets, own));
-        if let Some(own) = runner {
-            let rule = built("self", "it is what Stanch itself calls AWS with");
-            return Err(refusal(&rule, targets, own));
+        if let Some((rule, what)) = own::refuses(targets, found) {
+            return Err(refusal(&rule, targets, &what));
         }
         for rule in &self.rules {
             let in_ou = || rule.ous.iter().find(|ou| found.ous.contains(ou)).cloned();
             let by_path = || {
                 let fits = |arn: &&String| rule.arns.iter().any(|p| p.fits_arn(arn));
-                found.arns.iter().find(fits).cloned()
+                found.arns.iter().chain(&found.reached).find(fits).cloned()
             };
             if let Some(what) = tag_of(rule, &found.tags).or_else(in_ou).or_else(by_path) {
                 return Err(refusal(rule, targets, &what));
@@ -172,7 +165,7 @@ fn account_of(rule: &Rule, targets: &Targets) -> Option<String> {
 }
 
 /// Whether the parameters name something as a whole word.
-fn is_named(targets: &Targets, name: &str) -> bool {
+pub(super) fn is_named(targets: &Targets, name: &str) -> bool {
     let pattern = ArnPattern::new(name);
     let is_arn = name.starts_with("arn:");
     targets.arns.iter().any(|arn| if is_arn { pattern.fits_arn(arn) } else { holds(arn, name) })
@@ -189,50 +182,6 @@ fn tag_of(rule: &Rule, tags: &[(String, String)]) -> Option<String> {
     tags.iter().find(fits).map(|(key, value)| format!("{key}={value}"))
 }
 
-fn built(name: &str, reason: &str) -> Rule {
-    Rule {
-        name: name.to_owned(),
-        reason: reason.to_owned(),
-        owner: "Stanch".to_owned(),
-        is_built_in: true,
-        ..Rule::default()
-    }
-}
-
-/// The rules that nobody takes out.
-fn built_in(own: &SelfPreservation) -> Vec<Rule> {
-    let patterns = |texts: &[String]| texts.iter().map(|text| ArnPattern::new(text)).collect();
-    let linked = ["arn:*:iam::*:role/aws-service-role/*", "AWSServiceRoleFor*"];
-    let buckets: Vec<_> = own.evidence_buckets.iter().map(|b| format!("arn:*:s3:::{b}")).collect();
-    vec![
-        Rule {
-            arns: patterns(&own.roles),
-            ..built("own-roles", "Stanch takes this role: without it nothing can be undone")
-        },
-        Rule {
-            arns: patterns(&linked.map(str::to_owned)),
-            ..built("service-linked-roles", "AWS's own services work with this role")
-        },
-        Rule {
-            arns: patterns(&["OrganizationAccountAccessRole".to_owned()]),
-            ..built("organization-access", "the organization gets into the account with this role")
-        },
-        Rule {
-            arns: patterns(&own.break_glass),
-            ..built("break-glass", "people get in with it when nothing else works")
-        },
-        Rule {
-            accounts: own.log_archive_accounts.clone(),
-            ..built("log-archive", "the logs of every account are kept there")
-        },
-        Rule {
-            arns: patterns(&buckets),
-            takes_additions: true,
-            ..built("evidence", "evidence is kept there")
-        },
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,6 +194,7 @@ mod tests {
             break_glass: vec!["break-glass-*".to_owned()],
             log_archive_accounts: vec!["999988887777".to_owned()],
             evidence_buckets: vec!["stanch-evidence".to_owned()],
+            ..SelfPreservation::default()
         };
         let rule = Rule {
             name: "payments".to_owned(),
@@ -270,6 +220,7 @@ mod tests {
             arns: owned(arns),
             words: owned(words),
             only_adds: false,
+            new_objects: Vec::new(),
         }
     }
 

@@ -15,8 +15,11 @@ pub struct Targets {
     pub arns: Vec<String>,
     /// Every text of which nobody knows what it names.
     pub words: Vec<String>,
-    /// Whether the call only adds something new: it deletes, replaces and weakens nothing.
+    /// Whether the call only adds something new: it deletes and weakens nothing, and replaces
+    /// nothing but what [`Targets::new_objects`] names.
     pub only_adds: bool,
+    /// The objects that it adds, as ARNs: the bucket and the key.
+    pub new_objects: Vec<String>,
 }
 
 impl Targets {
@@ -49,6 +52,18 @@ pub fn texts(value: &Value, found: &mut Vec<String>) {
 pub struct Surveyed {
     /// The ARNs and ids of whoever runs Stanch.
     pub runner: Vec<String>,
+    /// The ids of what Stanch runs on: an instance, a task.
+    pub hosts: Vec<String>,
+    /// The ids of the account that Stanch runs in, and of the organizational units around it, when
+    /// the call is about an organization.
+    pub home: Vec<String>,
+    /// What the call reaches without naming it, as ARNs or ids: the roles that a policy is attached
+    /// to, the users in a group, the accounts under a policy.
+    pub reached: Vec<String>,
+    /// The keys that evidence is encrypted with.
+    pub evidence_keys: Vec<String>,
+    /// The objects that are there and would be replaced.
+    pub replaced: Vec<String>,
     /// The organizational units that the account is in, the nearest first.
     pub ous: Vec<String>,
     /// The targets' ARNs with their paths.
@@ -58,7 +73,7 @@ pub struct Surveyed {
 }
 
 /// What a rule must be told before it can be judged by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
     /// The organizational units of the account.
     pub ous: bool,
@@ -66,4 +81,8 @@ pub struct Wants {
     pub paths: bool,
     /// The tags of the targets.
     pub tags: bool,
+    /// Whether the call replaces an object that is there.
+    pub replaced: bool,
+    /// The buckets of which it is told what they are encrypted with.
+    pub encrypted: Vec<String>,
 }

@@ -10,7 +10,9 @@ use stanch_plugins_sdk::{ActionContext, ActionError};
 
 use super::organization;
 use super::standing::Standing;
-use crate::client::{Client, Wanted};
+use crate::client::{Caller, Client, Wanted};
+
+mod reach;
 
 /// Services whose tags `resourcegroupstaggingapi:GetResources` reads whole
 /// (<https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html>).
@@ -48,10 +50,13 @@ pub(super) async fn survey(
         );
         return Err(ActionError::denied("unknown_target", why));
     }
-    let mut found = Surveyed { runner: runner(client, context).await?, ..Surveyed::default() };
+    let runner = runner(client, context).await?;
+    let mut found = Surveyed { runner: runner.names, hosts: runner.hosts, ..Surveyed::default() };
+    let reach = reach::Reach { client, context, targets, home: &runner.account };
+    Box::pin(reach.survey(&wants, &mut found)).await?;
     if wants.paths || wants.tags {
         let mut looks = Looks { client, context, found: &mut found };
-        Box::pin(looks.at(targets, wants)).await?;
+        Box::pin(looks.at(targets, &wants)).await?;
     }
     if let Some(account) = context.account.as_deref().filter(|_| wants.ous) {
         found.ous = Box::pin(organization::ous_of(client, context, account)).await?;
@@ -70,8 +75,20 @@ fn is_point(targets: &Targets, text: &str) -> bool {
             || name.ends_with(".mrap"))
 }
 
-/// The ARNs and ids of whoever runs Stanch. A session's ARN names the role that it is of.
-async fn runner(client: &Client, context: &ActionContext) -> Result<Vec<String>, ActionError> {
+/// Whoever runs Stanch.
+struct Runner {
+    /// Its ARNs and ids.
+    names: Vec<String>,
+    /// Its account.
+    account: String,
+    /// The ids of what it runs on, as far as its name says.
+    hosts: Vec<String>,
+}
+
+/// Who runs Stanch. A session's ARN names the role that it is of; what AWS gave an instance or a
+/// task is named by that
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
+async fn runner(client: &Client, context: &ActionContext) -> Result<Runner, ActionError> {
     let told = |failure: crate::client::Failure| failure.into_error(Effect::Read);
     let credentials = client.keychain.credentials(context.now).await.map_err(told)?;
     let region = match client.default_region().await {
@@ -91,12 +108,28 @@ async fn runner(client: &Client, context: &ActionContext) -> Result<Vec<String>,
         urgency: context.urgency,
         patience: &context.patience,
     }));
-    let arn = caller.await.map_err(told)?.arn;
-    let role = arn.split_once(":assumed-role/").and_then(|(start, rest)| {
+    let Caller { account, arn } = caller.await.map_err(told)?;
+    let session = arn.split_once(":assumed-role/").and_then(|(start, rest)| {
+        let (role, session) = rest.split_once('/')?;
         let start = start.replacen(":sts:", ":iam:", 1);
-        Some(format!("{start}:role/{}", rest.split('/').next()?))
+        Some((format!("{start}:role/{role}"), session.to_owned()))
     });
-    Ok(vec![role.unwrap_or(arn), credentials.access_key_id().to_owned()])
+    let (name, host) = match session {
+        Some((role, session)) => (role, Some(session).filter(|session| is_host(session))),
+        None => (arn, None),
+    };
+    let names = vec![name, credentials.access_key_id().to_owned()];
+    Ok(Runner { names, account, hosts: host.into_iter().collect() })
+}
+
+/// Whether the name of a session is the id of an instance or of a task.
+fn is_host(session: &str) -> bool {
+    let is_hex =
+        |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    match session.strip_prefix("i-") {
+        Some(id) => (8..=17).contains(&id.len()) && is_hex(id),
+        None => session.len() == 32 && is_hex(session),
+    }
 }
 
 /// An ARN in its parts.
@@ -126,7 +159,7 @@ struct Looks<'a> {
 }
 
 impl Looks<'_> {
-    async fn at(&mut self, targets: &Targets, wants: Wants) -> Result<(), ActionError> {
+    async fn at(&mut self, targets: &Targets, wants: &Wants) -> Result<(), ActionError> {
         let creates = targets.operation.split(':').nth(1).is_some_and(|n| n.starts_with("Create"));
         if wants.tags && targets.arns.is_empty() && !creates {
             let why = "its parameters name no resource that is known, so that no tags can be read";
@@ -198,6 +231,29 @@ impl Looks<'_> {
     }
 }
 
+/// One look at every page. A list that is not read to its end is not known.
+pub(super) async fn look_at_all(
+    client: &Client,
+    context: &ActionContext,
+    operation: &str,
+    params: &Value,
+) -> Result<Value, ActionError> {
+    let named = client.models.operation(operation);
+    let named = named.map_err(|e| ActionError::permanent("unknown_operation", e.to_string()))?;
+    let Some(paginator) = named.paginator else {
+        return Box::pin(look(client, context, operation, params)).await;
+    };
+    let standing = Box::pin(Standing::find(client, context, named, Effect::Read)).await?;
+    standing.require_owner(named)?;
+    let wanted = standing.wanted(context, named, params);
+    let pages = Box::pin(client.call_pages(wanted, paginator, None)).await;
+    let pages = pages.map_err(|failure| standing.told(failure.into_error(Effect::Read)))?;
+    match pages.caveat {
+        None => Ok(pages.answer.value),
+        Some(why) => Err(ActionError::denied("unknown_target", format!("{operation}: {why}"))),
+    }
+}
+
 /// One look, in the account that the context names and in no other.
 pub(super) async fn look(
     client: &Client,
@@ -211,4 +267,18 @@ pub(super) async fn look(
     standing.require_owner(named)?;
     let answer = Box::pin(client.call(standing.wanted(context, named, params))).await;
     answer.map(|answer| answer.value).map_err(|f| standing.told(f.into_error(Effect::Read)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_of_an_instance_or_a_task_says_what_it_runs_on() {
+        let task = "0123456789abcdef0123456789abcdef";
+        assert!(is_host("i-0abc1234def567890") && is_host("i-0abc1234") && is_host(task));
+        for other in ["i-", "i-0abc1234DEF567890", "stanch", "ann@example.com", "i-0abc", ""] {
+            assert!(!is_host(other), "{other}");
+        }
+    }
 }
