@@ -335,13 +335,13 @@ impl Stage {
 
     /// The calls of operations that change something, in order.
     pub(crate) fn changes(&self) -> Vec<String> {
+        let operations = self.runtime.catalogue().operations();
         let calls = self.aws.calls().into_iter().map(|call| call.operation);
-        let starts = |operation: &String| {
-            ["Update", "Put", "Delete", "Start", "Create"]
-                .iter()
-                .any(|verb| operation.split(':').nth(1).is_some_and(|name| name.starts_with(verb)))
+        let changes = |operation: &String| {
+            !operation.starts_with("sts:")
+                && operations.effect(operation).is_ok_and(Effect::is_guarded)
         };
-        calls.filter(starts).collect()
+        calls.filter(changes).collect()
     }
 
     /// What was sent to the topic of pages, in order.
