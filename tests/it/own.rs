@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use stanch_engine_core::effect::Mode;
 use stanch_engine_core::time::Timestamp;
 use stanch_plugins_aws::sandbox::{Answer, FaultKind};
+use stanch_tests::eventually;
 
 use crate::stage::{ACCOUNT, Plan, Stage, is_over};
 
@@ -47,8 +48,14 @@ fn answers(stage: &Stage, answers: Value) {
 async fn ended(stage: &Stage, operation: &str, params: Value) -> Value {
     let inputs = json!({"operation": operation, "params": params});
     let run = stage.start_for_finding_with("bare", inputs).await;
-    let asked = stage.run_when(&run, |run| is_over(run) || run["status"] == "waiting").await;
-    if asked["status"] == "waiting" {
+    let what = format!("{run} is over, or asks");
+    let asks = eventually(&what, async || {
+        let pending = stage.mia.list("/approvals?status=pending").await;
+        let asks = pending.iter().any(|approval| approval["run_id"] == *run);
+        let found = stage.mia.get(&format!("/runs/{run}")).await;
+        (asks || is_over(&found)).then_some(asks)
+    });
+    if asks.await {
         stage.approve(&run).await;
     }
     stage.over(&run).await
@@ -61,6 +68,16 @@ async fn refused(stage: &Stage, operation: &str, params: Value, rule: &str) {
     let message = error["message"].as_str().unwrap();
     let is_told = message.contains(&format!("`{rule}`")) && message.contains("built in");
     assert!(is_told, "{operation}: {message}");
+    // It says how that is changed, where it is.
+    let setting = match rule {
+        "own-roles" => "contain_role",
+        "break-glass" => "break_glass",
+        "own-host" => "own_resources",
+        "evidence" => "evidence_buckets",
+        "evidence-key" => "evidence_keys",
+        _ => "by hand",
+    };
+    assert!(message.contains(setting), "{operation}: {message}");
     assert!(!sent(stage, operation), "{operation} was sent");
 }
 
@@ -280,4 +297,31 @@ async fn evidence_is_added_and_neither_replaced_nor_taken_away() {
     let other = json!({"Bucket": "other", "Key": "a", "Body": "e30="});
     answers(&stage, json!([there]));
     passes(&stage, "s3:PutObject", other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_whose_answer_was_lost_is_put_again_where_nothing_is_lost_by_it() {
+    let put = json!({"Bucket": "stanch-evidence", "Key": "inc-1/a", "Body": "e30="});
+    for (status, expected) in [(json!("Enabled"), 2), (Value::Null, 1)] {
+        let stage = stage(|_| {}).await;
+        answers(
+            &stage,
+            json!([
+                {"operation": "s3:HeadObject", "times": 1,
+                    "error": {"code": "NotFound", "message": "there is none", "status": 404}},
+                {"operation": "s3:HeadObject", "output": {"ContentLength": 2}},
+                {"operation": "s3:GetBucketVersioning", "output": {"Status": status}},
+                {"operation": "s3:PutObject", "output": {"ETag": "\"x\""}},
+            ]),
+        );
+        stage.fault("s3:PutObject", FaultKind::CutAfterApply);
+        let run = ended(&stage, "s3:PutObject", put.clone()).await;
+        let calls = stage.aws.calls();
+        let puts = calls.iter().filter(|call| call.operation == "s3:PutObject").count();
+        assert_eq!(puts, expected, "{run}");
+        match expected {
+            2 => assert_eq!(run["status"], "succeeded", "{run}"),
+            _ => assert_eq!(run["error"]["code"], "protected", "{run}"),
+        }
+    }
 }

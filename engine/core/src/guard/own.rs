@@ -41,6 +41,7 @@ pub(super) fn rules(own: &SelfPreservation) -> Vec<Rule> {
     vec![
         Rule {
             arns: patterns(&own.roles),
+            named_in: "`read_role` and `contain_role` of [accounts] and by [aws.roles]",
             ..built("own-roles", "Stanch takes this role: without it nothing can be undone")
         },
         Rule { arns: patterns(&own.own_resources), ..own_host() },
@@ -54,27 +55,42 @@ pub(super) fn rules(own: &SelfPreservation) -> Vec<Rule> {
         },
         Rule {
             arns: patterns(&own.break_glass),
+            named_in: "`break_glass` of [guard]",
             ..built("break-glass", "people get in with it when nothing else works")
         },
         Rule {
             accounts: own.log_archive_accounts.clone(),
+            named_in: "`log_archive_accounts` of [guard]",
             ..built("log-archive", "the logs of every account are kept there")
         },
         Rule {
             arns: patterns(&buckets),
             takes_additions: true,
-            ..built("evidence", "evidence is kept there")
+            ..evidence("evidence is kept there")
         },
         Rule { arns: patterns(&own.evidence_keys), ..evidence_key() },
     ]
 }
 
 fn own_host() -> Rule {
-    built("own-host", "Stanch itself runs on it")
+    Rule {
+        named_in: "the session that AWS gave Stanch, and by `own_resources` of [guard]",
+        ..built("own-host", "Stanch itself runs on it")
+    }
+}
+
+fn evidence(reason: &str) -> Rule {
+    Rule {
+        named_in: "`evidence_bucket` of [config] and `evidence_buckets` of [guard]",
+        ..built("evidence", reason)
+    }
 }
 
 fn evidence_key() -> Rule {
-    built("evidence-key", "evidence can't be read without this key")
+    Rule {
+        named_in: "the evidence buckets, or by `evidence_keys` of [guard]",
+        ..built("evidence-key", "evidence can't be read without this key")
+    }
 }
 
 /// Whether a call may be about a key that there is.
@@ -102,7 +118,7 @@ pub(super) fn refuses(targets: &Targets, found: &Surveyed) -> Option<(Rule, Stri
     }
     if let Some(object) = found.replaced.first() {
         let why = "this evidence is there already, and is not replaced: take another key";
-        return Some((built("evidence", why), object.clone()));
+        return Some((evidence(why), object.clone()));
     }
     let is_home = |id: &&String| found.home.contains(id) || id.starts_with("r-");
     let home = found.reached.iter().find(is_home).filter(|_| !found.home.is_empty())?;

@@ -36,6 +36,8 @@ pub struct Rule {
     pub takes_additions: bool,
     /// Whether it is built in.
     pub is_built_in: bool,
+    /// Of a rule that is built in: the settings that name what it protects, if any do.
+    pub named_in: &'static str,
 }
 
 /// Everything that is protected.
@@ -126,7 +128,8 @@ pub fn unknown(targets: &Targets, why: &str) -> StepError {
         UNKNOWN,
         format!(
             "{operation} is refused: whether it touches something protected can't be told: {why}. \
-             Give the role that reads what lacks, or take the rule out of [[guard.protect]] in stanch.toml"
+             Give the role that reads what lacks, or take the rule out of [[guard.protect]] in \
+             stanch.toml where it is one of yours"
         ),
     )
 }
@@ -134,7 +137,13 @@ pub fn unknown(targets: &Targets, why: &str) -> StepError {
 fn refusal(rule: &Rule, targets: &Targets, what: &str) -> StepError {
     let Rule { name, reason, owner, .. } = rule;
     let how = if rule.is_built_in {
-        "The rule is built in: it is not taken out. Do it by hand where it must be".to_owned()
+        let named_in = match rule.named_in {
+            "" => String::new(),
+            settings => format!("; what it protects is named by {settings} in stanch.toml"),
+        };
+        format!(
+            "The rule is built in: it is not taken out{named_in}. Do it by hand where it must be"
+        )
     } else {
         format!("Ask {owner}, or change [[guard.protect]] `{name}` in stanch.toml and restart")
     };

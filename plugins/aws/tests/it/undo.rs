@@ -1,6 +1,8 @@
 //! The undo catalogue against moto: state before, change, probe, inverse, state as before. One row
 //! of `undo/rows.json` for each, with what must be there first; those of `undo/sandbox.json` are
 //! tried against the sandbox. `undo/not_tried.toml` names the others, and is held to account.
+//!
+//! What the catalogue says may be repeated is made twice on the way.
 
 pub(crate) mod account;
 
@@ -8,6 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stanch_plugins_aws::sandbox::Sandbox;
+use stanch_plugins_sdk::core::effect::RetrySafety;
 use stanch_plugins_sdk::core::id::RunId;
 use stanch_plugins_sdk::core::plan::{Change, Probe};
 use stanch_plugins_sdk::core::probe::{error_answer, look};
@@ -88,6 +91,11 @@ impl Stage {
         {
             return Err(format!("the probe does not pass: {}", probe.expression));
         }
+        // As if the first answer had been lost.
+        let answer = match row.once {
+            true => answer,
+            false => self.repeat(&change, probe).await?.unwrap_or(answer),
+        };
         let Some(undo) = change.undo(&answer) else {
             let expected = row.is_final && is_told("FINAL: ");
             return if expected { Ok(()) } else { Err(format!("no inverse: {notes:?}")) };
@@ -96,6 +104,30 @@ impl Stage {
             return Err("something undoes it".to_owned());
         }
         self.take_back(row, &undo, probe).await
+    }
+
+    /// What is safe to repeat as it is, is: a later attempt is done, and nothing is worse for it. Its
+    /// answer, if it is one to repeat.
+    async fn repeat(
+        &self,
+        change: &Change,
+        probe: Option<&Probe>,
+    ) -> Result<Option<Value>, String> {
+        let input = json!({"operation": change.operation, "params": change.params});
+        let nature = call(&self.aws).classify(&input).map_err(|error| error.to_string())?;
+        let Some(probe) = probe.filter(|_| nature.safety == RetrySafety::Natural) else {
+            return Ok(None);
+        };
+        let later = ActionContext { run: None, attempt: 2, ..self.context.clone() };
+        let answer = match call(&self.aws).run(&later, &input).await {
+            Ok(Outcome::Done(done)) => done.value,
+            Ok(Outcome::Again { state, .. }) => state,
+            Err(error) => return Err(format!("a second time: {error}")),
+        };
+        if !self.passes(probe).await {
+            return Err(format!("a second time the probe does not pass: {}", probe.expression));
+        }
+        Ok(Some(answer))
     }
 
     async fn take_back(
