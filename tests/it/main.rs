@@ -24,6 +24,7 @@ mod documents;
 mod doubts;
 mod effectiveness;
 mod endings;
+mod enrich;
 mod guard;
 mod heartbeat;
 mod intake;

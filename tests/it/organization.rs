@@ -9,15 +9,15 @@ use stanch_tests::moto::Moto;
 use crate::stage::{Plan, Stage, id};
 
 /// The account that moto plays unless a role of another one is taken.
-const MANAGEMENT: &str = "123456789012";
+pub(crate) const MANAGEMENT: &str = "123456789012";
 
 /// The root, an outer unit with an inner one, an account in each of them, and one that is closed.
-struct Organization {
-    stage: Stage,
+pub(crate) struct Organization {
+    pub(crate) stage: Stage,
     moto: Moto,
     outer: String,
     in_outer: String,
-    in_inner: String,
+    pub(crate) in_inner: String,
     at_root: String,
     closed: String,
 }
@@ -34,8 +34,13 @@ async fn stage(moto: &Moto, set: impl FnOnce(&mut Plan)) -> Stage {
 }
 
 async fn organization() -> Organization {
+    organization_with(|_| {}).await
+}
+
+/// An organization, of a node that is set as it is said.
+pub(crate) async fn organization_with(set: impl FnOnce(&mut Plan)) -> Organization {
     let moto = Moto::start().await;
-    let stage = stage(&moto, |_| {}).await;
+    let stage = stage(&moto, set).await;
     let ask = async |operation: &str, params: Value| {
         stage.call(MANAGEMENT, &format!("organizations:{operation}"), params).await
     };

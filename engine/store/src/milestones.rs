@@ -16,12 +16,50 @@ statements! {
     MARK =
         "INSERT INTO milestones (incident_id, milestone, at, source) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (incident_id, milestone) DO NOTHING";
+    BEGIN =
+        "INSERT INTO milestones (incident_id, milestone, at, source) \
+         SELECT $1, begun.milestone, begun.at, $2 FROM (\
+         SELECT 'occurred_at' AS milestone, CAST($3 AS BIGINT) AS at \
+         UNION ALL SELECT 'detected_at', CAST($4 AS BIGINT) \
+         UNION ALL SELECT 'received_at', CAST($5 AS BIGINT)) AS begun WHERE begun.at IS NOT NULL";
     UNMARK = "DELETE FROM milestones WHERE incident_id = $1 AND milestone = $2";
     OF_INCIDENT = "SELECT milestone, at, source FROM milestones WHERE incident_id = $1 ORDER BY at";
     SINCE =
         "SELECT m.incident_id AS incident_id, m.milestone AS milestone, m.at AS at FROM milestones m \
          JOIN incidents i ON i.id = m.incident_id WHERE i.opened_at >= $1 AND i.is_sample = 0 \
          AND i.merged_into IS NULL";
+}
+
+/// The milestones that an incident begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The first malicious event.
+    pub occurred_at: Option<Timestamp>,
+    /// The detector made the finding.
+    pub detected_at: Option<Timestamp>,
+    /// It was persisted here.
+    pub received_at: Timestamp,
+}
+
+/// Marks what a new incident begins with, in one statement.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when the incident is not new.
+pub async fn begin(
+    tx: &mut Tx<'_>,
+    incident: IncidentId,
+    begun: &Begun,
+    source: &str,
+) -> Result<(), StoreError> {
+    let query = tx
+        .query(&BEGIN)
+        .bind(incident.to_string())
+        .bind(source.to_owned())
+        .bind(begun.occurred_at.map(Timestamp::micros))
+        .bind(begun.detected_at.map(Timestamp::micros))
+        .bind(begun.received_at.micros());
+    tx.run(query).await?;
+    Ok(())
 }
 
 /// Marks a milestone; false when it was marked before.

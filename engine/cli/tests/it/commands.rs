@@ -1,5 +1,7 @@
 //! Commands beside a server, and without one.
 
+use stanch_tests::eventually;
+
 use crate::server::{Folder, finding};
 
 #[tokio::test]
@@ -131,4 +133,46 @@ async fn a_dead_letter_is_found_shown_and_read_again_from_the_command_line() {
     let replayed = server.run(&["--json", "alerts", "replay", alert]).await.json();
     assert_eq!(replayed["alert_id"], alert);
     assert_eq!(replayed["run_ids"].as_array().unwrap().len(), 1, "{replayed}");
+}
+
+#[tokio::test]
+async fn alerts_are_kept_quiet_and_incidents_made_one_from_the_command_line() {
+    let server = Folder::new().serve().await;
+    let quiet = "suppressions create --resource i-1 --for 2h --reason scanner --json";
+    let quiet: Vec<&str> = quiet.split(' ').collect();
+    let made = server.run(&quiet).await;
+    assert_eq!(made.code, 0, "{made:?}");
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let (_, kept) = server.send("1").await;
+    assert_eq!(kept["alerts"][0]["suppressed_by"], id.as_str());
+    let listed = server.run(&["suppressions", "list", "--status", "open"]).await;
+    assert!(listed.out.contains(&id) && listed.out.contains("scanner"), "{listed:?}");
+    let alerts = server.run(&["--json", "alerts", "list", "--status", "suppressed"]).await.json();
+    assert_eq!(alerts["items"][0]["alert_id"], kept["alert_id"]);
+    let ended = server.run(&["suppressions", "end", &id]).await;
+    assert!(ended.out.contains("ended at"), "{ended:?}");
+    let again = server.run(&["suppressions", "end", &id]).await;
+    assert!(again.code == 1 && again.err.contains("is over already"), "{again:?}");
+    let all = server.run(&["suppressions", "create", "--for", "2h", "--reason", "x"]).await;
+    assert!(all.code == 1 && all.err.contains("every alert"), "{all:?}");
+
+    let incident = async |number: &str| {
+        let sent = server.send(number).await.1;
+        let (id, alert) = (sent["incident_id"].clone(), sent["alert_id"].clone());
+        for run in sent["run_ids"].as_array().unwrap() {
+            server.run(&["cancel", run.as_str().unwrap(), "--reason", "x"]).await;
+        }
+        (id.as_str().unwrap().to_owned(), alert.as_str().unwrap().to_owned())
+    };
+    let ((one, _), (other, alert)) = (incident("2").await, incident("3").await);
+    let merged = eventually("the run's end", async || {
+        let ran =
+            server.run(&["incidents", "merge", &other, "--into", &one, "--reason", "one"]).await;
+        (ran.code == 0).then_some(ran)
+    })
+    .await;
+    assert!(merged.out.contains("goes on in"), "{merged:?}");
+    let split =
+        server.run(&["incidents", "split", &one, "--alert", &alert, "--reason", "no"]).await;
+    assert!(split.code == 0 && split.out.contains("was taken out of"), "{split:?}");
 }

@@ -34,3 +34,27 @@ fn the_quotas_are_read() {
     let config = Config::load(Some(&file), &|_| None).unwrap();
     assert_eq!(config.aws.quotas.len(), 2);
 }
+
+const NOISE: &str = include_str!("../../../../docs/noise.md");
+
+#[tokio::test]
+async fn what_the_page_about_noise_shows_is_fit_too() {
+    let of = |language: &str| {
+        let fence = format!("```{language}\n");
+        let begun: Vec<_> = NOISE.split(&fence[..]).skip(1).collect();
+        begun.into_iter().map(|rest| rest.split_once("```").unwrap().0).collect::<Vec<_>>()
+    };
+    let folder = Folder::new();
+    let file = folder.path().join("shown.toml");
+    let shown = of("toml");
+    assert_eq!(shown.len(), 4);
+    for text in shown {
+        folder.write("shown.toml", text);
+        Config::load(Some(&file), &|_| None).unwrap();
+    }
+    std::fs::create_dir(folder.path().join("lib")).unwrap();
+    folder.write("lib/enrich.rhai", include_str!("../../../../playbooks/lib/enrich.rhai"));
+    folder.write("shown.rhai", of("rhai")[0]);
+    let ran = folder.run(&["check", "shown.rhai"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+}

@@ -7,7 +7,7 @@ use serde_json::json;
 use stanch_engine_core::alert::Alert;
 use stanch_engine_core::correlation::{self, Near};
 use stanch_engine_core::id::IncidentId;
-use stanch_engine_core::incident::{IncidentStatus, Milestone};
+use stanch_engine_core::incident::IncidentStatus;
 use stanch_engine_core::json::Json;
 use stanch_engine_store::alerts::StoredAlert;
 use stanch_engine_store::incidents::{self, Incident};
@@ -108,15 +108,12 @@ impl Taking<'_> {
             split_from: None,
         };
         incidents::insert(tx, &incident).await?;
-        for (milestone, at) in [
-            (Milestone::OccurredAt, alert.occurred_at),
-            (Milestone::DetectedAt, alert.detected_at),
-            (Milestone::ReceivedAt, Some(self.now)),
-        ] {
-            if let Some(at) = at {
-                milestones::mark(tx, incident.id, milestone, at, &alert.source).await?;
-            }
-        }
+        let begun = milestones::Begun {
+            occurred_at: alert.occurred_at,
+            detected_at: alert.detected_at,
+            received_at: self.now,
+        };
+        milestones::begin(tx, incident.id, &begun, &alert.source).await?;
         Ok(incident)
     }
 }

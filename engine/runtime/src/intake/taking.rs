@@ -179,6 +179,9 @@ async fn seen_again(
     alert: &Alert,
     incident: &Incident,
 ) -> Result<(), StoreError> {
+    if incident.status == IncidentStatus::Open {
+        return Ok(());
+    }
     let marked = milestones::of_incident(tx, incident.id).await?;
     let contained = marked.iter().find(|m| m.milestone == Milestone::ContainedAt).map(|m| m.at);
     let since_contained = alert.last_seen_at() > contained;
