@@ -9,6 +9,7 @@ use crate::schedule::Schedule;
 use crate::severity::Severity;
 use crate::signature::{self, Signature};
 use crate::span::Span;
+use crate::turn::Concurrency;
 
 /// What the constant `PLAYBOOK` says. Members that are not listed here are errors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub struct Header {
     /// How long a run may take in all.
     #[serde(default)]
     pub timeout: Option<Span>,
+    /// How many of its runs may be under way at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
     /// What it takes, by name. When it says nothing, it takes anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Signature>,
@@ -90,6 +94,9 @@ pub enum HeaderError {
         "an alert starts it, and gives no inputs: let `{0}` be left out by a `?` behind its type"
     )]
     NeedsInput(String),
+    /// The limit is not one.
+    #[error("`concurrency`: {0}")]
+    Concurrency(String),
     /// A schedule is not one.
     #[error("the schedule `{name}`: {why}")]
     Schedule {
@@ -118,6 +125,9 @@ impl Header {
             return Err(HeaderError::NeedsInput(name.clone()));
         }
         header.check_schedules()?;
+        if let Some(why) = header.concurrency.as_ref().and_then(Concurrency::fault) {
+            return Err(HeaderError::Concurrency(why));
+        }
         Ok(header)
     }
 
@@ -190,6 +200,27 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("trigers") && error.contains("triggers"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_is_a_number_and_a_path_to_what_a_playbook_reads() {
+        let read = |limit: Value| {
+            let header = json!({"name": "a", "title": "t", "concurrency": limit});
+            Header::read(header).map_err(|error| error.to_string())
+        };
+        read(json!({"max": 1})).unwrap();
+        read(json!({"key": "alert.account", "max": 3})).unwrap();
+        for (limit, words) in [
+            (json!({"max": 0}), "from 1 to 1000"),
+            (json!({"max": 1_001}), "from 1 to 1000"),
+            (json!({"max": 1, "key": "account"}), "begins with alert, incident"),
+            (json!({"max": 1, "key": "alert..id"}), "a path such as"),
+            (json!({"key": "alert.account"}), "missing field `max`"),
+            (json!({"max": 1, "per": "account"}), "unknown field `per`"),
+        ] {
+            let error = read(limit).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
     }
 
     #[test]

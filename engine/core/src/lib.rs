@@ -49,6 +49,7 @@ pub mod sealed;
 pub mod step;
 pub mod stored;
 pub mod summary;
+pub mod turn;
 
 pub mod approval;
 pub mod effect;

@@ -134,6 +134,17 @@ pub const RECOVERIES: i64 = 5;
 /// than any run was claimed since the backup, so that whoever held it then writes no more.
 pub const EPOCHS_PER_RESTORE: i64 = 1_000_000_000;
 
+/// For so long waiting, in milliseconds, a run counts as one level more urgent: what is critical comes
+/// before a sweep that began within the hour, and a sweep comes to its turn after an hour whatever comes.
+pub const LEVEL_MS: i64 = 15 * 60 * 1_000;
+
+/// The largest limit that a playbook's header may set to the number of its runs: more than are in
+/// memory at a time would be none.
+pub const CONCURRENT_RUNS: u32 = 1_000;
+
+/// The bytes of the value that runs are told apart by; of a longer one its digest stands for it.
+pub const GATE_BYTES: usize = 200;
+
 /// The number of decisions that an approval may ask for.
 pub const QUORUM: u32 = 20;
 

@@ -16,6 +16,7 @@ use stanch_engine_core::id::RunId;
 use stanch_engine_core::limits;
 use stanch_engine_core::playbook::Bundle;
 use stanch_engine_core::time::Timestamp;
+use stanch_engine_core::turn::{self, Waiting};
 use stanch_engine_store::inbox::{self, Fact};
 use stanch_engine_store::runs::{self, Claimed};
 use stanch_engine_store::{StoreError, journal, nodes, playbooks};
@@ -132,12 +133,15 @@ impl Dispatcher {
         let shared = &self.shared;
         release_orphans(shared).await?;
         self.deliver().await?;
-        if shared.store.read(|c| Box::pin(runs::has_work(c, now))).await? {
+        if shared.room.is_full() {
+            return Ok(poll);
+        }
+        let waiting = self.waiting(now).await?;
+        if !waiting.is_empty() {
             let places = shared.room.take(CLAIMS);
-            if places.is_empty() {
-                return Ok(poll);
-            }
-            let claimed = self.claim(u32::try_from(places.len()).unwrap_or(u32::MAX)).await?;
+            let most = u32::try_from(places.len()).unwrap_or(u32::MAX);
+            let shares = turn::shares(&waiting, now, most);
+            let claimed = self.claim(waiting.into_iter().zip(shares).collect()).await?;
             let is_more_likely = claimed.len() >= places.len();
             let handing = stream::iter(claimed.into_iter().zip(places));
             handing
@@ -151,21 +155,39 @@ impl Dispatcher {
         Ok(next.map_or(poll, |next| next.min(poll)))
     }
 
+    /// What could be claimed, once those are admitted that their limits have room for.
+    async fn waiting(&self, now: Timestamp) -> Result<Vec<Waiting>, StoreError> {
+        let store = &self.shared.store;
+        let look = store.read(|conn| {
+            Box::pin(async move {
+                let admits = runs::has_admissible(conn).await?;
+                Ok((admits, runs::waiting(conn, now).await?))
+            })
+        });
+        let (admits, waiting) = look.await?;
+        if !admits {
+            return Ok(waiting);
+        }
+        store.write(move |tx| Box::pin(async move { runs::admit(tx, now).await })).await?;
+        store.read(|conn| Box::pin(runs::waiting(conn, now))).await
+    }
+
     /// Until the next look: never at the same moment on all nodes.
     fn poll_ms(&self) -> i64 {
         let chance = self.shared.world.entropy.next() % 100;
         POLL_MS - POLL_MS / 5 + POLL_MS / 5 * i64::try_from(chance).unwrap_or_default() / 50
     }
 
-    async fn claim(&self, limit: u32) -> Result<Vec<Claimed>, StoreError> {
+    async fn claim(&self, shares: Vec<(Waiting, u32)>) -> Result<Vec<Claimed>, StoreError> {
         let (node, now) = (self.shared.node, self.shared.world.now());
-        let lease = self.shared.settings.lease;
+        let (lease, shares) = (self.shared.settings.lease, Arc::new(shares));
         self.shared
             .store
             .write(move |tx| {
+                let shares = shares.clone();
                 Box::pin(async move {
                     let until = lease_until(lease, nodes::clock(tx, now).await?);
-                    runs::claim(tx, node, until, now, limit).await
+                    runs::claim_shares(tx, node, until, now, &shares).await
                 })
             })
             .await

@@ -26,6 +26,11 @@ impl Room {
         self.taken.load(Ordering::Acquire)
     }
 
+    /// Whether none is free.
+    pub(crate) fn is_full(&self) -> bool {
+        self.taken() >= self.most
+    }
+
     /// Whether so many places are taken that somebody may wait for one.
     pub(crate) fn is_scarce(&self) -> bool {
         self.taken() >= self.most / 2
@@ -66,7 +71,7 @@ mod tests {
         assert_eq!((three.len(), room.take(3).len()), (3, 1), "and the one came back at once");
         assert_eq!(room.taken(), 3);
         let beyond = [room.take_one_more(), room.take_one_more()];
-        assert!(room.take(1).is_empty() && room.is_scarce());
+        assert!(room.take(1).is_empty() && room.is_scarce() && room.is_full());
         drop((three, beyond));
         assert_eq!(room.taken(), 0);
         assert!(!room.is_scarce());

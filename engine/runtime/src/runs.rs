@@ -1,18 +1,22 @@
 //! Runs, as people start them and as people stop them.
 
+mod queue;
+
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stanch_engine_core::id::{AlertId, InboxId, IncidentId, NodeId, RunId};
 use stanch_engine_core::journal::Started;
-use stanch_engine_core::json::{Json, kept};
+use stanch_engine_core::json::{Json, kept, plain};
 use stanch_engine_core::limits;
 use stanch_engine_core::playbook::LANGUAGE;
 use stanch_engine_core::run::RunStatus;
+use stanch_engine_core::severity::Severity;
 use stanch_engine_core::step::{StepKey, StepStatus};
 use stanch_engine_core::suggest;
 use stanch_engine_core::time::Timestamp;
+use stanch_engine_core::turn::{Turn, level_of};
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::incidents::Incident;
 use stanch_engine_store::playbooks::Active;
@@ -71,6 +75,8 @@ pub(crate) struct NewRunParts<'a> {
     pub(crate) scope: Json,
     /// When what it is about happened.
     pub(crate) about_at: Option<Timestamp>,
+    /// How urgent it is.
+    pub(crate) level: u32,
 }
 
 impl NewRunParts<'_> {
@@ -82,6 +88,8 @@ impl NewRunParts<'_> {
     ) -> (NewRun, Started) {
         let now = shared.world.now();
         let (playbook, digest) = (self.active.header.name.clone(), self.active.digest);
+        let concurrency = self.active.header.concurrency.as_ref();
+        let gate = concurrency.map(|limit| limit.gate(&playbook, &plain(self.scope.value())));
         let run = NewRun {
             id: shared.world.id(RunId::new),
             playbook: playbook.clone(),
@@ -93,8 +101,9 @@ impl NewRunParts<'_> {
             depth: 0,
             requester: self.requester.clone(),
             at: now,
-            claim,
+            claim: claim.filter(|_| gate.is_none()),
             restored_at: shared.restored_after(self.about_at),
+            turn: Turn { level: self.level, gate },
         };
         let timeout_ms = self.active.header.timeout.map_or(limits::RUN_TIMEOUT_MS, |t| t.ms);
         let started = Started {
@@ -159,10 +168,15 @@ pub async fn start(runtime: &Runtime, mut request: StartRequest) -> Result<RunId
         requester: request.requester,
         scope: scope(shared, alert_value.as_ref(), incident.as_ref(), None, json!(request.inputs)),
         about_at: alert.as_ref().and_then(|alert| alert.alert.last_seen_at()),
+        // A person waits for it.
+        level: incident.as_ref().map_or(0, |i| level_of(i.severity)).max(level_of(Severity::High)),
     };
     let subject = parts.subject.clone();
     let (new, started) = parts.into_run(shared, Some((shared.node, shared.lease_until())));
     let (run, (created, stored)) = (new.id, oneshot::channel());
+    if new.claim.is_none() {
+        return queue::queue(runtime, new, started).await;
+    }
     let place = shared.room.take_one_more();
     let begin = Begin::New { new, started, bundle, created, place };
     match shard_of(&runtime.shards, run) {
@@ -172,23 +186,13 @@ pub async fn start(runtime: &Runtime, mut request: StartRequest) -> Result<RunId
     match stored.await {
         Ok(Ok(())) => Ok(run),
         Ok(Err(StoreError::Conflict(why))) => {
-            Err(second(runtime, &active.header.name, subject.as_deref())
+            Err(queue::second(runtime, &active.header.name, subject.as_deref())
                 .await
                 .unwrap_or(RunsError::TooLate(why)))
         }
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(RunsError::TooLate("the node is stopping".to_owned())),
     }
-}
-
-/// A run about the same thing that is open, if that is what was in the way.
-async fn second(runtime: &Runtime, playbook: &str, subject: Option<&str>) -> Option<RunsError> {
-    let (playbook, subject) = (playbook.to_owned(), subject?.to_owned());
-    let find = runtime.store().read(move |conn| {
-        Box::pin(async move { runs::open_of_subject(conn, &playbook, &subject).await })
-    });
-    let open = find.await.ok().flatten()?;
-    Some(RunsError::TooLate(format!("{open} is at it already: `stanch runs show {open}`")))
 }
 
 fn no_playbook(shared: &Shared, name: &str) -> RunsError {

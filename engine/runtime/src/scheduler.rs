@@ -255,6 +255,7 @@ pub(crate) async fn start(
         requester: format!("schedule {}{by}", schedule.name),
         scope: scope(shared, None, None, Some(&about), json!(inputs)),
         about_at: Some(tick_at),
+        level: 0,
     };
     let (run, started) = parts.into_run(shared, None);
     let tick = Tick {

@@ -288,7 +288,7 @@ impl Shard {
         resident.is_committing = true;
         let projections = std::mem::take(&mut outbox.projections);
         let falls_asleep = outbox.standing.as_ref().is_some_and(|s| !s.status.is_final());
-        resident.rings = falls_asleep || !projections.is_empty();
+        resident.rings = falls_asleep || !projections.is_empty() || resident.live.who.is_limited;
         let commit = outbox.commit(&resident.live.who, 0);
         if projections.is_empty() {
             self.appends.push(commit);

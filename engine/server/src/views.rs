@@ -70,6 +70,10 @@ pub(crate) fn incident(incident: &Incident) -> Value {
 pub(crate) fn run(run: &Run) -> Value {
     let outcome = run.outcome.as_ref().map(Json::value).unwrap_or(Value::Null);
     let part = |name: &str| outcome.get(name).cloned().unwrap_or(Value::Null);
+    let limit =
+        run.turn.gate.as_ref().map(
+            |gate| json!({"name": gate.name, "max": gate.max, "admitted_at": run.admitted_at}),
+        );
     json!({
         "id": run.id, "playbook": run.playbook, "digest": run.digest, "status": run.status,
         "parked_reason": run.parked_reason, "incident_id": run.incident, "alert_id": run.alert,
@@ -77,7 +81,8 @@ pub(crate) fn run(run: &Run) -> Value {
         "parent_id": run.parent.as_ref().map(|parent| parent.run), "requester": run.requester,
         "result": part("result"), "error": part("error"), "parked": part("parked"),
         "wake_at": run.wake_at, "created_at": run.created_at, "updated_at": run.updated_at,
-        "finished_at": run.finished_at,
+        "finished_at": run.finished_at, "level": run.turn.level, "limit": limit,
+        "restored_at": run.restored_at,
     })
 }
 

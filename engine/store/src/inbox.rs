@@ -108,6 +108,9 @@ pub async fn put(tx: &mut Tx<'_>, fact: &Fact) -> Result<(), StoreError> {
     if !runs::wake(tx, fact.run, fact.at).await? {
         return Ok(());
     }
+    if fact.kind == FactKind::Cancel {
+        runs::turns::let_in(tx, fact.run, fact.at).await?;
+    }
     insert(tx, fact).await
 }
 

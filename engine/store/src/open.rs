@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "replays", include_str!("../../../migrations/0005_replays.sql")),
     (6, "restored", include_str!("../../../migrations/0006_restored.sql")),
     (7, "noise", include_str!("../../../migrations/0007_noise.sql")),
+    (8, "turns", include_str!("../../../migrations/0008_turns.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

@@ -3,6 +3,7 @@
 pub(crate) mod lease;
 pub(crate) mod list;
 pub(crate) mod new;
+pub(crate) mod turns;
 
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{AlertId, IncidentId, RunId};
@@ -10,6 +11,7 @@ use stanch_engine_core::json::Json;
 use stanch_engine_core::run::{ParkReason, RunStatus};
 use stanch_engine_core::step::StepKey;
 use stanch_engine_core::time::Timestamp;
+use stanch_engine_core::turn::{Gate, Turn};
 
 use crate::error::StoreError;
 use crate::inbox;
@@ -19,11 +21,13 @@ use crate::tx::{Conn, Tx};
 use crate::writer::RunCommit;
 
 pub use lease::{
-    Claimed, claim, claim_one, has_work, next_wake, park, release, release_node, renew, take_over,
+    Claimed, claim, claim_one, claim_shares, has_work, next_wake, park, release, release_node,
+    renew, take_over,
 };
 pub use list::{Filter, list, of_alert, of_incident, open_of_subject};
 pub(crate) use new::insert_many;
 pub use new::{NewRun, Parent, insert};
+pub use turns::{admit, has_admissible, waiting};
 
 statements! {
     STAND = {
@@ -62,7 +66,7 @@ statements! {
     SET_GENERATION = "UPDATE runs SET generation = $2, base_seq = $3 WHERE id = $1";
     REOPEN =
         "UPDATE runs SET status = 'queued', outcome = NULL, wake_at = NULL, finished_at = NULL, \
-         updated_at = $2 WHERE id = $1 AND status IN ('succeeded', 'failed', 'cancelled')";
+         admitted_at = NULL, updated_at = $2 WHERE id = $1 AND status IN ('succeeded', 'failed', 'cancelled')";
 }
 
 /// Where a run stands after a commit that lets go of its lease.
@@ -119,6 +123,12 @@ pub struct Run {
     pub updated_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Its place among those that wait.
+    pub turn: Turn,
+    /// When it was admitted to the limit that it shares with others.
+    pub admitted_at: Option<Timestamp>,
+    /// When the database was restored from a backup that it may have gone on from before.
+    pub restored_at: Option<Timestamp>,
 }
 
 /// Takes facts out of inboxes, and says where runs stand that let go of their lease.
@@ -199,6 +209,10 @@ fn read(row: &Row<'_>) -> Result<Run, StoreError> {
         (Some(run), Some(step)) => Some(Parent { run, step: StepKey(step.into()) }),
         _ => None,
     };
+    let gate = match (row.text_opt("gate")?, row.int_opt("gate_max")?) {
+        (Some(name), Some(max)) => Some(Gate { name, max: u32::try_from(max).unwrap_or(u32::MAX) }),
+        _ => None,
+    };
     Ok(Run {
         id: row.word("id")?,
         playbook: row.text("playbook")?,
@@ -218,5 +232,8 @@ fn read(row: &Row<'_>) -> Result<Run, StoreError> {
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
         finished_at: row.time_opt("finished_at")?,
+        turn: Turn { level: row.count("level")?, gate },
+        admitted_at: row.time_opt("admitted_at")?,
+        restored_at: row.time_opt("restored_at")?,
     })
 }

@@ -69,6 +69,7 @@ mod tests {
         ("runs/lease", crate::runs::lease::STATEMENTS),
         ("runs/list", crate::runs::list::STATEMENTS),
         ("runs/new", crate::runs::new::STATEMENTS),
+        ("runs/turns", crate::runs::turns::STATEMENTS),
         ("schedules", crate::schedules::STATEMENTS),
         ("settings", crate::settings::STATEMENTS),
         ("storms", crate::storms::STATEMENTS),

@@ -29,3 +29,4 @@ mod scripts;
 mod sealed;
 mod serve;
 mod storm;
+mod turns;

@@ -32,6 +32,8 @@ const STEPS: usize = 3;
 #[derive(Clone)]
 pub(crate) struct Ledger {
     calls: Arc<Mutex<Vec<(String, Value)>>>,
+    /// Calls that wait for their answers, and the most that ever did.
+    under_way: Arc<Mutex<(usize, usize)>>,
     answers: watch::Sender<bool>,
     pub(crate) url: String,
 }
@@ -40,7 +42,12 @@ impl Ledger {
     pub(crate) async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let ledger = Self { calls: Arc::default(), answers: watch::channel(true).0, url };
+        let ledger = Self {
+            calls: Arc::default(),
+            under_way: Arc::default(),
+            answers: watch::channel(true).0,
+            url,
+        };
         let its = ledger.clone();
         let answer = move |request: http::Request<_>| its.answer(&request);
         tokio::spawn(stanch_engine_server::serve_with(listener, answer, std::future::pending()));
@@ -51,8 +58,9 @@ impl Ledger {
         let token = request.headers()["idempotency-key"].to_str().unwrap().to_owned();
         let body = serde_json::from_slice(request.body().as_ref()).unwrap();
         self.calls.lock().unwrap().push((token, body));
-        let mut may = self.answers.subscribe();
+        let (mut may, under_way) = (self.answers.subscribe(), UnderWay::of(&self.under_way));
         Reply::Late(Box::pin(async move {
+            let _under_way = under_way;
             let _ = may.wait_for(|may| *may).await;
             Reply::Response(http::Response::new("{}".into()))
         }))
@@ -71,8 +79,25 @@ impl Ledger {
         self.calls.lock().unwrap().len()
     }
 
+    /// The alerts that were heard of, in the order in which they were first.
+    pub(crate) fn alerts(&self) -> Vec<String> {
+        let mut alerts: Vec<String> = Vec::new();
+        for (_, body) in self.calls.lock().unwrap().iter() {
+            let alert = body["alert"].as_str().unwrap().to_owned();
+            if !alerts.contains(&alert) {
+                alerts.push(alert);
+            }
+        }
+        alerts
+    }
+
+    /// The most calls that ever waited for their answers at the same time.
+    pub(crate) fn most_under_way(&self) -> usize {
+        self.under_way.lock().unwrap().1
+    }
+
     /// Every effect took place; whoever honours tokens saw each exactly once.
-    fn is_exact(&self, runs: usize) {
+    pub(crate) fn is_exact(&self, runs: usize) {
         let mut tokens: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (token, body) in self.calls.lock().unwrap().iter() {
             let seen = tokens.entry(body.to_string()).or_default();
@@ -85,22 +110,40 @@ impl Ledger {
     }
 }
 
+/// A call, until it is answered or whoever called is gone.
+struct UnderWay(Arc<Mutex<(usize, usize)>>);
+
+impl UnderWay {
+    fn of(counts: &Arc<Mutex<(usize, usize)>>) -> Self {
+        let mut now = counts.lock().unwrap();
+        now.0 += 1;
+        now.1 = now.1.max(now.0);
+        Self(counts.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().0 -= 1;
+    }
+}
+
 /// A database, a folder that nodes share, and the world outside.
-struct Cluster {
-    folder: Folder,
-    ledger: Ledger,
-    database: Database,
+pub(crate) struct Cluster {
+    pub(crate) folder: Folder,
+    pub(crate) ledger: Ledger,
+    pub(crate) database: Database,
 }
 
 /// A node of it.
-struct Node {
-    process: Process,
+pub(crate) struct Node {
+    pub(crate) process: Process,
     url: String,
 }
 
 impl Cluster {
     /// One whose nodes have room for so many runs.
-    async fn of(hot_runs: usize) -> Self {
+    pub(crate) async fn of(hot_runs: usize) -> Self {
         let (folder, ledger) = (Folder::new(), Ledger::open().await);
         std::fs::remove_file(folder.path().join("playbooks/asks.rhai")).unwrap();
         folder.write("playbooks/effects.rhai", EFFECTS);
@@ -120,7 +163,7 @@ impl Cluster {
         command
     }
 
-    async fn node(&self) -> Node {
+    pub(crate) async fn node(&self) -> Node {
         let mut process = Process::start(&mut self.command(&["serve"]));
         let line = process.wait_for_line(|line| line.contains("\"message\":\"serving\"")).await;
         let line: Value = serde_json::from_str(&line).unwrap();
@@ -128,21 +171,25 @@ impl Cluster {
         Node { process, url }
     }
 
-    async fn send(&self, node: &Node, ids: std::ops::Range<usize>) {
+    pub(crate) async fn send(&self, node: &Node, ids: std::ops::Range<usize>) {
+        for id in ids {
+            self.send_finding(node, &finding(&format!("f{id}"))).await;
+        }
+    }
+
+    pub(crate) async fn send_finding(&self, node: &Node, finding: &Value) {
         let http = stanch_plugins_http::client_builder().build().unwrap();
         let token = self.folder.secret("webhook.token");
-        for id in ids {
-            let url = format!("{}/v1/webhooks/guardduty", node.url);
-            let body = finding(&format!("f{id}")).to_string();
-            // As whoever delivers alerts does: until it is taken.
-            eventually("a place for the finding", async || {
-                let post = http.post(&url).bearer_auth(&token).body(body.clone());
-                let status = post.send().await.unwrap().status().as_u16();
-                assert!(matches!(status, 202 | 503), "{status}");
-                (status == 202).then_some(())
-            })
-            .await;
-        }
+        let url = format!("{}/v1/webhooks/guardduty", node.url);
+        let body = finding.to_string();
+        // As whoever delivers alerts does: until it is taken.
+        eventually("a place for the finding", async || {
+            let post = http.post(&url).bearer_auth(&token).body(body.clone());
+            let status = post.send().await.unwrap().status().as_u16();
+            assert!(matches!(status, 202 | 503), "{status}");
+            (status == 202).then_some(())
+        })
+        .await;
     }
 
     async fn get(&self, node: &Node, path: &str) -> Value {
@@ -161,7 +208,7 @@ impl Cluster {
     }
 
     /// Waits until all runs have succeeded, and looks at what they did.
-    async fn ends_exactly(&self, runs: usize) {
+    pub(crate) async fn ends_exactly(&self, runs: usize) {
         let sql = "select count(*) filter (where status = 'succeeded'), count(*) from runs";
         let all = format!("{runs}|{runs}");
         eventually("the end of every run", async || {

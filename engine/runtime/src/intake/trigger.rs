@@ -5,6 +5,7 @@ use stanch_engine_core::alert::Alert;
 use stanch_engine_core::header::Header;
 use stanch_engine_core::id::{AlertId, InboxId, RunId};
 use stanch_engine_core::json::{Json, kept};
+use stanch_engine_core::turn::level_of;
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::incidents::Incident;
 use stanch_engine_store::playbooks::Active;
@@ -57,6 +58,7 @@ pub(super) async fn fire(
                         no_inputs(active),
                     ),
                     about_at: alert.last_seen_at(),
+                    level: level_of(alert.severity.max(incident.severity)),
                 };
                 let (run, started) = parts.into_run(shared, None);
                 runs::insert(tx, &run, &started).await?;

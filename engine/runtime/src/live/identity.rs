@@ -22,6 +22,10 @@ pub(crate) struct Identity {
     pub(crate) base_seq: u32,
     /// When its database was restored from a backup that it may have gone on from before.
     pub(crate) restored_at: Option<Timestamp>,
+    /// How urgent it is.
+    pub(crate) level: u32,
+    /// Whether its end makes room for others.
+    pub(crate) is_limited: bool,
 }
 
 impl Identity {
@@ -36,6 +40,8 @@ impl Identity {
             depth: claimed.depth,
             base_seq: claimed.base_seq,
             restored_at: claimed.restored_at,
+            level: claimed.level,
+            is_limited: claimed.is_limited,
         }
     }
 
@@ -50,6 +56,8 @@ impl Identity {
             depth: new.depth,
             base_seq: 0,
             restored_at: new.restored_at,
+            level: new.turn.level,
+            is_limited: new.turn.gate.is_some(),
         }
     }
 }

@@ -5,12 +5,13 @@ use stanch_engine_core::command::RunPlaybookArgs;
 use stanch_engine_core::header::Header;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::journal::Started;
-use stanch_engine_core::json::Json;
+use stanch_engine_core::json::{Json, plain};
 use stanch_engine_core::limits;
 use stanch_engine_core::playbook::LANGUAGE;
 use stanch_engine_core::run_state::OpenStep;
 use stanch_engine_core::sealed::plain_but_sealed;
 use stanch_engine_core::step::{StepError, StepKey};
+use stanch_engine_core::turn::Turn;
 use stanch_engine_store::playbooks::Active;
 use stanch_engine_store::runs::{NewRun, Parent};
 
@@ -38,6 +39,9 @@ pub(super) fn start(
     if let Some(members) = scope.as_object_mut() {
         members.insert("inputs".to_owned(), inputs);
     }
+    let concurrency = active.header.concurrency.as_ref();
+    let gate = concurrency.map(|limit| limit.gate(&active.header.name, &plain(scope.clone())));
+    let turn = Turn { level: live.who.level, gate };
     let new = NewRun {
         id,
         playbook: args.playbook,
@@ -51,6 +55,7 @@ pub(super) fn start(
         at: live.now(),
         claim: None,
         restored_at: live.who.restored_at,
+        turn,
     };
     let timeout_ms = active.header.timeout.map_or(limits::RUN_TIMEOUT_MS, |timeout| timeout.ms);
     let started = Started {

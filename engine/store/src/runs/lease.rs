@@ -9,6 +9,7 @@ use stanch_engine_core::id::{AlertId, IncidentId, NodeId, RunId};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::run::ParkReason;
 use stanch_engine_core::time::Timestamp;
+use stanch_engine_core::turn::{self, Waiting};
 
 use super::Parent;
 use crate::error::StoreError;
@@ -22,13 +23,15 @@ statements! {
         sqlite:
             "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
              updated_at = $3, wake_at = NULL WHERE id IN \
-             (SELECT id FROM runs WHERE status = 'queued' \
+             (SELECT id FROM runs WHERE status = 'queued' AND playbook = $5 AND level = $6 \
+              AND (gate IS NULL OR admitted_at IS NOT NULL) \
               AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) \
               ORDER BY created_at LIMIT $4) RETURNING *",
         postgres:
             "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
              updated_at = $3, wake_at = NULL WHERE id IN \
-             (SELECT id FROM runs WHERE status = 'queued' \
+             (SELECT id FROM runs WHERE status = 'queued' AND playbook = $5 AND level = $6 \
+              AND (gate IS NULL OR admitted_at IS NOT NULL) \
               AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) \
               ORDER BY created_at LIMIT $4 \
               FOR UPDATE SKIP LOCKED) RETURNING *",
@@ -38,6 +41,7 @@ statements! {
             "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
              updated_at = $3, wake_at = NULL WHERE id IN \
              (SELECT id FROM runs WHERE status = 'waiting' AND wake_at <= $3 \
+              AND playbook = $5 AND level = $6 \
               AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) \
               ORDER BY wake_at LIMIT $4) \
              RETURNING *",
@@ -45,13 +49,14 @@ statements! {
             "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
              updated_at = $3, wake_at = NULL WHERE id IN \
              (SELECT id FROM runs WHERE status = 'waiting' AND wake_at <= $3 \
+              AND playbook = $5 AND level = $6 \
               AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) \
               ORDER BY wake_at LIMIT $4 \
               FOR UPDATE SKIP LOCKED) RETURNING *",
     };
     CLAIM_ONE =
         "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
-         updated_at = $3, wake_at = NULL WHERE id = $4 AND status = 'queued' \
+         updated_at = $3, wake_at = NULL WHERE id = $4 AND status = 'queued' AND (gate IS NULL OR admitted_at IS NOT NULL) \
          AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) RETURNING *";
     RENEW = "UPDATE runs SET lease_until = $2 WHERE node_id = $1 AND status = 'running'";
     RELEASE =
@@ -70,7 +75,7 @@ statements! {
          recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
          WHERE status = 'running' AND lease_until < $1";
     HAS_WORK =
-        "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE status = 'queued' \
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND (gate IS NULL OR admitted_at IS NOT NULL) \
            AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt'))) \
          OR EXISTS (SELECT 1 FROM runs WHERE status = 'waiting' AND wake_at <= $1 \
            AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt'))) \
@@ -106,9 +111,13 @@ pub struct Claimed {
     /// When the database was restored from a backup that holds the run: what the run did after the
     /// backup is not known here.
     pub restored_at: Option<Timestamp>,
+    /// How urgent it is.
+    pub level: u32,
+    /// Whether it shares a limit with others, which its end makes room in.
+    pub is_limited: bool,
 }
 
-/// Takes the leases of at most `limit` runs that are queued or due.
+/// Takes the leases of at most `limit` runs that are queued or due, as it is their turn.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -119,18 +128,33 @@ pub async fn claim(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<Claimed>, StoreError> {
+    let waiting = super::waiting(tx, now).await?;
+    let shares = turn::shares(&waiting, now, limit);
+    let shares: Vec<(Waiting, u32)> = waiting.into_iter().zip(shares).collect();
+    claim_shares(tx, node, until, now, &shares).await
+}
+
+/// Takes the leases of so many runs of each kind. Where others have taken them meanwhile, it is fewer.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn claim_shares(
+    tx: &mut Tx<'_>,
+    node: NodeId,
+    until: Timestamp,
+    now: Timestamp,
+    shares: &[(Waiting, u32)],
+) -> Result<Vec<Claimed>, StoreError> {
     let mut claimed = Vec::new();
-    for statement in [CLAIM_QUEUED, CLAIM_DUE] {
-        let left = i64::from(limit) - i64::try_from(claimed.len()).unwrap_or(i64::MAX);
-        if left <= 0 {
-            break;
-        }
+    for (kind, share) in shares.iter().filter(|(_, share)| *share > 0) {
         let query = tx
-            .query(&statement)
+            .query(if kind.is_due { &CLAIM_DUE } else { &CLAIM_QUEUED })
             .bind(node.to_string())
             .bind(until.micros())
             .bind(now.micros())
-            .bind(left);
+            .bind(i64::from(*share))
+            .bind(kind.playbook.clone())
+            .bind(i64::from(kind.level));
         for row in tx.all(query).await? {
             claimed.push(read(&Row::of("runs", &row))?);
         }
@@ -174,6 +198,8 @@ fn read(row: &Row<'_>) -> Result<Claimed, StoreError> {
         base_seq: run.base_seq,
         recoveries: row.int("recoveries")?,
         restored_at: row.time_opt("restored_at")?,
+        level: row.count("level")?,
+        is_limited: row.text_opt("gate")?.is_some(),
     })
 }
 

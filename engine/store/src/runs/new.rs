@@ -5,6 +5,7 @@ use stanch_engine_core::id::{AlertId, IncidentId, NodeId, RunId};
 use stanch_engine_core::journal::{Event, Started};
 use stanch_engine_core::step::StepKey;
 use stanch_engine_core::time::Timestamp;
+use stanch_engine_core::turn::Turn;
 
 use crate::error::StoreError;
 use crate::sql::statements;
@@ -15,19 +16,19 @@ statements! {
         sqlite:
             "INSERT INTO runs (id, playbook, digest, status, incident_id, alert_id, subject, parent_id, \
              parent_step, depth, requester, node_id, epoch, lease_until, recoveries, created_at, updated_at, \
-             restored_at) \
+             restored_at, level, gate, gate_max) \
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, \
              value->>8, value->>9, value->>10, value->>11, value->>12, value->>13, 0, value->>14, value->>14, \
-             value->>15 \
+             value->>15, value->>16, value->>17, value->>18 \
              FROM json_each($1)",
         postgres:
             "INSERT INTO runs (id, playbook, digest, status, incident_id, alert_id, subject, parent_id, \
              parent_step, depth, requester, node_id, epoch, lease_until, recoveries, created_at, updated_at, \
-             restored_at) \
+             restored_at, level, gate, gate_max) \
              SELECT v->>0, v->>1, v->>2, v->>3, v->>4, v->>5, v->>6, v->>7, \
              v->>8, CAST(v->>9 AS BIGINT), v->>10, v->>11, CAST(v->>12 AS BIGINT), \
              CAST(v->>13 AS BIGINT), 0, CAST(v->>14 AS BIGINT), CAST(v->>14 AS BIGINT), \
-             CAST(v->>15 AS BIGINT) \
+             CAST(v->>15 AS BIGINT), CAST(v->>16 AS BIGINT), v->>17, CAST(v->>18 AS BIGINT) \
              FROM json_array_elements(CAST(CAST($1 AS TEXT) AS json)) AS v",
     };
     BEGIN = "INSERT INTO journal (run_id, seq, at, kind, body) VALUES ($1, 0, $2, 'started', $3)";
@@ -62,6 +63,8 @@ pub struct NewRun {
     /// When the database was restored from a backup, if what the run is about is older: the run may
     /// have been here before, after the backup was made.
     pub restored_at: Option<Timestamp>,
+    /// Its place among those that wait. One with a limit is never claimed from the start.
+    pub turn: Turn,
 }
 
 /// The run and step that wait for a run.
@@ -122,5 +125,8 @@ fn row(run: &NewRun) -> serde_json::Value {
         run.claim.map(|(_, until)| until.micros()),
         run.at.micros(),
         run.restored_at.map(Timestamp::micros),
+        run.turn.level,
+        run.turn.gate.as_ref().map(|gate| &gate.name),
+        run.turn.gate.as_ref().map(|gate| gate.max),
     ])
 }

@@ -83,6 +83,7 @@ pub(crate) fn new_run(number: u128) -> NewRun {
         at: at(i64::try_from(number).unwrap()),
         claim: None,
         restored_at: None,
+        turn: stanch_engine_core::turn::Turn::default(),
     }
 }
 

@@ -16,4 +16,5 @@ mod oracle;
 mod people;
 mod restored;
 mod schedules;
+mod turns;
 mod writing;

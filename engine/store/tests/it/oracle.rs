@@ -82,16 +82,18 @@ impl Oracle {
         self.runs.insert(number, row);
     }
 
-    /// The oldest that are queued, then those that were due first.
+    /// The oldest that are queued and those that were due first, by turns.
     pub(crate) fn claim(&mut self, node: u128, now: i64, until: i64, limit: usize) -> Vec<Claim> {
         let of = |status| self.runs.iter().filter(move |(_, row)| row.status == status);
-        let mut chosen: Vec<u128> = of(RunStatus::Queued).map(|(n, _)| *n).take(limit).collect();
+        let queued: Vec<u128> = of(RunStatus::Queued).map(|(n, _)| *n).collect();
         let mut due: Vec<(i64, u128)> = of(RunStatus::Waiting)
             .filter_map(|(n, row)| Some((row.wake_at.filter(|at| *at <= now)?, *n)))
             .collect();
         due.sort_unstable();
-        let left = limit - chosen.len();
-        chosen.extend(due.into_iter().take(left).map(|(_, number)| number));
+        let due: Vec<u128> = due.into_iter().map(|(_, number)| number).collect();
+        let turns = 0..queued.len().max(due.len());
+        let turns = turns.flat_map(|turn| [queued.get(turn), due.get(turn)]);
+        let mut chosen: Vec<u128> = turns.flatten().copied().take(limit).collect();
         chosen.sort_unstable();
         chosen.into_iter().filter_map(|number| self.lease(number, node, until)).collect()
     }
