@@ -5,6 +5,6 @@ ALTER TABLE runs ADD COLUMN gate TEXT;
 ALTER TABLE runs ADD COLUMN gate_max BIGINT;
 ALTER TABLE runs ADD COLUMN admitted_at BIGINT;
 DROP INDEX runs_queued;
-CREATE INDEX runs_turns ON runs (playbook, level, created_at)
+CREATE INDEX runs_turns ON runs (playbook, level, created_at, updated_at, restored_at, gate, admitted_at)
     WHERE status = 'queued' AND (gate IS NULL OR admitted_at IS NOT NULL);
 CREATE INDEX runs_gated ON runs (gate, created_at) WHERE gate IS NOT NULL AND finished_at IS NULL;
