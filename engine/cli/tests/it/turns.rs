@@ -94,7 +94,8 @@ async fn a_critical_incident_overtakes_what_waits() {
     cluster.ends_exactly(13).await;
     let alerts = cluster.ledger.alerts();
     let place = alerts.iter().position(|alert| alert.contains("worst"));
-    assert_eq!(place, Some(2), "right after those that were under way: {alerts:?}");
+    // Two places may come free at once, and either of those who get them be heard first.
+    assert!(matches!(place, Some(2 | 3)), "right after those that were under way: {alerts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
