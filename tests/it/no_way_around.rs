@@ -110,7 +110,7 @@ enum End {
 }
 
 /// The ways round: a script, what `check` has against it, and how it ends where nobody checked it.
-const WAYS: [(&str, Option<&str>, End); 12] = [
+const WAYS: [(&str, Option<&str>, End); 13] = [
     ("let f = |x| cut_off(); [1].map(f);", None, End::Asks),
     ("let f = |x| { cut_off(); true }; [1, 2].filter(f);", None, End::Asks),
     (
@@ -131,7 +131,12 @@ const WAYS: [(&str, Option<&str>, End); 12] = [
         End::Asks,
     ),
     ("\"iam:UpdateAccessKey\".aws($OFF);", Some("hides the call"), End::Asks),
-    ("let op = \"iam:Update\" + \"AccessKey\"; aws(op, $OFF); // check: dynamic", None, End::Asks),
+    (
+        "let op = \"iam:Update\" + \"AccessKey\"; aws(op, $OFF);",
+        Some("names its operation by a value"),
+        End::Asks,
+    ),
+    ("// check: dynamic\nlet op = \"iam:Update\" + \"AccessKey\"; aws(op, $OFF);", None, End::Asks),
     ("wait_until(\"it is so\", #{ timeout: \"1s\" }, || { cut_off(); true });", None, End::Asks),
     ("each([1, 2], #{}, |x| cut_off());", None, End::Asks),
     (

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use stanch_engine_cli::config::{Account, Protect};
 use stanch_engine_core::effect::Mode;
+use stanch_tests::eventually;
 
 use crate::bundle::unpack;
 use crate::stage::{ACCOUNT, Plan, Stage, USER, id};
@@ -124,6 +125,61 @@ async fn a_protected_account_tag_or_unit_is_not_touched() {
     let run = of_another_tag.start_for_finding_with("do", cut_off()).await;
     of_another_tag.over(&run).await;
     assert_eq!(of_another_tag.changes(), ["iam:UpdateAccessKey"]);
+}
+
+/// A command for machines, as it says which.
+fn command(which: Value, commands: &str) -> Value {
+    let mut params = json!({"DocumentName": "AWS-RunShellScript",
+        "Parameters": {"commands": [commands]}});
+    params.as_object_mut().unwrap().extend(which.as_object().unwrap().clone());
+    json!({"operation": "ssm:SendCommand", "params": params})
+}
+
+/// The error of a run that does it outside of a plan, before anybody is asked.
+async fn error_of(stage: &Stage, inputs: Value) -> Value {
+    let run = stage.start_for_finding_with("bare", inputs).await;
+    stage.over(&run).await["error"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_protected_machine_is_not_reached_by_way_of_a_command() {
+    const INSTANCE: &str = "i-0abc1234def567890";
+    let arns = vec![format!("arn:aws:ec2:*:{ACCOUNT}:instance/*")];
+    let stage = stage(|plan| {
+        plan.config.guard.protect.push(Protect { arns, ..rule("machines") });
+    })
+    .await;
+    let targets = |key: &str, value: &str| json!({"Targets": [{"Key": key, "Values": [value]}]});
+    for inputs in [
+        command(json!({"InstanceIds": [INSTANCE]}), "id"),
+        command(targets("InstanceIds", INSTANCE), "id"),
+        command(targets("tag:none", "x"), &format!("aws ec2 stop-instances --ids {INSTANCE}")),
+    ] {
+        let error = error_of(&stage, inputs).await;
+        assert_eq!(error["code"], "protected", "{error}");
+        assert!(error["message"].as_str().unwrap().contains("machines"), "{error}");
+    }
+    // Nobody can tell what has a tag when it is run.
+    for which in [targets("tag:stage", "prod"), targets("InstanceIds", "*")] {
+        let error = error_of(&stage, command(which, "id")).await;
+        assert_eq!(error["code"], "protection_unknown", "{error}");
+        assert!(error["message"].as_str().unwrap().contains("name the instances"), "{error}");
+    }
+    assert!(stage.changes().is_empty(), "{:?}", stage.changes());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_by_tags_lets_a_command_go_to_machines_without_them() {
+    let stage = stage(|plan| {
+        let tags = [("stage".to_owned(), "prod".to_owned())].into();
+        plan.config.guard.protect.push(Protect { tags, ..rule("production") });
+    })
+    .await;
+    let inputs = command(json!({"InstanceIds": ["i-0abc1234def567890"]}), "id");
+    let run = stage.start_for_finding_with("bare", inputs).await;
+    stage.approve(&run).await;
+    let sent = async || (stage.changes() == ["ssm:SendCommand"]).then_some(());
+    eventually("the command is sent", sent).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,9 @@ use crate::{host, sandbox};
 const NAMES_OPERATION: [(&str, usize); 4] =
     [("aws", 0), ("change", 0), ("probe", 0), ("collect", 1)];
 
+/// What a playbook writes where an operation can't be text.
+const DYNAMIC: &str = "// check: dynamic";
+
 /// Functions whose closure may not take steps.
 const COMPARING: [&str; 5] = ["sort", "sort_by", "order", "order_by", "dedup"];
 
@@ -76,7 +79,9 @@ pub fn check(bundle: &Bundle, operations: &dyn Operations) -> Checked {
     checked.operations = reach::operations(&texts, operations);
     let known = Known::of(&engine, &texts);
     for (file, ast) in &texts {
-        let found = Reader { known: &known, file, ast, operations }.read();
+        let text = if file.is_empty() { Some(&bundle.main) } else { bundle.imports.get(*file) };
+        let text = text.map_or("", |text| &**text);
+        let found = Reader { known: &known, file, text, ast, operations }.read();
         checked.diagnostics.extend(found.into_iter().map(|d| d.in_file(file)));
     }
     if checked.is_fit()
@@ -124,6 +129,7 @@ impl<'a> Known<'a> {
 struct Reader<'a> {
     known: &'a Known<'a>,
     file: &'a str,
+    text: &'a str,
     ast: &'a AST,
     operations: &'a dyn Operations,
 }
@@ -203,9 +209,13 @@ impl Reader<'_> {
         let Some(operation) = call.literal(*number) else {
             let verb = &call.name;
             let message = format!(
-                "`{verb}` names its operation by a value, so that nobody can read what it does: write it as text"
+                "`{verb}` names its operation by a value, so that nobody can read what it does, nor which \
+                 policy it needs: write it as text, or `{DYNAMIC}` beside it or above it"
             );
-            return vec![Diagnostic::warning(at, message)];
+            return match self.is_dynamic(call) {
+                true => Vec::new(),
+                false => vec![Diagnostic::error(at, message)],
+            };
         };
         let effect = match self.operations.effect(operation) {
             Ok(effect) => effect,
@@ -217,6 +227,13 @@ impl Reader<'_> {
         found.extend(lacking.map(|message| Diagnostic::warning(at, message)));
         found.extend(params::check(call, *number + 1, operation, self.operations));
         found
+    }
+
+    /// Whether the text says of a call that what it names can't be read.
+    fn is_dynamic(&self, call: &Call) -> bool {
+        let line = call.at.line().unwrap_or(1);
+        let mut lines = self.text.lines().skip(line.saturating_sub(2)).take(line.min(2));
+        lines.any(|line| line.contains(DYNAMIC))
     }
 
     /// That the waiter exists, and that its parameters fit the operation that it asks.

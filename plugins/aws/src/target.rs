@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+mod ids;
+
 use serde_json::Value;
 use stanch_plugins_sdk::core::guard::target::Targets;
 
-use crate::client::{ids, value};
+use crate::client::{ids as route53, value};
 use crate::model::{Kind, Model, Named, Shape};
 
 /// What is said of a member: how the resource's ARN is made, or that it names none.
@@ -54,18 +56,29 @@ pub(crate) fn of(
         set_aside: Vec::new(),
     };
     if let Some(shape) = named.model.input(named.operation) {
-        walk.inside("", shape, &ids::as_taken(named, params));
+        walk.inside("", shape, &route53::as_taken(named, params));
     }
+    let texts = walk.words.iter().chain(&walk.set_aside).cloned().collect::<Vec<_>>();
+    let ids = texts.iter().flat_map(|text| ids::in_text(text));
+    let mut by_form: Vec<String> = ids
+        .filter_map(|(parameter, id)| match TABLE.get(&("ec2", parameter))? {
+            Row::Arn(template) => Some(walk.arn(template, id)),
+            Row::Nothing => None,
+        })
+        .filter(|arn| !walk.arns.contains(arn))
+        .collect();
     // What seems to name nothing is looked at all the same when nothing else names anything.
     if walk.arns.is_empty() {
         walk.words.append(&mut walk.set_aside);
     }
+    by_form.dedup();
+    walk.arns.append(&mut by_form);
     let only_adds = ADDING.contains(&&*named.to_string());
     let bucket = params.get("Bucket").and_then(Value::as_str).filter(|_| only_adds);
     let object = bucket.zip(params.get("Key").and_then(Value::as_str));
-    let new_objects = object.and_then(|(bucket, key)| {
-        let bucket = walk.arn("arn:{partition}:s3:::{}", bucket)?;
-        Some(format!("{bucket}/{key}"))
+    let new_objects = object.map(|(bucket, key)| {
+        let bucket = walk.arn("arn:{partition}:s3:::{}", bucket);
+        format!("{bucket}/{key}")
     });
     Targets {
         operation: named.to_string(),
@@ -73,9 +86,27 @@ pub(crate) fn of(
         account: account.map(str::to_owned),
         arns: walk.arns,
         words: walk.words,
+        is_open: is_open(named, params),
         only_adds,
         new_objects: new_objects.into_iter().collect(),
     }
+}
+
+/// Whether a call that runs a document goes to whatever has a tag, is in a group or is there at all
+/// (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_Target.html>).
+fn is_open(named: Named, params: &Value) -> bool {
+    if !matches!(&*named.to_string(), "ssm:SendCommand" | "ssm:StartAutomationExecution") {
+        return false;
+    }
+    let list = |name: &str| params.get(name).and_then(Value::as_array).into_iter().flatten();
+    let is_closed = |target: &Value| {
+        let key = target.get("Key").and_then(Value::as_str).unwrap_or_default();
+        let values = target.get("Values").and_then(Value::as_array).into_iter().flatten();
+        matches!(key, "InstanceIds" | "ParameterValues") && values.into_iter().all(|v| v != "*")
+    };
+    list("Targets").any(|target| !is_closed(target))
+        || ["TargetLocations", "TargetMaps"].iter().any(|name| list(name).next().is_some())
+        || params.get("TargetLocationsURL").is_some_and(|url| !url.is_null())
 }
 
 struct Walk<'p> {
@@ -136,30 +167,19 @@ impl Walk<'_> {
         match row {
             Some(Row::Nothing) => self.set_aside.push(text.to_owned()),
             Some(Row::Arn(_)) if text.starts_with("arn:") => self.arns.push(text.to_owned()),
-            Some(Row::Arn(template)) => match self.arn(template, text) {
-                Some(arn) => self.arns.push(arn),
-                None => self.words.push(text.to_owned()),
-            },
+            Some(Row::Arn(template)) => self.arns.push(self.arn(template, text)),
             None => self.words.push(text.to_owned()),
         }
     }
 
-    /// The ARN of a resource that is named; nothing when the place is not known that it needs.
-    fn arn(&self, template: &str, name: &str) -> Option<String> {
+    /// The ARN of a resource that is named; `*` where its place is not known.
+    fn arn(&self, template: &str, name: &str) -> String {
         let (account, region) = self.place;
-        if template.contains("{account}") && account.is_none()
-            || template.contains("{region}") && region.is_none()
-        {
-            return None;
-        }
-        let (account, at) = (account.unwrap_or_default(), region.unwrap_or_default());
-        Some(
-            template
-                .replace("{partition}", partition(region))
-                .replace("{account}", account)
-                .replace("{region}", at)
-                .replace("{}", name),
-        )
+        template
+            .replace("{partition}", region.map_or("*", |region| partition(Some(region))))
+            .replace("{account}", account.unwrap_or("*"))
+            .replace("{region}", region.unwrap_or("*"))
+            .replace("{}", name)
     }
 }
 
@@ -219,6 +239,29 @@ mod tests {
         let run = targets("ssm:StartAutomationExecution", &run);
         assert!(run.arns.contains(&"arn:aws:ec2:eu-west-1:111122223333:instance/i-1".to_owned()));
         assert!(!run.words.contains(&"evidence".to_owned()), "{run:?}");
+    }
+
+    #[test]
+    fn ids_name_what_they_are_wherever_they_stand_and_a_place_that_is_not_known_is_any() {
+        let store = ModelStore::open(None).unwrap();
+        let of = |operation: &str, params: Value, region: Option<&str>| {
+            super::of(store.operation(operation).unwrap(), &params, Some("111122223333"), region)
+        };
+        let id = "i-0abc1234def567890";
+        let by_target =
+            json!({"DocumentName": "D", "Targets": [{"Key": "InstanceIds", "Values": [id]}]});
+        let here = of("ssm:SendCommand", by_target, Some("eu-west-1"));
+        let arn = format!("arn:aws:ec2:eu-west-1:111122223333:instance/{id}");
+        assert!(here.arns.contains(&arn) && !here.is_open, "{here:?}");
+        let nowhere = of("ec2:StopInstances", json!({"InstanceIds": [id]}), None);
+        assert_eq!(nowhere.arns, [format!("arn:*:ec2:*:111122223333:instance/{id}")]);
+        for which in [
+            json!({"Targets": [{"Key": "tag:a", "Values": ["b"]}]}),
+            json!({"Targets": [{"Key": "InstanceIds", "Values": ["*"]}]}),
+            json!({"TargetLocations": [{"Accounts": ["444455556666"]}]}),
+        ] {
+            assert!(of("ssm:StartAutomationExecution", which.clone(), None).is_open, "{which}");
+        }
     }
 
     #[test]

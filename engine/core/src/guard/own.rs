@@ -72,10 +72,13 @@ pub(super) fn rules(own: &SelfPreservation) -> Vec<Rule> {
     ]
 }
 
+/// The name of the rule about what Stanch runs on.
+pub(super) const HOST: &str = "own-host";
+
 fn own_host() -> Rule {
     Rule {
         named_in: "the session that AWS gave Stanch, and by `own_resources` of [guard]",
-        ..built("own-host", "Stanch itself runs on it")
+        ..built(HOST, "Stanch itself runs on it")
     }
 }
 

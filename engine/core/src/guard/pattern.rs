@@ -55,8 +55,24 @@ impl ArnPattern {
         name.unwrap_or(&self.resource)
     }
 
-    /// Whether a known resource fits.
+    /// Whether it is about what runs commands, or says nothing of a service.
+    pub(super) fn is_of_machines(&self) -> bool {
+        self.service.as_deref().is_none_or(|service| matches!(service, "ec2" | "ssm" | "*"))
+    }
+
+    /// The ARN with parts that are not known as they would have to be to fit.
+    fn completed(&self, arn: &str) -> String {
+        let own: Vec<&str> = self.text.splitn(6, ':').collect();
+        let parts = arn.splitn(6, ':').enumerate().map(|(at, part)| match own.get(at) {
+            Some(own) if part == "*" && (1..5).contains(&at) && self.service.is_some() => *own,
+            _ => part,
+        });
+        parts.collect::<Vec<_>>().join(":")
+    }
+
+    /// Whether a known resource fits. A part of its place that is `*` may be any.
     pub fn fits_arn(&self, arn: &str) -> bool {
+        let arn = &*self.completed(arn);
         if fits(&self.text, arn) {
             return true;
         }
@@ -161,6 +177,9 @@ mod tests {
                 "arn:aws:rds:eu-west-1:111122223333:db:prod",
                 false,
             ),
+            ("arn:aws:rds:us-east-1:*:db:prod", "arn:*:rds:*:111122223333:db:prod", true),
+            ("arn:aws-cn:ec2:*:*:instance/*", "arn:*:ec2:*:111122223333:instance/i-1", true),
+            ("arn:aws:rds:us-east-1:*:db:prod", "arn:*:rds:*:111122223333:db:test", false),
             ("break-glass-*", "arn:aws:iam::111122223333:user/break-glass-1", true),
             ("arn:aws:rds:*:*:db:payments-*", "arn:aws:rds:eu-west-1:1:db:Payments-1", true),
             ("arn:aws:iam::*:role/Admin", "arn:aws:iam::111122223333:role/admin", true),

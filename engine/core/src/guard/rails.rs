@@ -96,7 +96,20 @@ impl Rails {
                 return Err(refusal(rule, targets, &what));
             }
         }
-        Ok(())
+        let may_be_reached = |rule: &&Rule| {
+            let is_own = !rule.is_built_in || rule.name == own::HOST;
+            is_own && (!rule.tags.is_empty() || rule.arns.iter().any(ArnPattern::is_of_machines))
+        };
+        match self.rules.iter().find(may_be_reached).filter(|_| targets.is_open) {
+            Some(Rule { name, .. }) => {
+                let why = format!(
+                    "it goes to whatever fits its targets, and what the rule `{name}` protects may \
+                     be among that: name the instances"
+                );
+                Err(unknown(targets, &why))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether a call is refused by what AWS says of its targets.
@@ -228,6 +241,7 @@ mod tests {
             account: Some(account.to_owned()),
             arns: owned(arns),
             words: owned(words),
+            is_open: false,
             only_adds: false,
             new_objects: Vec::new(),
         }

@@ -11,10 +11,13 @@ pub struct Targets {
     pub service: Option<String>,
     /// The account that is called.
     pub account: Option<String>,
-    /// The resources that the parameters name, as ARNs.
+    /// The resources that the parameters name, as ARNs. A part of the place that is not known is `*`,
+    /// and may be any.
     pub arns: Vec<String>,
     /// Every text of which nobody knows what it names.
     pub words: Vec<String>,
+    /// Whether it goes to whatever fits when it is made, and nothing says now what that will be.
+    pub is_open: bool,
     /// Whether the call only adds something new: it deletes and weakens nothing, and replaces
     /// nothing but what [`Targets::new_objects`] names.
     pub only_adds: bool,

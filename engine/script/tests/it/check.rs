@@ -132,7 +132,11 @@ fn what_people_would_want_before_they_approve_is_warned_of() {
 fn a_hidden_call_is_found() {
     finds("Fn(\"aws\").call(\"iam:GetUser\", #{})", "2:1: error", "function pointer");
     finds("\"iam:GetUser\".aws(#{})", "2:15: error", "hides the call");
-    finds("let op = \"iam:GetUser\"; aws(op, #{})", "2:25: warning", "by a value");
+    finds("let op = \"iam:GetUser\"; aws(op, #{})", "2:25", "by a value");
+    for meant in ["aws(op, #{}) // check: dynamic", "// check: dynamic\naws(op, #{})"] {
+        assert_eq!(found(&format!("let op = \"iam:GetUser\";\n{meant}")), Vec::<String>::new());
+    }
+    finds("let op = 1;\n// check: dynamic\nlog(\"x\");\naws(op, #{})", "5:", "by a value");
 }
 
 #[test]

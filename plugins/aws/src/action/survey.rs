@@ -11,6 +11,7 @@ use stanch_plugins_sdk::{ActionContext, ActionError};
 use super::organization;
 use super::standing::Standing;
 use crate::client::{Caller, Client, Wanted};
+use crate::target::partition as partition_of;
 
 mod reach;
 
@@ -33,6 +34,9 @@ const TAGGED: [&str; 14] = [
     "sqs",
 ];
 
+/// What runs a document.
+const RUNS: [&str; 2] = ["ssm:SendCommand", "ssm:StartAutomationExecution"];
+
 /// Asks, as far as it is wanted.
 ///
 /// # Errors
@@ -50,6 +54,7 @@ pub(super) async fn survey(
         );
         return Err(ActionError::denied("unknown_target", why));
     }
+    let targets = &placed(client, context, targets).await;
     let runner = runner(client, context).await?;
     let mut found = Surveyed { runner: runner.names, hosts: runner.hosts, ..Surveyed::default() };
     let reach = reach::Reach { client, context, targets, home: &runner.account };
@@ -62,6 +67,30 @@ pub(super) async fn survey(
         found.ous = Box::pin(organization::ous_of(client, context, account)).await?;
     }
     Ok(found)
+}
+
+/// The targets with what was not known of their place when only the parameters were: where the call
+/// will be made.
+async fn placed(client: &Client, context: &ActionContext, targets: &Targets) -> Targets {
+    let region = match &context.region {
+        Some(region) => Some(region.clone()),
+        None => client.default_region().await,
+    };
+    let Some(region) = region else { return targets.clone() };
+    let complete = |arn: &String| {
+        let mut parts: Vec<&str> = arn.splitn(6, ':').collect();
+        if let [_, partition, _, at, ..] = parts.as_mut_slice() {
+            *partition = if *partition == "*" { partition_of(Some(&region)) } else { partition };
+            *at = if *at == "*" { &region } else { at };
+        }
+        parts.join(":")
+    };
+    let arns = |arns: &[String]| arns.iter().map(complete).collect();
+    Targets {
+        arns: arns(&targets.arns),
+        new_objects: arns(&targets.new_objects),
+        ..targets.clone()
+    }
 }
 
 /// Whether a text names an access point of S3, by its ARN or its alias
@@ -173,6 +202,8 @@ impl Looks<'_> {
                 return Err(ActionError::denied("unknown_target", why));
             }
             match (arn.service, arn.kind) {
+                // What is run is not what is changed.
+                ("ssm", "document") if RUNS.contains(&&*targets.operation) => {}
                 ("iam", "role") => self.of_iam("iam:GetRole", "Role", arn.name).await?,
                 ("iam", "user") => self.of_iam("iam:GetUser", "User", arn.name).await?,
                 _ if !wants.tags => {}
