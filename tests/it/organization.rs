@@ -106,6 +106,36 @@ ended.map(|one| one.value)
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn as_many_accounts_may_fail_as_is_said_and_no_more() {
+    let it = organization().await;
+    let run = async |most: u32| {
+        let text = format!(
+            r#"
+const PLAYBOOK = #{{ name: "most", title: "M", mode: "ask", inputs: #{{ of: "string", ill: "string" }} }};
+let ended = each(accounts(inputs.of), #{{ max_errors: {most} }}, |account| {{
+    if account.id == inputs.ill {{
+        aws("iam:GetUser", #{{ UserName: "nobody" }}, #{{ account: account.id }});
+    }}
+    account.id
+}});
+ended.map(|one| [one.item.id, one.ok])
+"#
+        );
+        it.stage.publish(&text).await;
+        let run = it.stage.start("most", json!({"of": it.outer, "ill": it.in_inner})).await;
+        it.stage.over(&run).await
+    };
+    let borne = run(1).await;
+    let mut seen: Vec<Value> = borne["result"].as_array().unwrap().clone();
+    seen.sort_by_key(Value::to_string);
+    let mut expected = vec![json!([it.in_outer, true]), json!([it.in_inner, false])];
+    expected.sort_by_key(Value::to_string);
+    assert_eq!(seen, expected, "{borne}");
+    let ended = run(0).await;
+    assert_eq!(ended["status"], "failed", "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_account_is_listed_where_no_unit_is_named_and_a_slip_is_refused() {
     let it = organization().await;
     let header = "const PLAYBOOK = #{ name: \"all\", title: \"All\", mode: \"ask\" };\n";
