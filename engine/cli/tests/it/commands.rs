@@ -30,7 +30,12 @@ async fn a_person_works_from_the_command_line_alone() {
     assert_eq!(server.get("/readyz").await.1["halted"], true);
     run(&["unhalt"]).await;
     run(&["pause", &id, "--reason", "wait"]).await;
-    run(&["resume", &id, "--reason", "go on"]).await;
+    // It is paused once it has come to a rest.
+    eventually("the run to go on", async || {
+        let ran = server.run(&["resume", &id, "--reason", "go on"]).await;
+        (ran.code == 0).then_some(())
+    })
+    .await;
     run(&["cancel", &id, "--reason", "enough"]).await;
     let incidents = run(&["--json", "incidents", "list"]).await.json();
     let incident = incidents["items"][0]["id"].as_str().unwrap().to_owned();
