@@ -176,6 +176,26 @@ async fn what_stanch_runs_on_goes_on() {
     ] {
         refused(&stage, operation, params, "own-host").await;
     }
+    // It may be chosen by a tag.
+    let tags = json!({"operation": "ec2:DescribeTags", "output": {"Tags": [{
+        "ResourceId": INSTANCE, "ResourceType": "instance", "Key": "role", "Value": "tools"}]}});
+    answers(&stage, json!([runner, tags]));
+    let by = |key: &str, value: &str| {
+        json!({"DocumentName": "AWS-RunShellScript", "Parameters": {"commands": ["id"]},
+            "Targets": [{"Key": key, "Values": [value]}]})
+    };
+    refused(&stage, "ssm:SendCommand", by("tag:role", "tools"), "own-host").await;
+    refused(&stage, "ssm:SendCommand", by("tag-key", "role"), "own-host").await;
+    let group = by("resource-groups:Name", "all");
+    let error = ended(&stage, "ssm:SendCommand", group).await["error"].clone();
+    assert_eq!(error["code"], "protection_unknown", "{error}");
+    assert!(!sent(&stage, "ssm:SendCommand"));
+    let inputs = json!({"operation": "ssm:SendCommand", "params": by("tag:stage", "test")});
+    let run = stage.start_for_finding_with("bare", inputs).await;
+    stage.approve(&run).await;
+    let is_sent = async || sent(&stage, "ssm:SendCommand").then_some(());
+    eventually("the command is sent", is_sent).await;
+
     let other = json!({"InstanceIds": ["i-0fedcba9876543210"]});
     passes(&stage, "ec2:StopInstances", other).await;
     answers(&stage, json!([runner, association("i-0fedcba9876543210")]));

@@ -22,6 +22,9 @@ const OF_POLICY: [&str; 4] = [
 const OF_ASSOCIATION: [&str; 2] =
     ["ec2:DisassociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"];
 
+/// What runs on instances that may be chosen by their tags.
+const ON_HOSTS: [&str; 2] = ["ssm:SendCommand", "ssm:StartAutomationExecution"];
+
 /// Changes to what an account may do or to where it lies, whom they name in their parameters.
 const OF_TARGET: [&str; 7] = [
     "organizations:AttachPolicy",
@@ -64,6 +67,8 @@ impl Reach<'_> {
             found.reached = Box::pin(self.in_groups()).await?;
         } else if OF_ASSOCIATION.contains(&operation) {
             found.reached = Box::pin(self.behind_associations()).await?;
+        } else if ON_HOSTS.contains(&operation) {
+            found.reached = Box::pin(self.chosen(&found.hosts)).await?;
         } else if operation.starts_with("organizations:") {
             Box::pin(self.organization(found)).await?;
         }
@@ -143,6 +148,32 @@ impl Reach<'_> {
         let answer = self.look("ec2:DescribeIamInstanceProfileAssociations", &params).await?;
         let list = "IamInstanceProfileAssociations";
         Ok(texts(&answer, list, "InstanceId").map(str::to_owned).collect())
+    }
+
+    /// What Stanch runs on, where the change chooses its targets by a tag that it has
+    /// (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_Target.html>).
+    async fn chosen(&self, hosts: &[String]) -> Result<Vec<String>, ActionError> {
+        let words = &self.targets.words;
+        if hosts.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(group) = words.iter().find(|word| word.starts_with("resource-groups:")) {
+            let why = format!("{group} chooses instances, and nobody knows which: name them");
+            return Err(ActionError::denied("unknown_target", why));
+        }
+        let by_key = words.iter().any(|word| word == "tag-key");
+        if !by_key && !words.iter().any(|word| word.starts_with("tag:")) {
+            return Ok(Vec::new());
+        }
+        let params = json!({"Filters": [{"Name": "resource-id", "Values": hosts}]});
+        let answer = self.look("ec2:DescribeTags", &params).await?;
+        let is_chosen = |key: &str| {
+            words.iter().any(|word| word.strip_prefix("tag:") == Some(key) || by_key && word == key)
+        };
+        let tags = answer.get("Tags").and_then(Value::as_array).into_iter().flatten();
+        let text = |tag: &Value, name: &str| Some(tag.get(name)?.as_str()?.to_owned());
+        let chosen = tags.filter(|tag| text(tag, "Key").is_some_and(|key| is_chosen(&key)));
+        Ok(chosen.filter_map(|tag| text(tag, "ResourceId")).collect())
     }
 
     /// The accounts, units and roots that the change reaches, and where Stanch is among them.
