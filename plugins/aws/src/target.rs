@@ -58,8 +58,8 @@ pub(crate) fn of(
     if let Some(shape) = named.model.input(named.operation) {
         walk.inside("", shape, &route53::as_taken(named, params));
     }
-    let texts = walk.words.iter().chain(&walk.set_aside).cloned().collect::<Vec<_>>();
-    let ids = texts.iter().flat_map(|text| ids::in_text(text));
+    let texts = walk.words.iter().chain(&walk.set_aside);
+    let ids = texts.flat_map(|text| ids::in_text(text));
     let mut by_form: Vec<String> = ids
         .filter_map(|(parameter, id)| match TABLE.get(&("ec2", parameter))? {
             Row::Arn(template) => Some(walk.arn(template, id)),
@@ -92,10 +92,15 @@ pub(crate) fn of(
     }
 }
 
+/// Whether an operation runs a document of SSM.
+pub(crate) fn runs_a_document(operation: &str) -> bool {
+    matches!(operation, "ssm:SendCommand" | "ssm:StartAutomationExecution")
+}
+
 /// Whether a call that runs a document goes to whatever has a tag, is in a group or is there at all
 /// (<https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_Target.html>).
 fn is_open(named: Named, params: &Value) -> bool {
-    if !matches!(&*named.to_string(), "ssm:SendCommand" | "ssm:StartAutomationExecution") {
+    if !runs_a_document(&named.to_string()) {
         return false;
     }
     let list = |name: &str| params.get(name).and_then(Value::as_array).into_iter().flatten();

@@ -8,6 +8,7 @@ use stanch_plugins_sdk::{ActionContext, ActionError};
 use super::input::Input;
 use super::survey::look;
 use crate::client::Client;
+use crate::target::runs_a_document;
 
 /// Operations by which a document runs at another time, or as another version than was looked at.
 const RUNS_LATER: [&str; 7] = [
@@ -42,7 +43,7 @@ pub(super) async fn require(
         );
         return Err(ActionError::denied("document_not_pinned", why));
     }
-    if !matches!(&*operation, "ssm:StartAutomationExecution" | "ssm:SendCommand") {
+    if !runs_a_document(&operation) {
         return Ok(Vec::new());
     }
     let text = |name: &str| input.params.get(name).and_then(Value::as_str).unwrap_or_default();

@@ -11,7 +11,7 @@ use stanch_plugins_sdk::{ActionContext, ActionError};
 use super::organization;
 use super::standing::Standing;
 use crate::client::{Caller, Client, Wanted};
-use crate::target::partition as partition_of;
+use crate::target::{partition as partition_of, runs_a_document};
 
 mod reach;
 
@@ -33,9 +33,6 @@ const TAGGED: [&str; 14] = [
     "sns",
     "sqs",
 ];
-
-/// What runs a document.
-const RUNS: [&str; 2] = ["ssm:SendCommand", "ssm:StartAutomationExecution"];
 
 /// Asks, as far as it is wanted.
 ///
@@ -203,7 +200,7 @@ impl Looks<'_> {
             }
             match (arn.service, arn.kind) {
                 // What is run is not what is changed.
-                ("ssm", "document") if RUNS.contains(&&*targets.operation) => {}
+                ("ssm", "document") if runs_a_document(&targets.operation) => {}
                 ("iam", "role") => self.of_iam("iam:GetRole", "Role", arn.name).await?,
                 ("iam", "user") => self.of_iam("iam:GetUser", "User", arn.name).await?,
                 _ if !wants.tags => {}
@@ -270,7 +267,7 @@ pub(super) async fn look_at_all(
     params: &Value,
 ) -> Result<Value, ActionError> {
     let named = client.models.operation(operation);
-    let named = named.map_err(|e| ActionError::permanent("unknown_operation", e.to_string()))?;
+    let named = named.map_err(|e| ActionError::permanent(e.code(), e.to_string()))?;
     let Some(paginator) = named.paginator else {
         return Box::pin(look(client, context, operation, params)).await;
     };

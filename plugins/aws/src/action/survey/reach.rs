@@ -8,7 +8,7 @@ use stanch_plugins_sdk::{ActionContext, ActionError};
 
 use super::{look, look_at_all, organization};
 use crate::client::Client;
-use crate::target::partition;
+use crate::target::{partition, runs_a_document};
 
 /// Changes to a policy itself, which change everything that it is attached to.
 const OF_POLICY: [&str; 4] = [
@@ -21,9 +21,6 @@ const OF_POLICY: [&str; 4] = [
 /// Changes to the associations of instances with their roles.
 const OF_ASSOCIATION: [&str; 2] =
     ["ec2:DisassociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"];
-
-/// What runs on instances that may be chosen by their tags.
-const ON_HOSTS: [&str; 2] = ["ssm:SendCommand", "ssm:StartAutomationExecution"];
 
 /// Changes to what an account may do or to where it lies, whom they name in their parameters.
 const OF_TARGET: [&str; 7] = [
@@ -67,7 +64,7 @@ impl Reach<'_> {
             found.reached = Box::pin(self.in_groups()).await?;
         } else if OF_ASSOCIATION.contains(&operation) {
             found.reached = Box::pin(self.behind_associations()).await?;
-        } else if ON_HOSTS.contains(&operation) {
+        } else if runs_a_document(operation) {
             found.reached = Box::pin(self.chosen(&found.hosts)).await?;
         } else if operation.starts_with("organizations:") {
             Box::pin(self.organization(found)).await?;
