@@ -6,6 +6,7 @@ mod backup;
 mod bench;
 mod incidents;
 mod schedules;
+mod simulate;
 mod suppressions;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
 pub(crate) use incidents::Incidents;
 pub(crate) use schedules::Schedules;
+pub(crate) use simulate::{Probes, Say, Simulate};
 pub(crate) use suppressions::{Suppress, Suppressions};
 
 /// Incident response playbooks for AWS as durable, auditable runs.
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Reads playbooks without running them, and says what is wrong.
     Check(Check),
+    /// Runs a whole playbook, changes nothing, and prints what it would do.
+    Simulate(Box<Simulate>),
     /// Tries the sources that are scripts with the examples beside them.
     Test(Test),
     /// Reads an alert's payload, and prints what Stanch makes of it.

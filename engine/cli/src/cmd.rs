@@ -20,6 +20,7 @@ mod run;
 mod sandbox;
 mod schedules;
 mod serve;
+mod simulate;
 mod suppressions;
 mod test;
 
@@ -38,6 +39,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args).await?,
         Command::Run(args) => return run::run(&client()?, args, json).await,
         Command::Check(args) => return check::run(&common, &args),
+        Command::Simulate(args) => return simulate::run(&common, &args).await,
         Command::Test(args) => return test::run(&common, &args),
         Command::Normalize(args) => normalize::run(&common, &args)?,
         Command::Alerts(what) => alerts::run(&client()?, what, json).await?,

@@ -12,7 +12,7 @@ use stanch_engine_core::error_code;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::world::World;
 use stanch_engine_runtime::people::new_secret;
-use stanch_engine_runtime::settings::{HeartbeatSettings, NotifySettings, Settings};
+use stanch_engine_runtime::settings::{HeartbeatSettings, NotifySettings, Settings, Simulation};
 use stanch_engine_runtime::{Runtime, playbooks, secret_file};
 use stanch_engine_server::ServerSettings;
 use stanch_engine_server::trust::SourcePolicy;
@@ -33,7 +33,7 @@ pub struct Node {
     _lock: Option<File>,
 }
 
-/// What tests may put into a node.
+/// What tests, the demo and simulations may put into a node.
 #[derive(Default)]
 pub struct Seams {
     /// Called around every commit.
@@ -44,6 +44,8 @@ pub struct Seams {
     pub credentials: Option<stanch_plugins_aws::StaticCredentials>,
     /// What is asked of the senders of some sources, instead of what the configuration says.
     pub sources: std::collections::BTreeMap<String, SourcePolicy>,
+    /// That it is a simulation.
+    pub simulation: Option<Simulation>,
 }
 
 /// Puts a node together and starts it.
@@ -78,7 +80,7 @@ pub async fn start(
     let mut sources = config.source_policies(variable, |name| catalogue.takes(name))?;
     sources.extend(seams.sources);
     config.check_queues(|name| catalogue.takes(name))?;
-    let settings = settings(config, is_alone)?;
+    let settings = Settings { simulation: seams.simulation, ..settings(config, is_alone)? };
     let runtime = Runtime::start(world.clone(), settings, store, catalogue).await?;
     playbooks::publish_built_in(&runtime).await?;
     let keys = data_dir.join("keys");
@@ -173,6 +175,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         queues: config.queue_settings(),
         grace: Span::from_secs(5),
         public_url: config.public_url(),
+        simulation: None,
     })
 }
 

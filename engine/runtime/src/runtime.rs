@@ -115,15 +115,19 @@ impl Runtime {
             loader: loader.clone(),
             looked_at: shared.world.now(),
         };
-        let tasks = vec![
+        let mut tasks = vec![
             spawn(dispatcher.work(stopped.clone())),
             spawn(tick(shards.clone(), watches, stopped.clone())),
             spawn(peers::hear_hints(shared.clone(), stopped.clone())),
-            spawn(pager::work(shared.clone(), stopped.clone())),
-            spawn(scheduler::work(shared.clone(), stopped.clone())),
-            spawn(silence::work(shared.clone(), stopped.clone())),
-            spawn(heartbeat::work(shared.clone(), stopped)),
         ];
+        if shared.settings.simulation.is_none() {
+            tasks.extend([
+                spawn(pager::work(shared.clone(), stopped.clone())),
+                spawn(scheduler::work(shared.clone(), stopped.clone())),
+                spawn(silence::work(shared.clone(), stopped.clone())),
+                spawn(heartbeat::work(shared.clone(), stopped)),
+            ]);
+        }
         let lease_tasks = vec![
             spawn(peers::hold_leases(shared.clone(), has_left.clone())),
             spawn(peers::give_hints(shared.clone(), has_left)),

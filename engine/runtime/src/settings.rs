@@ -43,6 +43,16 @@ pub struct Settings {
     pub grace: Span,
     /// Where people reach this installation.
     pub public_url: String,
+    /// That all of it is a simulation, in which nothing is changed.
+    pub simulation: Option<Simulation>,
+}
+
+/// How a simulation differs from the real thing: time is put ahead, so that the clock starts no
+/// playbook, nobody is paged and no source is missed; and probes look at what was never changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Simulation {
+    /// What every probe is taken to say; else what it sees.
+    pub effective: Option<bool>,
 }
 
 /// Whom to tell what, and how.

@@ -16,6 +16,7 @@ mod command;
 mod compliance;
 mod control;
 mod demo;
+mod described;
 mod detective;
 mod document;
 mod ec2;
@@ -59,6 +60,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http::Request;
 use serde_json::Value;
+use stanch_plugins_sdk::core::alert::Alert;
 use stanch_plugins_sdk::core::time::Timestamp;
 
 pub use fault::{Fault, FaultKind};
@@ -77,6 +79,7 @@ pub struct Sandbox {
     models: ModelStore,
     checks_signatures: bool,
     answers_everything: bool,
+    imagines: bool,
     inside: Mutex<Inside>,
 }
 
@@ -130,6 +133,14 @@ impl Sandbox {
         Self::of(demo::world(now))
     }
 
+    /// The account that an alert is about, with the users, keys and instances that it names.
+    ///
+    /// # Errors
+    /// When the models that are compiled in are broken.
+    pub fn described(alert: &Alert, account: &str, now: Timestamp) -> Result<Self, ModelError> {
+        Self::of(described::world(alert, account, now))
+    }
+
     /// Credentials of a role in any sandbox's account. AWS's documentation keeps them for examples.
     pub fn runner() -> StaticCredentials {
         StaticCredentials {
@@ -163,6 +174,7 @@ impl Sandbox {
             models: ModelStore::open(None)?,
             checks_signatures: false,
             answers_everything: false,
+            imagines: false,
             inside: Mutex::new(inside),
         })
     }
@@ -180,6 +192,17 @@ impl Sandbox {
     #[must_use]
     pub fn answering_everything(mut self) -> Self {
         self.answers_everything = true;
+        self
+    }
+
+    /// Imagines, from now on, what is not in its account: a look at it finds it with every member
+    /// filled, a change of it is taken, what goes on has ended well, and whichever role is taken in
+    /// whichever account is there. It is for simulations, where nobody knows what there would be.
+    #[must_use]
+    pub fn imagining(mut self) -> Self {
+        self.answers_everything = true;
+        self.imagines = true;
+        self.inside().world.any_role = true;
         self
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use stanch_engine_core::time::Clock;
+use stanch_engine_core::time::{Clock, Timestamp};
 use stanch_engine_runtime::system;
 use stanch_engine_server::Reply;
 use stanch_plugins_aws::sandbox::{Answer, Sandbox};
@@ -50,18 +50,27 @@ fn build(args: &Args, clock: &dyn Clock) -> anyhow::Result<Sandbox> {
     if let Some(folder) = &args.models {
         sandbox = sandbox.with_models(folder)?;
     }
-    if let Some(file) = &args.script {
-        let script = script(file)?;
-        sandbox
-            .load(script, clock.now())
-            .map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
+    fill(&sandbox, args.script.as_deref(), &args.trail, clock.now())?;
+    Ok(sandbox)
+}
+
+/// Puts into it what a script and files of CloudTrail say.
+pub(super) fn fill(
+    sandbox: &Sandbox,
+    script_file: Option<&Path>,
+    trail: &[PathBuf],
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    if let Some(file) = script_file {
+        let loaded = sandbox.load(script(file)?, now);
+        loaded.map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
     }
-    for file in args.trail.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>()?.concat() {
+    for file in trail.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>()?.concat() {
         let bytes = std::fs::read(&file).with_context(|| file.display().to_string())?;
         let added = sandbox.add_trail(&bytes);
         added.map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
     }
-    Ok(sandbox)
+    Ok(())
 }
 
 /// A script, in TOML or JSON.

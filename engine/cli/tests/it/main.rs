@@ -28,5 +28,6 @@ mod sandbox;
 mod scripts;
 mod sealed;
 mod serve;
+mod simulate;
 mod storm;
 mod turns;

@@ -31,8 +31,34 @@ const NEXT: [&str; 12] = [
     "lastevaluatedtablename",
 ];
 
+/// Words for what has ended well or is there, in lower case, the best first. Where AWS has one of
+/// them for a member, it is taken in a simulation, in which nothing is under way.
+const WELL: [&str; 12] = [
+    "success",
+    "succeeded",
+    "successful",
+    "completed",
+    "complete",
+    "finished",
+    "done",
+    "available",
+    "active",
+    "enabled",
+    "running",
+    "in-use",
+];
+
 /// An answer to a call.
 pub(super) fn answer(asked: &Asked, account: &str, now: Timestamp) -> Value {
+    filled(asked, account, now, false)
+}
+
+/// An answer to a call, by which everything has ended well.
+pub(super) fn of_what_ended_well(asked: &Asked, account: &str, now: Timestamp) -> Value {
+    filled(asked, account, now, true)
+}
+
+fn filled(asked: &Asked, account: &str, now: Timestamp, ended_well: bool) -> Value {
     let model = asked.named.model;
     let Some(output) = &asked.named.operation.output else { return Value::Object(Map::new()) };
     let tokens = asked.named.paginator.iter().flat_map(|paginator| &paginator.output_token);
@@ -40,7 +66,7 @@ pub(super) fn answer(asked: &Asked, account: &str, now: Timestamp) -> Value {
         let word = |c: char| c.is_alphanumeric() || c == '_';
         path.rsplit(|c| !word(c)).next().map(str::to_lowercase)
     });
-    let fill = Fill { model, asked, account, now, tokens: tokens.collect() };
+    let fill = Fill { model, asked, account, now, ended_well, tokens: tokens.collect() };
     fill.value("", &output.shape, &mut Vec::new()).unwrap_or_else(|| json!({}))
 }
 
@@ -49,6 +75,7 @@ struct Fill<'a> {
     asked: &'a Asked,
     account: &'a str,
     now: Timestamp,
+    ended_well: bool,
     tokens: Vec<String>,
 }
 
@@ -125,8 +152,10 @@ impl Fill<'_> {
     }
 
     fn text(&self, name: &str, shape: &Shape) -> String {
-        if let Some(first) = shape.values.first() {
-            return first.to_string();
+        let is_well = |word: &str| shape.values.iter().find(|v| v.eq_ignore_ascii_case(word));
+        let well = WELL.iter().filter(|_| self.ended_well).find_map(|word| is_well(word));
+        if let Some(word) = well.or_else(|| shape.values.first()) {
+            return word.to_string();
         }
         let lower = name.to_lowercase();
         let (account, region) = (self.account, &self.asked.region);

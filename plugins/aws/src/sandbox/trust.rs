@@ -93,8 +93,9 @@ pub(super) fn rights(world: &World, asked: &Asked) -> Option<Rights> {
 
 /// The rights of a role, if it can be taken.
 pub(super) fn rights_of(world: &World, role: &str) -> Option<Rights> {
-    let role = world.roles.iter().find(|known| known.arn == role)?;
-    Some(Rights { who: role.arn.clone(), lists: vec![role.allows.clone()] })
+    let known = world.roles.iter().find(|known| known.arn == role).cloned();
+    let role = known.or_else(|| world.any_role.then(|| anybodys(role)))?;
+    Some(Rights { who: role.arn.clone(), lists: vec![role.allows] })
 }
 
 /// Whether the caller's session may do what it asks. Whoever calls without a session may.
@@ -140,12 +141,13 @@ fn assume(world: &mut World, asked: &Asked, now: Timestamp) -> Answered {
             format!("User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}");
         Refusal::new(403, "AccessDenied", why)
     };
-    let role = world.roles.iter().find(|role| role.arn == arn).cloned().ok_or_else(denied)?;
+    let known = world.roles.iter().find(|role| role.arn == arn).cloned();
+    let role = known.or_else(|| world.any_role.then(|| anybodys(arn))).ok_or_else(denied)?;
     let of_caller = |name: &str| caller.get(name).and_then(Value::as_str).unwrap_or_default();
     let trusted = role
         .principals
         .iter()
-        .any(|who| who == of_caller("Account") || is_of(who, of_caller("Arn")));
+        .any(|who| who == "*" || who == of_caller("Account") || is_of(who, of_caller("Arn")));
     let given = asked.text("ExternalId");
     if !trusted || role.external_id.as_deref().is_some_and(|wanted| given != Some(wanted)) {
         return Err(denied());
@@ -176,6 +178,16 @@ fn assume(world: &mut World, asked: &Asked, now: Timestamp) -> Answered {
     let token = Some(format!("token-of-{key}"));
     world.keys.add(key, Key { secret, session_token: token, expires_at: Some(until) });
     Ok(answer)
+}
+
+/// A role that everybody may take, and that may do everything.
+fn anybodys(arn: &str) -> TrustedRole {
+    TrustedRole {
+        arn: arn.to_owned(),
+        principals: vec!["*".to_owned()],
+        external_id: None,
+        allows: vec!["*".to_owned()],
+    }
 }
 
 /// Whether a caller is who a trust policy names: itself, or a session of the role that it names.

@@ -51,6 +51,8 @@ pub(super) struct World {
     pub(super) users: BTreeMap<String, User>,
     /// Its roles, and those of other accounts.
     pub(super) roles: Vec<TrustedRole>,
+    /// Whether every role can be taken by everybody.
+    pub(super) any_role: bool,
     /// Sessions of roles.
     pub(super) sessions: Vec<Session>,
     /// Its instances.
@@ -103,6 +105,7 @@ impl World {
             regions: ["eu-west-1", "us-east-1", "us-west-2"].map(str::to_owned).into(),
             users: BTreeMap::new(),
             roles: Vec::new(),
+            any_role: false,
             sessions: Vec::new(),
             instances: Vec::new(),
             consoles: BTreeMap::new(),
