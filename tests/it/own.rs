@@ -144,6 +144,35 @@ async fn a_policy_is_what_it_is_attached_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_lies_in_the_machine_that_stanch_runs_on_stays_in_it() {
+    let stage = stage(|plan| {
+        let own = "arn:aws:ecs:*:*:service/tools/stanch".to_owned();
+        plan.config.guard.own_resources.push(own);
+    })
+    .await;
+    let session = format!("arn:aws:sts::{ACCOUNT}:assumed-role/stanch-runner/{INSTANCE}");
+    let runner = json!({"operation": "sts:GetCallerIdentity", "output": {"Account": ACCOUNT,
+        "UserId": "AROAEXAMPLE:x", "Arn": session}});
+    let interface = json!({"operation": "ec2:DescribeNetworkInterfaces", "output": {
+        "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1",
+            "Attachment": {"InstanceId": INSTANCE}}]}});
+    let volume = json!({"operation": "ec2:DescribeVolumes", "output": {
+        "Volumes": [{"VolumeId": "vol-1", "Attachments": [{"InstanceId": INSTANCE}]}]}});
+    answers(&stage, json!([runner, interface, volume]));
+    for (operation, params) in [
+        (
+            "ec2:ModifyNetworkInterfaceAttribute",
+            json!({"NetworkInterfaceId": "eni-1", "Groups": ["sg-1"]}),
+        ),
+        ("ec2:DetachNetworkInterface", json!({"AttachmentId": "eni-attach-1"})),
+        ("ec2:DisassociateAddress", json!({"AssociationId": "eipassoc-1"})),
+        ("ec2:DetachVolume", json!({"VolumeId": "vol-1"})),
+    ] {
+        refused(&stage, operation, params, "own-host").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_stanch_runs_on_goes_on() {
     let stage = stage(|plan| {
         let own = "arn:aws:ecs:*:*:service/tools/stanch".to_owned();

@@ -169,6 +169,34 @@ async fn a_protected_machine_is_not_reached_by_way_of_a_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_protected_machine_is_not_reached_by_what_lies_in_it() {
+    let stage = stage(|plan| {
+        let arns = vec![format!("arn:aws:ec2:*:{ACCOUNT}:instance/i-0abc1234def567890")];
+        plan.config.guard.protect.push(Protect { arns, ..rule("machines") });
+    })
+    .await;
+    let change = |operation: &str, params: Value| json!({"operation": operation, "params": params});
+    let groups = json!({"NetworkInterfaceId": "eni-0abc1234def567890", "Groups": ["sg-1"]});
+    for inputs in [
+        change("ec2:ModifyNetworkInterfaceAttribute", groups),
+        change("ec2:DetachVolume", json!({"VolumeId": "vol-0aaa1111bbb22222c"})),
+    ] {
+        for error in errors(&stage, &inputs).await {
+            assert_eq!(error["code"], "protected", "{error}");
+            assert!(error["message"].as_str().unwrap().contains("machines"), "{error}");
+        }
+    }
+    assert!(stage.changes().is_empty(), "{:?}", stage.changes());
+    // An interface of another machine is no such thing.
+    let other = json!({"NetworkInterfaceId": "eni-0fedcba9876543210", "Groups": ["sg-1"]});
+    let inputs = change("ec2:ModifyNetworkInterfaceAttribute", other);
+    for error in errors(&stage, &inputs).await {
+        assert_ne!(error["code"], "protected", "{error}");
+        assert_ne!(error["code"], "protection_unknown", "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rule_by_tags_lets_a_command_go_to_machines_without_them() {
     let stage = stage(|plan| {
         let tags = [("stage".to_owned(), "prod".to_owned())].into();

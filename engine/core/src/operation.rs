@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::effect::Effect;
-use crate::guard::target::Targets;
+use crate::guard::target::{Targets, Wants};
 
 /// The IAM actions that a call needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,13 @@ pub trait Operations: Send + Sync {
     fn looked_up_by(&self, operation: &str) -> Option<String> {
         let _ = operation;
         None
+    }
+
+    /// The operations that the guard may call with the role that reads, before a change by an
+    /// operation, where its rules want that.
+    fn asked_before(&self, operation: &str, wants: &Wants) -> Vec<String> {
+        let (_, _) = (operation, wants);
+        Vec::new()
     }
 
     /// What a call of an operation would touch, as far as its parameters say; nothing when there

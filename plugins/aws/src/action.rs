@@ -29,4 +29,5 @@ pub(crate) use call::Call;
 pub(crate) use organization::Places;
 pub(crate) use prepare::Prepare;
 pub(crate) use publish::Publish;
+pub(crate) use survey::asks;
 pub(crate) use wait::Wait;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use stanch_plugins_sdk::core::effect::Effect;
-use stanch_plugins_sdk::core::guard::target::Targets;
+use stanch_plugins_sdk::core::guard::target::{Targets, Wants};
 use stanch_plugins_sdk::core::operation::{Completion, IamActions, Operations};
 use stanch_plugins_sdk::core::suggest;
 
-use crate::action::blank_automation;
+use crate::action::{asks, blank_automation};
 use crate::client::{Client, blank};
 use crate::model::Kind;
 use crate::{effect, iam, lookups, params, secrets, target, undo};
@@ -40,6 +40,10 @@ impl Operations for AwsOperations {
     fn looked_up_by(&self, operation: &str) -> Option<String> {
         let named = self.0.models.operation(operation).ok()?;
         Some(lookups::of(named)?.read.to_string())
+    }
+
+    fn asked_before(&self, operation: &str, wants: &Wants) -> Vec<String> {
+        asks(operation, wants).into_iter().map(str::to_owned).collect()
     }
 
     fn targets(

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use stanch_engine_core::guard::target::Wants;
 use stanch_engine_runtime::playbooks;
 use stanch_plugins_aws::Roles;
 use stanch_plugins_http::Secrets;
@@ -23,8 +24,9 @@ pub(super) fn run(common: &Common, args: &Check) -> anyhow::Result<ExitCode> {
     for path in &args.paths {
         gather(path, &mut files)?;
     }
-    let reports: Vec<Value> =
-        files.iter().map(|file| examine(file, &catalogue)).collect::<anyhow::Result<_>>()?;
+    let wants = config.rails().may_want();
+    let reports = files.iter().map(|file| examine(file, &catalogue, &wants));
+    let reports: Vec<Value> = reports.collect::<anyhow::Result<_>>()?;
     let is_fit = reports.iter().all(|report| report["fit"] == true);
     if common.json {
         output::json(&json!({"fit": is_fit, "files": reports}));
@@ -54,7 +56,7 @@ fn gather(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn examine(file: &Path, catalogue: &Catalogue) -> anyhow::Result<Value> {
+fn examine(file: &Path, catalogue: &Catalogue, wants: &Wants) -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
     let folder = file.parent().unwrap_or(Path::new("."));
     let (name, operations, diagnostics) = match playbooks::gather(&text, folder) {
@@ -76,7 +78,7 @@ fn examine(file: &Path, catalogue: &Catalogue) -> anyhow::Result<Value> {
         .collect();
     Ok(json!({
         "path": file, "name": name, "fit": !diagnostics.iter().any(is_error),
-        "policies": policy::of(catalogue.operations().as_ref(), &operations),
+        "policies": policy::of(catalogue.operations().as_ref(), &operations, wants),
         "operations": operations, "diagnostics": lines,
     }))
 }

@@ -84,6 +84,12 @@ async fn the_policies_are_no_wider_than_the_playbook() {
         read.contains("ec2:DescribeRegions"),
         "collecting in enabled regions asks which: {read}"
     );
+    // What is protected by tags has them read before a change.
+    assert!(!read.contains("iam:GetRole") && !read.contains("tag:GetResources"), "{read}");
+    folder.write("stanch.toml", "[[guard.protect]]\nname = \"p\"\nreason = \"r\"\nowner = \"o\"\ntags = { stage = \"prod\" }\n");
+    let report = folder.run(&["--json", "check", file]).await.json();
+    let read = report["files"][0]["policies"]["read"]["Statement"][0]["Action"].to_string();
+    assert!(read.contains("iam:GetRole") && read.contains("iam:GetUser"), "{read}");
     let said = folder.run(&["check", "--policies", file]).await.out;
     assert!(said.contains("\"Version\": \"2012-10-17\""), "{said}");
     let triage = concat!(env!("CARGO_MANIFEST_DIR"), "/../../playbooks/guardduty-triage.rhai");

@@ -79,6 +79,17 @@ impl Rails {
         }
     }
 
+    /// What may have to be found out about any call.
+    pub fn may_want(&self) -> Wants {
+        Wants {
+            replaced: self.rules.iter().any(|rule| rule.takes_additions && !rule.arns.is_empty()),
+            encrypted: self.encrypted.clone(),
+            ous: self.rules.iter().any(|rule| !rule.ous.is_empty()),
+            paths: self.rules.iter().flat_map(|rule| &rule.arns).any(ArnPattern::wants_paths),
+            tags: self.rules.iter().any(|rule| !rule.tags.is_empty()),
+        }
+    }
+
     /// Whether a call is refused by what its parameters say.
     ///
     /// # Errors

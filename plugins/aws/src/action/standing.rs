@@ -119,9 +119,18 @@ impl Standing {
         let role = role.map_err(|failure| self.told(failure.into_error(Effect::Read)))?;
         let Some(role) = role else { return Ok(None) };
         let is_narrowed = effect.is_guarded() && breadth == Breadth::Plan;
-        let policy = is_narrowed.then(|| policy(client, context, named));
-        let session = client.session(base, context, &role, of, policy.as_deref());
-        Box::pin(session).await.map(Some).map_err(|error| self.told(error))
+        let [of_plan, of_call] = policies(client, context, named);
+        let of_plan = is_narrowed.then_some(of_plan);
+        let session = client.session(base, context, &role, of, of_plan.as_deref());
+        let taken = match Box::pin(session).await {
+            // AWS packs policies and tags in a way that nobody can compute
+            // (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+            Err(error) if of_plan.is_some() && error.code.starts_with("PackedPolicyTooLarge") => {
+                Box::pin(client.session(base, context, &role, of, Some(&of_call))).await
+            }
+            taken => taken,
+        };
+        taken.map(Some).map_err(|error| self.told(error))
     }
 
     async fn ask(
@@ -240,13 +249,16 @@ pub(super) fn is_by_hand(context: &ActionContext) -> bool {
     context.run.is_none() && context.account.is_none()
 }
 
-/// The policy of the session in which a change is made: the actions of its plan.
-fn policy(client: &Client, context: &ActionContext, named: Named) -> String {
+/// The policy of the session in which a change is made: the actions of its plan, and, where those
+/// are too many, of the call alone.
+fn policies(client: &Client, context: &ActionContext, named: Named) -> [String; 2] {
     let needs = |named: Named| {
         // A runbook is handed the role that it acts with.
         let handed = automation::is_one(named).then(|| "iam:PassRole".to_owned());
         iam::of(named).actions.into_iter().chain(handed)
     };
     let planned = context.plan.iter().filter_map(|name| client.models.operation(name).ok());
-    session_policy(&planned.flat_map(needs).collect(), &needs(named).collect())
+    let call = needs(named).collect();
+    let plan = planned.flat_map(needs).collect();
+    [session_policy(&plan, &call), session_policy(&call, &call)]
 }

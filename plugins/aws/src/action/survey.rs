@@ -13,7 +13,11 @@ use super::standing::Standing;
 use crate::client::{Caller, Client, Wanted};
 use crate::target::{partition as partition_of, runs_a_document};
 
+mod asks;
+mod instances;
 mod reach;
+
+pub(crate) use asks::asks;
 
 /// Services whose tags `resourcegroupstaggingapi:GetResources` reads whole
 /// (<https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html>).
@@ -57,8 +61,12 @@ pub(super) async fn survey(
     let reach = reach::Reach { client, context, targets, home: &runner.account };
     Box::pin(reach.survey(&wants, &mut found)).await?;
     if wants.paths || wants.tags {
+        // The tags of an instance are those of what lies in it.
+        let reached = found.reached.iter().filter(|arn| arn.contains(":instance/")).cloned();
+        let arns = targets.arns.iter().cloned().chain(reached).collect();
+        let targets = Targets { arns, ..targets.clone() };
         let mut looks = Looks { client, context, found: &mut found };
-        Box::pin(looks.at(targets, &wants)).await?;
+        Box::pin(looks.at(&targets, &wants)).await?;
     }
     if let Some(account) = context.account.as_deref().filter(|_| wants.ous) {
         found.ous = Box::pin(organization::ous_of(client, context, account)).await?;

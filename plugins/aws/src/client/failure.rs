@@ -69,23 +69,21 @@ const THROTTLING: [&str; 15] = [
 ];
 
 /// Codes by which a service says that it did nothing and may do it later.
-const UNAVAILABLE: [&str; 6] = [
-    "InsufficientInstanceCapacity",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "ServiceUnavailable",
-    "ServiceUnavailableException",
-    "Unavailable",
-];
+const UNAVAILABLE: [&str; 3] =
+    ["InsufficientInstanceCapacity", "RequestTimeout", "RequestTimeoutException"];
 
 /// Codes by which a service says that it failed inside, which it may say with a status that is no
 /// error (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
-const FAILED_INSIDE: [&str; 5] = [
+/// That a service is not available, it may say after it has begun.
+const FAILED_INSIDE: [&str; 8] = [
     "InternalError",
     "InternalFailure",
     "InternalServerError",
     "InternalServiceError",
     "ServiceFailure",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "Unavailable",
 ];
 
 /// Codes about who calls, beside every code that begins with `AccessDenied`
@@ -284,7 +282,7 @@ mod tests {
             (400, Some("ThrottlingException"), ErrorKind::Throttle),
             (503, Some("SlowDown"), ErrorKind::Throttle),
             (429, None, ErrorKind::Throttle),
-            (503, Some("ServiceUnavailable"), ErrorKind::Transient),
+            (503, Some("InsufficientInstanceCapacity"), ErrorKind::Transient),
             (403, Some("AccessDenied"), ErrorKind::Denied),
             (400, Some("AccessDeniedException"), ErrorKind::Denied),
             (403, Some("UnauthorizedOperation"), ErrorKind::Denied),
@@ -304,9 +302,14 @@ mod tests {
 
     #[test]
     fn a_change_that_failed_inside_of_aws_is_in_doubt() {
-        for (status, code) in
-            [(500, Some("InternalFailure")), (500, None), (502, None), (200, Some("InternalError"))]
-        {
+        for (status, code) in [
+            (500, Some("InternalFailure")),
+            (500, None),
+            (502, None),
+            (200, Some("InternalError")),
+            (503, Some("ServiceUnavailable")),
+            (400, Some("ServiceUnavailableException")),
+        ] {
             assert_eq!(kind(status, code, Effect::Read), ErrorKind::Transient);
             assert_eq!(kind(status, code, Effect::Notify), ErrorKind::Transient);
             assert_eq!(kind(status, code, Effect::Change), ErrorKind::InDoubt);

@@ -260,3 +260,28 @@ async fn a_role_that_a_playbook_asks_for_only_looks() {
     let refused = error(&aws, &strong, "iam:GetUser", json!({"UserName": "ci-deploy"})).await;
     assert_eq!(refused.code, "role_denied");
 }
+
+#[tokio::test]
+async fn a_policy_that_does_not_fit_when_it_is_packed_gives_way_to_that_of_the_call() {
+    let (sandbox, aws) = stage(pattern("stanch-7f3a")).await;
+    let too_large = json!({"answers": [{"operation": "sts:AssumeRole", "times": 1,
+        "error": {"code": "PackedPolicyTooLargeException", "message": "it is too large"}}]});
+    sandbox.load(too_large, now()).unwrap();
+    let context = in_run(&["iam:UpdateAccessKey", "iam:PutUserPolicy"]);
+    done(&aws, &context, "iam:UpdateAccessKey", cut_off()).await;
+    let [first, second] = <[SandboxCall; 2]>::try_from(taken(&sandbox)).unwrap();
+    assert!(first.params["Policy"].as_str().unwrap().contains("iam:PutUserPolicy"));
+    let policy = second.params["Policy"].as_str().unwrap();
+    assert!(
+        policy.contains("iam:UpdateAccessKey") && !policy.contains("PutUserPolicy"),
+        "{policy}"
+    );
+    // A second no is told.
+    let too_large = json!({"answers": [{"operation": "sts:AssumeRole",
+        "error": {"code": "PackedPolicyTooLargeException", "message": "it is too large"}}]});
+    sandbox.load(too_large, now()).unwrap();
+    let put = json!({"UserName": "ci-deploy", "PolicyName": "p", "PolicyDocument": "{}"});
+    let other = ActionContext { run: Some(RunId::new(now(), 10)), ..context };
+    let error = error(&aws, &other, "iam:PutUserPolicy", put).await;
+    assert!(error.code.starts_with("PackedPolicyTooLarge"), "{error}");
+}

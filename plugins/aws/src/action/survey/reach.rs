@@ -1,26 +1,22 @@
 //! What a change reaches that it does not name: the roles under a policy, the users in a group, the
-//! instance behind an association, the accounts under a policy of the organization; and what evidence
+//! instance behind an interface, the accounts under a policy of the organization; and what evidence
 //! it would replace, or make unreadable.
 
 use serde_json::{Value, json};
 use stanch_plugins_sdk::core::guard::target::{Surveyed, Targets, Wants};
 use stanch_plugins_sdk::{ActionContext, ActionError};
 
-use super::{look, look_at_all, organization};
+use super::{instances, look, look_at_all, organization};
 use crate::client::Client;
 use crate::target::{partition, runs_a_document};
 
 /// Changes to a policy itself, which change everything that it is attached to.
-const OF_POLICY: [&str; 4] = [
+pub(super) const OF_POLICY: [&str; 4] = [
     "iam:CreatePolicyVersion",
     "iam:DeletePolicy",
     "iam:DeletePolicyVersion",
     "iam:SetDefaultPolicyVersion",
 ];
-
-/// Changes to the associations of instances with their roles.
-const OF_ASSOCIATION: [&str; 2] =
-    ["ec2:DisassociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"];
 
 /// Changes to what an account may do or to where it lies, whom they name in their parameters.
 const OF_TARGET: [&str; 7] = [
@@ -62,8 +58,8 @@ impl Reach<'_> {
             found.reached = Box::pin(self.under_policies()).await?;
         } else if operation.starts_with("iam:") {
             found.reached = Box::pin(self.in_groups()).await?;
-        } else if OF_ASSOCIATION.contains(&operation) {
-            found.reached = Box::pin(self.behind_associations()).await?;
+        } else if instances::may_lie_in_one(operation) {
+            found.reached = Box::pin(self.instances()).await?;
         } else if runs_a_document(operation) {
             found.reached = Box::pin(self.chosen(&found.hosts)).await?;
         } else if operation.starts_with("organizations:") {
@@ -78,7 +74,7 @@ impl Reach<'_> {
         Ok(())
     }
 
-    async fn look(&self, operation: &str, params: &Value) -> Result<Value, ActionError> {
+    pub(super) async fn look(&self, operation: &str, params: &Value) -> Result<Value, ActionError> {
         Box::pin(look_at_all(self.client, self.context, operation, params)).await
     }
 
@@ -99,12 +95,12 @@ impl Reach<'_> {
                 entities => entities?,
             };
             for (list, name, kind) in
-                [("PolicyRoles", "RoleName", "role"), ("PolicyUsers", "UserName", "user")]
+                [("PolicyRoles", "/RoleName", "role"), ("PolicyUsers", "/UserName", "user")]
             {
                 let names = texts(&entities, list, name);
                 reached.extend(names.map(|name| self.arn(kind, name)));
             }
-            for group in texts(&entities, "PolicyGroups", "GroupName") {
+            for group in texts(&entities, "PolicyGroups", "/GroupName") {
                 reached.extend(Box::pin(self.users_of(group)).await?);
             }
         }
@@ -127,7 +123,9 @@ impl Reach<'_> {
     async fn users_of(&self, group: &str) -> Result<Vec<String>, ActionError> {
         match self.look("iam:GetGroup", &json!({"GroupName": group})).await {
             Err(error) if error.code == "NoSuchEntity" => Ok(Vec::new()),
-            group => Ok(texts(&group?, "Users", "UserName").map(|n| self.arn("user", n)).collect()),
+            group => {
+                Ok(texts(&group?, "Users", "/UserName").map(|n| self.arn("user", n)).collect())
+            }
         }
     }
 
@@ -135,16 +133,6 @@ impl Reach<'_> {
         let partition = partition(self.context.region.as_deref());
         let account = self.context.account.as_deref().unwrap_or(self.home);
         format!("arn:{partition}:iam::{account}:{kind}/{name}")
-    }
-
-    /// The instances whose role is changed.
-    async fn behind_associations(&self) -> Result<Vec<String>, ActionError> {
-        let is_id = |word: &&String| word.starts_with("iip-assoc-");
-        let ids: Vec<_> = self.targets.words.iter().filter(is_id).collect();
-        let params = json!({"Filters": [{"Name": "association-id", "Values": ids}]});
-        let answer = self.look("ec2:DescribeIamInstanceProfileAssociations", &params).await?;
-        let list = "IamInstanceProfileAssociations";
-        Ok(texts(&answer, list, "InstanceId").map(str::to_owned).collect())
     }
 
     /// What Stanch runs on, where the change chooses its targets by a tag that it has
@@ -185,7 +173,7 @@ impl Reach<'_> {
                 for policy in named.iter().filter(is_policy) {
                     let params = json!({"PolicyId": policy});
                     let answer = self.look("organizations:ListTargetsForPolicy", &params).await?;
-                    reached.extend(texts(&answer, "Targets", "TargetId").map(str::to_owned));
+                    reached.extend(texts(&answer, "Targets", "/TargetId").map(str::to_owned));
                 }
                 reached
             }
@@ -267,12 +255,12 @@ impl Reach<'_> {
     }
 }
 
-/// A text of each item of a list.
-fn texts<'v>(
+/// A text of each item of a list, by a JSON pointer into it.
+pub(super) fn texts<'v>(
     answer: &'v Value,
     list: &str,
-    member: &'static str,
+    place: &'static str,
 ) -> impl Iterator<Item = &'v str> + use<'v> {
     let items = answer.get(list).and_then(Value::as_array).into_iter().flatten();
-    items.filter_map(move |item| item.get(member)?.as_str())
+    items.filter_map(move |item| item.pointer(place)?.as_str())
 }
