@@ -118,6 +118,26 @@ async fn the_runbook_for_an_instance_is_gone_through() {
     assert_eq!(report["plans"][0]["changes"][0]["operation"], "ssm:StartAutomationExecution");
 }
 
+/// Waits for what a change does that is not made.
+const STOPS: &str = r#"
+const PLAYBOOK = #{ name: "stops", title: "Stops it", mode: "ask" };
+let which = #{ InstanceIds: ["i-0abc1234def567890"] };
+let stop = plan([change("ec2:StopInstances", which)]);
+if approval("Stop it?", #{ plan: stop }).outcome != "approved" { fail("no"); }
+execute(stop);
+wait_for("ec2:InstanceStopped", which).Reservations.len()
+"#;
+
+#[tokio::test]
+async fn what_is_waited_for_is_taken_to_come_with_the_changes() {
+    let folder = folder();
+    folder.write("stops.rhai", STOPS);
+    let (code, report) = simulate(&folder, "stops.rhai", &[]).await;
+    assert_eq!((code, &report["run"]["result"]), (0, &json!(1)), "{report}");
+    let (code, report) = simulate(&folder, "stops.rhai", &["--probes", "as-seen"]).await;
+    assert_eq!(code, 1, "{report}");
+}
+
 /// Days, signals and playbooks that are called.
 const LONG: &str = r#"
 const PLAYBOOK = #{ name: "long", title: "Waits" };

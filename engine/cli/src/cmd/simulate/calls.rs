@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::guard::target::{Surveyed, Targets, Wants};
 use stanch_engine_core::id::RunId;
+use stanch_engine_core::operation::Operations;
 use stanch_engine_core::time::Clock as _;
 use stanch_engine_runtime::system::SystemClock;
 use stanch_plugins_aws::sandbox::Sandbox;
@@ -57,12 +58,20 @@ pub(super) struct Calls {
     pub(super) reads: Reads,
     /// What is changed in the stand-in before it can run a document that was pinned in AWS.
     pub(super) sandbox: Arc<Sandbox>,
+    /// Whether what is waited for is taken to have come: it waits for changes that were not made.
+    pub(super) assumes_arrival: bool,
+    pub(super) operations: Arc<dyn Operations>,
     answered: Mutex<BTreeMap<(RunId, String), Answerer>>,
 }
 
 impl Calls {
-    pub(super) fn new(reads: Reads, sandbox: Arc<Sandbox>) -> Self {
-        Self { reads, sandbox, answered: Mutex::default() }
+    pub(super) fn new(
+        reads: Reads,
+        sandbox: Arc<Sandbox>,
+        assumes_arrival: bool,
+        operations: Arc<dyn Operations>,
+    ) -> Self {
+        Self { reads, sandbox, assumes_arrival, operations, answered: Mutex::default() }
     }
 
     /// Who answered a step.
@@ -82,12 +91,18 @@ impl Calls {
 }
 
 /// The actions of a catalogue as they are in a simulation; the stand-in's have the same names.
-pub(super) fn simulated(real: Catalogue, stand_in: &Catalogue, calls: &Arc<Calls>) -> Catalogue {
+pub(super) fn simulated(real: Catalogue, of_stand_in: &Catalogue, calls: &Arc<Calls>) -> Catalogue {
     let actions: Vec<Arc<dyn Action>> = real.actions().cloned().collect();
     actions.into_iter().fold(real, |catalogue, real| {
-        let stand_in = stand_in.action(real.name()).ok().filter(|it| it.name().starts_with("aws."));
-        let stand_in = stand_in.cloned();
-        catalogue.with_action(Arc::new(Simulated { real, stand_in, calls: Arc::clone(calls) }))
+        let name = real.name();
+        let played = |name: &str| of_stand_in.action(name).ok().cloned();
+        let simulated = Simulated {
+            stand_in: played(name).filter(|_| name.starts_with("aws.")),
+            look: played("aws.call").filter(|_| name == "aws.wait"),
+            real,
+            calls: Arc::clone(calls),
+        };
+        catalogue.with_action(Arc::new(simulated))
     })
 }
 
@@ -95,11 +110,50 @@ pub(super) fn simulated(real: Catalogue, stand_in: &Catalogue, calls: &Arc<Calls
 struct Simulated {
     real: Arc<dyn Action>,
     stand_in: Option<Arc<dyn Action>>,
+    /// Of `aws.wait`: what it looks with, in the stand-in.
+    look: Option<Arc<dyn Action>>,
     calls: Arc<Calls>,
 }
 
 impl Simulated {
     async fn answer(&self, context: &ActionContext, input: &Value) -> Result<Outcome, ActionError> {
+        let outcome = self.answer_of(context, input).await?;
+        match (outcome, &self.look) {
+            (Outcome::Again { .. }, Some(look)) if self.calls.assumes_arrival => {
+                self.arrived(context, input, look.as_ref()).await
+            }
+            (outcome, _) => Ok(outcome),
+        }
+    }
+
+    /// What a waiter ends with that is taken to have seen what it waits for: what it sees.
+    async fn arrived(
+        &self,
+        context: &ActionContext,
+        input: &Value,
+        look: &dyn Action,
+    ) -> Result<Outcome, ActionError> {
+        let waiter = input.get("waiter").and_then(Value::as_str).unwrap_or_default();
+        let operation = self.calls.operations.waiter(waiter);
+        let operation = operation.map_err(|why| ActionError::permanent("unknown_waiter", why))?;
+        let params = input.get("params").cloned().unwrap_or_else(|| json!({}));
+        let seen = look.run(context, &json!({"operation": operation, "params": params})).await;
+        let mut done = match seen {
+            Ok(Outcome::Done(done)) => done,
+            Ok(Outcome::Again { .. }) | Err(_) => {
+                let value = self.calls.operations.blank_answer(&operation);
+                Done { value, ..Done::default() }
+            }
+        };
+        done.call.caveats.push("that it has come to be is assumed".to_owned());
+        Ok(Outcome::Done(done))
+    }
+
+    async fn answer_of(
+        &self,
+        context: &ActionContext,
+        input: &Value,
+    ) -> Result<Outcome, ActionError> {
         let is_look = self.real.classify(input)?.effect == Effect::Read;
         match &self.calls.reads {
             Reads::Live(record) if is_look => {

@@ -95,8 +95,10 @@ impl Stage {
             }
             (None, false) => Reads::StandIn,
         };
-        let calls = Arc::new(Calls::new(reads, aws.clone()));
-        let of_stand_in = catalogue_of(&config, aws, clock.clone()).await?;
+        let of_stand_in = catalogue_of(&config, aws.clone(), clock.clone()).await?;
+        let operations = of_stand_in.operations().clone();
+        let assumes_arrival = args.probes == Probes::Effective;
+        let calls = Arc::new(Calls::new(reads, aws, assumes_arrival, operations));
         let wrapped = calls.clone();
         let seams = Seams {
             catalogue: Some(Box::new(move |real| simulated(real, &of_stand_in, &wrapped))),
