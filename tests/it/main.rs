@@ -39,6 +39,7 @@ mod own;
 mod parked;
 mod pressure;
 mod protect;
+mod publishing;
 mod replay;
 mod runs;
 mod schedules;

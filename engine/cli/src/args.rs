@@ -93,6 +93,8 @@ pub(crate) enum Command {
     Undo(Wish),
     /// Runs a run again that has ended, or says what became of a step in doubt.
     Retry(Retry),
+    /// Gives a run another version of its playbook, if that would have come as far.
+    Migrate(Migrate),
     /// Sends a signal to a run, for which its playbook waits or will wait.
     Signal(Signal),
     /// Pages to people.
@@ -269,6 +271,21 @@ pub(crate) struct Retry {
     /// The result that the playbook then sees, in JSON.
     #[arg(long, requires = "step", value_name = "JSON")]
     pub(crate) result: Option<String>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Migrate {
+    /// The run's id.
+    pub(crate) run: String,
+    /// The version, by its digest; else the one that is active.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) to: Option<String>,
+    /// Only says whether the run could go on with it.
+    #[arg(long)]
+    pub(crate) trial: bool,
+    /// Why; it goes into the record.
+    #[arg(long)]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Group)]

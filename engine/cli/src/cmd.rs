@@ -54,6 +54,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Resume(wish) => people::wish(&client()?, wish, "resume", json).await?,
         Command::Undo(wish) => people::wish(&client()?, wish, "undo", json).await?,
         Command::Retry(args) => people::retry(&client()?, args, json).await?,
+        Command::Migrate(args) => people::migrate(&client()?, args, json).await?,
         Command::Signal(args) => people::signal(&client()?, args, json).await?,
         Command::Pages(what) => look::pages(&client()?, what, json).await?,
         Command::Export(args) => bundle::export(&client()?, &args).await?,

@@ -37,6 +37,8 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// The folder of playbooks that are published by themselves.
     pub playbooks: Option<PathBuf>,
+    /// Whether a playbook that one person publishes becomes active only when another activates it.
+    pub second_person: bool,
     /// The folder of sources of alerts that are scripts; `sources`, where there is one, unless it
     /// is said.
     pub sources_dir: Option<PathBuf>,

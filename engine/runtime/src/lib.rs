@@ -35,6 +35,7 @@ pub mod backup;
 pub mod evidence;
 pub mod intake;
 pub mod kpis;
+pub mod migration;
 pub mod people;
 pub mod playbooks;
 pub mod regroup;

@@ -20,6 +20,9 @@ use crate::runtime::Runtime;
 /// the binary.
 pub const UNDO: &str = "undo";
 
+/// Who publishes what comes with the binary.
+const BUILT_IN_BY: &str = "stanch";
+
 /// The playbooks that come with the binary and are always published.
 const BUILT_IN: &[(&str, &str)] = &[(UNDO, include_str!("../../../playbooks/undo.rhai"))];
 
@@ -32,6 +35,19 @@ pub enum PublishError {
     /// There is no such playbook or version.
     #[error("{0}")]
     NotFound(String),
+    /// Another person has to say so.
+    #[error(
+        "{by} published {digest}, and a second person activates it: `stanch playbooks activate \
+         {name} {digest}`"
+    )]
+    SecondPerson {
+        /// The playbook.
+        name: String,
+        /// The version.
+        digest: Sha256,
+        /// Who published it.
+        by: String,
+    },
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,6 +62,8 @@ pub struct Published {
     pub digest: Sha256,
     /// Whether it became active by this; false when it was active before.
     pub changed: bool,
+    /// Whether it becomes active only when a second person activates it.
+    pub awaits_second_person: bool,
     /// What might be wrong with it.
     pub warnings: Vec<String>,
 }
@@ -92,8 +110,11 @@ pub async fn publish(
         source: source.to_owned(),
     };
     let (name, digest) = (version.header.name.clone(), version.digest);
+    let is_active = runtime.shared.playbook(&name).is_some_and(|active| active.digest == digest);
+    // What comes with the binary comes with whoever installs it.
+    let by_two = runtime.settings().second_person && by != BUILT_IN_BY && !is_active;
     let parts = Arc::new((bundle, version));
-    let changed = runtime
+    let (changed, awaits_second_person) = runtime
         .store()
         .write(move |tx: &mut Tx<'_>| {
             let parts = parts.clone();
@@ -101,14 +122,20 @@ pub async fn publish(
                 let (bundle, version) = &*parts;
                 playbooks::publish(tx, bundle, version).await?;
                 let (name, by) = (&version.header.name, &version.published_by);
-                playbooks::activate(tx, name, version.digest, by, version.published_at).await
+                let first = playbooks::publisher(tx, name, version.digest).await?;
+                // Who publishes what another has published agrees with it.
+                if by_two && first.as_ref() == Some(by) {
+                    return Ok((false, true));
+                }
+                let at = version.published_at;
+                Ok((playbooks::activate(tx, name, version.digest, by, at).await?, false))
             })
         })
         .await?;
     runtime.shared.look_at_playbooks().await?;
     runtime.shared.scheduling.notify_one();
     let warnings = checked.diagnostics.iter().map(ToString::to_string).collect();
-    Ok(Published { name, digest, changed, warnings })
+    Ok(Published { name, digest, changed, awaits_second_person, warnings })
 }
 
 /// Publishes the playbooks that come with the binary.
@@ -118,7 +145,7 @@ pub async fn publish(
 pub async fn publish_built_in(runtime: &Runtime) -> Result<(), PublishError> {
     for (name, text) in BUILT_IN {
         let bundle = bundle(text, |_| None).map_err(|error| PublishError::Unfit(error.0))?;
-        publish(runtime, bundle, "stanch", &format!("built in: {name}")).await?;
+        publish(runtime, bundle, BUILT_IN_BY, &format!("built in: {name}")).await?;
     }
     Ok(())
 }
@@ -126,7 +153,8 @@ pub async fn publish_built_in(runtime: &Runtime) -> Result<(), PublishError> {
 /// Moves the pointer to a version that was published before.
 ///
 /// # Errors
-/// [`PublishError::NotFound`] with what there is.
+/// [`PublishError::NotFound`] with what there is; [`PublishError::SecondPerson`] where another has
+/// to do it than whoever published it.
 pub async fn activate(
     runtime: &Runtime,
     name: &str,
@@ -134,9 +162,13 @@ pub async fn activate(
     by: &str,
 ) -> Result<bool, PublishError> {
     let versions = versions(runtime, name).await?;
-    if !versions.iter().any(|version| version.digest == digest) {
+    let Some(version) = versions.iter().find(|version| version.digest == digest) else {
         let message = format!("`{name}` has no version {digest}");
         return Err(PublishError::NotFound(message));
+    };
+    if runtime.settings().second_person && version.published_by == by {
+        let (name, by) = (name.to_owned(), by.to_owned());
+        return Err(PublishError::SecondPerson { name, digest, by });
     }
     point(runtime, name, digest, by).await
 }

@@ -12,6 +12,7 @@
 
 mod codec;
 mod error;
+mod fit;
 mod fork;
 mod hot;
 mod tape;
@@ -33,6 +34,7 @@ mod source;
 
 pub use check::{Checked, check};
 pub use error::{Diagnostic, DiagnosticSeverity, PlaybookError};
+pub use fit::{Misfit, fits};
 pub use interrupt::Interrupt;
 pub use program::{Program, bundle};
 pub use run::{Hot, advance};

@@ -141,6 +141,11 @@ impl Hot {
         }
     }
 
+    /// A step that the journal holds and the playbook has not asked for, if there is one.
+    pub(crate) fn left_over(&self) -> Option<crate::turn::Divergence> {
+        self.tape.left_over(None)
+    }
+
     fn standing(&self) -> Standing {
         if let Some(divergence) = self.tape.take_divergence() {
             return Standing::Diverged(divergence);

@@ -108,6 +108,7 @@ fn api() -> Router<App> {
         .route("/runs/{id}/resume", post(runs::resume))
         .route("/runs/{id}/retry", post(runs::retry))
         .route("/runs/{id}/signal", post(runs::signal))
+        .route("/runs/{id}/migrate", post(runs::migrate))
         .route("/runs/{id}/undo", post(runs::undo))
         .route("/approvals", get(approvals::list))
         .route("/approvals/{id}", get(approvals::show))

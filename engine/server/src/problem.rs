@@ -153,6 +153,7 @@ impl From<PublishError> for Refusal {
             PublishError::Unfit(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, error_code::PLAYBOOK, detail)
             }
+            PublishError::SecondPerson { .. } => Self::forbidden(detail),
             PublishError::NotFound(_) => {
                 Self::new(StatusCode::NOT_FOUND, error_code::NO_PLAYBOOK, detail)
             }

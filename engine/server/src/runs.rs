@@ -6,13 +6,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{AlertId, IncidentId, RunId};
 use stanch_engine_core::limits;
 use stanch_engine_core::run::RunStatus;
 use stanch_engine_core::step::StepKey;
 use stanch_engine_runtime::people::Role;
 use stanch_engine_runtime::runs::{self, DoubtOutcome, Person, StartRequest};
-use stanch_engine_runtime::{Runtime, intake, reruns};
+use stanch_engine_runtime::{Runtime, intake, migration, reruns};
 use stanch_engine_store::{journal, runs as rows};
 
 use crate::App;
@@ -59,6 +60,19 @@ pub(crate) struct Start {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Why {
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Migrate {
+    /// The version; else the one that is active.
+    #[serde(default)]
+    to: Option<Sha256>,
+    /// Whether it is only tried.
+    #[serde(default)]
+    trial: bool,
     #[serde(default)]
     reason: String,
 }
@@ -274,6 +288,20 @@ pub(crate) async fn signal(
     let by = caller.must_be(Role::Responder)?.name.clone();
     runs::signal(&app.runtime, id, body.name, body.data, by).await?;
     accepted(&app, id).await
+}
+
+/// Gives the run another version of its playbook, or tries whether it could have it.
+pub(crate) async fn migrate(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+    Read(body): Read<Migrate>,
+) -> Handled<Json<Value>> {
+    let id = id_of(&id)?;
+    caller.must_be(Role::Author)?;
+    let person = person(&caller, body.reason)?;
+    let migrated = migration::migrate(&app.runtime, id, body.to, body.trial, person).await?;
+    Ok(Json(json!(migrated)))
 }
 
 /// Starts the run that takes back what this one changed.

@@ -25,6 +25,7 @@ statements! {
          ON CONFLICT (name) DO UPDATE SET previous_digest = playbooks.digest, digest = excluded.digest, \
          activated_at = excluded.activated_at, activated_by = excluded.activated_by \
          WHERE playbooks.digest <> excluded.digest";
+    PUBLISHER = "SELECT published_by FROM playbook_versions WHERE name = $1 AND digest = $2";
     TEXTS = "SELECT path, body FROM playbook_texts WHERE digest = $1";
     ACTIVE =
         "SELECT p.name AS name, p.digest AS digest, p.previous_digest AS previous_digest, \
@@ -91,6 +92,20 @@ pub async fn publish(
         .bind(version.source.clone());
     tx.run(query).await?;
     Ok(())
+}
+
+/// Who published a version first.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn publisher(
+    conn: &mut Conn<'_>,
+    name: &str,
+    digest: Sha256,
+) -> Result<Option<String>, StoreError> {
+    let query = conn.query(&PUBLISHER).bind(name.to_owned()).bind(digest.to_string());
+    let row = conn.maybe(query).await?;
+    row.map(|row| Row::of("playbook_versions", &row).text("published_by")).transpose()
 }
 
 /// Moves the pointer; false when it stood there already.

@@ -63,6 +63,9 @@ statements! {
          status = CASE WHEN status = 'running' THEN 'running' ELSE 'queued' END \
          WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')";
     GET = "SELECT * FROM runs WHERE id = $1";
+    MIGRATE =
+        "UPDATE runs SET digest = $3, updated_at = $4 WHERE id = $1 AND digest = $2 \
+         AND node_id IS NULL AND status IN ('waiting', 'paused', 'parked')";
     SET_GENERATION = "UPDATE runs SET generation = $2, base_seq = $3 WHERE id = $1";
     REOPEN =
         "UPDATE runs SET status = 'queued', outcome = NULL, wake_at = NULL, finished_at = NULL, \
@@ -236,4 +239,24 @@ fn read(row: &Row<'_>) -> Result<Run, StoreError> {
         admitted_at: row.time_opt("admitted_at")?,
         restored_at: row.time_opt("restored_at")?,
     })
+}
+
+/// Gives a run that nobody works on another version of its playbook; false when somebody does, or
+/// it has another version already.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn migrate(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    (from, to): (Sha256, Sha256),
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let query = tx
+        .query(&MIGRATE)
+        .bind(run.to_string())
+        .bind(from.to_string())
+        .bind(to.to_string())
+        .bind(now.micros());
+    Ok(tx.run(query).await? == 1)
 }

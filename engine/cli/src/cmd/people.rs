@@ -1,9 +1,9 @@
-//! `stanch approve|reject|cancel|pause|resume|undo|retry|signal`.
+//! `stanch approve|reject|cancel|pause|resume|undo|retry|migrate|signal`.
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use crate::args::{Decide, Retry, Signal, Wish};
+use crate::args::{Decide, Migrate, Retry, Signal, Wish};
 use crate::client::Client;
 use crate::output;
 
@@ -71,6 +71,19 @@ pub(super) async fn retry(client: &Client, args: Retry, json: bool) -> anyhow::R
             (Some(step), Some(outcome)) => println!("{} step {step}: {outcome}", args.run),
             _ => println!("{} is run again", args.run),
         }
+    }
+    Ok(())
+}
+
+pub(super) async fn migrate(client: &Client, args: Migrate, json: bool) -> anyhow::Result<()> {
+    let body = json!({"to": args.to, "trial": args.trial, "reason": args.reason});
+    let answer = client.post(&format!("/runs/{}/migrate", args.run), &body).await?;
+    if json {
+        output::json(&answer);
+    } else if answer["migrated"] == true {
+        println!("{} has the version {}", args.run, output::text(&answer["to"]));
+    } else {
+        println!("{} could go on with the version {}", args.run, output::text(&answer["to"]));
     }
     Ok(())
 }

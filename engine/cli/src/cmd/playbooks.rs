@@ -55,6 +55,10 @@ pub(super) async fn run(client: &Client, what: Playbooks, json: bool) -> anyhow:
     } else {
         output::members(&answer)
     }
+    if answer["awaits_second_person"] == true && !json {
+        let (name, digest) = (output::text(&answer["name"]), output::text(&answer["digest"]));
+        println!("\nA second person makes it active: stanch playbooks activate {name} {digest}");
+    }
     Ok(())
 }
 

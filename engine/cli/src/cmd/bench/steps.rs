@@ -99,6 +99,7 @@ pub(super) async fn node(
         queues: Vec::new(),
         grace: Span::from_secs(5),
         public_url: String::new(),
+        second_person: false,
         simulation: None,
     };
     Ok(Runtime::start(system::world(), settings, store, catalogue).await?)
