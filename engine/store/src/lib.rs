@@ -12,6 +12,7 @@
 mod dialect;
 mod error;
 mod hints;
+mod one_core;
 mod open;
 mod row;
 mod sql;

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::journal;
+use crate::one_core::keep_to_one_core;
 use crate::open::{CommitHook, CommitPoint, Connect};
 use crate::runs::{self, NewRun, Standing};
 use crate::store::BoxFuture;
@@ -129,9 +130,16 @@ impl Writer {
             Dialect::Sqlite => runtime.enable_time().build()?,
             Dialect::Postgres => runtime.enable_all().build()?,
         };
-        std::thread::Builder::new()
-            .name("stanch-writer".to_owned())
-            .spawn(move || runtime.block_on(lane.work(waiting)))?;
+        std::thread::Builder::new().name("stanch-writer".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                if dialect == Dialect::Sqlite {
+                    keep_to_one_core();
+                    // The next one is made here, and its thread stays on the same core.
+                    lane.connection = None;
+                }
+                lane.work(waiting).await;
+            });
+        })?;
         Ok(Self { parts, shared })
     }
 

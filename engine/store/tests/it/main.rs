@@ -11,6 +11,8 @@ mod chains;
 mod differential;
 mod inboxes;
 mod leases;
+#[cfg(target_os = "linux")]
+mod one_core;
 mod opening;
 mod oracle;
 mod people;
