@@ -27,6 +27,7 @@ mod endings;
 mod enrich;
 mod guard;
 mod heartbeat;
+mod incident_work;
 mod intake;
 mod large;
 mod moto;

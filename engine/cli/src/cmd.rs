@@ -8,6 +8,7 @@ mod bundle;
 mod check;
 mod demo;
 mod explain;
+mod incident_work;
 mod kpis;
 mod look;
 mod nodes;

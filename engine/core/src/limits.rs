@@ -194,6 +194,9 @@ pub const SUPPRESSIONS: u32 = 500;
 /// Characters of the reason that a person gives.
 pub const REASON_CHARS: usize = 2_000;
 
+/// Characters of a note about an incident: some pages. What is longer is a file, and evidence.
+pub const NOTE_CHARS: usize = 20_000;
+
 /// Rules of correlation, and of storms: every alert is held against each of them.
 pub const INTAKE_RULES: usize = 50;
 

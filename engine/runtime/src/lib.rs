@@ -33,6 +33,7 @@ mod unreadable;
 pub mod approvals;
 pub mod backup;
 pub mod evidence;
+pub mod incident_work;
 pub mod intake;
 pub mod kpis;
 pub mod migration;

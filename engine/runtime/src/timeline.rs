@@ -4,12 +4,15 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use stanch_engine_core::command::{Verb, summary};
+use stanch_engine_core::custody::Record;
 use stanch_engine_core::guard::is_would_call;
 use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::journal::{Entry, Event, Head};
 use stanch_engine_core::step::StepKey;
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_store::{StoreError, alerts, approvals, evidence, journal, milestones, pages};
+use stanch_engine_store::{
+    StoreError, alerts, approvals, custody, evidence, journal, milestones, pages,
+};
 
 use crate::runtime::Runtime;
 
@@ -34,7 +37,8 @@ const TOLD: &[&str] = &[
 pub struct Line {
     /// When.
     pub at: Timestamp,
-    /// What kind of thing it was: alert, run, step, approval, decision, milestone, page, evidence.
+    /// What kind of thing it was: alert, run, step, approval, decision, milestone, page, evidence,
+    /// note, work.
     pub kind: &'static str,
     /// In words.
     pub text: String,
@@ -65,8 +69,32 @@ pub async fn of_incident(runtime: &Runtime, id: IncidentId) -> Result<Vec<Line>,
         text: format!("{} ({} bytes, sha256 {})", item.label, item.bytes, item.sha256),
         about: item.id.to_string(),
     }));
+    of_work(runtime, id, &mut lines).await?;
     lines.sort_by_key(|line| line.at);
     Ok(lines)
+}
+
+/// What people did by hand: notes, verdicts, the end of it.
+async fn of_work(
+    runtime: &Runtime,
+    id: IncidentId,
+    lines: &mut Vec<Line>,
+) -> Result<(), StoreError> {
+    let bodies = runtime.store().read(|c| Box::pin(custody::bodies(c, id))).await?;
+    let records = bodies.iter().filter_map(|body| serde_json::from_str::<Record>(body).ok());
+    for Record { at, actor, detail, .. } in records {
+        let text = |name: &str| detail.get(name).and_then(|value| value.as_str());
+        // What was decided about an approval stands there by itself.
+        let Some(word) = text("decision") else { continue };
+        let what = text("text").or_else(|| text("verdict")).or_else(|| text("milestone"));
+        let what = what.or_else(|| text("into")).or_else(|| text("from"));
+        let why = text("reason").filter(|reason| !reason.is_empty());
+        let said = [what, why].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let kind = if word == "note" { "note" } else { "work" };
+        let text = format!("{word} by {actor}: {said}");
+        lines.push(Line { at, kind, text, about: id.to_string() });
+    }
+    Ok(())
 }
 
 async fn of_alerts(

@@ -22,6 +22,7 @@ mod views;
 mod alerts;
 mod approvals;
 mod dead_letters;
+mod incident_work;
 mod incidents;
 mod kpis;
 mod operations;
@@ -88,13 +89,18 @@ fn api() -> Router<App> {
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/{id}", get(dead_letters::show))
         .route("/dead-letters/{id}/replay", post(dead_letters::replay))
-        .route("/incidents", get(incidents::list))
+        .route("/incidents", get(incidents::list).post(incident_work::open))
         .route("/incidents/{id}", get(incidents::show))
         .route("/incidents/{id}/timeline", get(incidents::timeline))
         .route("/incidents/{id}/evidence", get(incidents::evidence))
         .route("/incidents/{id}/kpis", get(incidents::kpis))
         .route("/incidents/{id}/export", get(incidents::export))
         .route("/incidents/{id}/ack", post(incidents::acknowledge))
+        .route("/incidents/{id}/note", post(incident_work::note))
+        .route("/incidents/{id}/verdict", post(incident_work::verdict))
+        .route("/incidents/{id}/milestone", post(incident_work::milestone))
+        .route("/incidents/{id}/close", post(incident_work::close))
+        .route("/incidents/{id}/reopen", post(incident_work::reopen))
         .route("/incidents/{id}/merge", post(regroup::merge))
         .route("/incidents/{id}/split", post(regroup::split))
         .route("/suppressions", get(suppressions::list).post(suppressions::create))

@@ -18,6 +18,79 @@ pub(crate) enum Incidents {
         /// Its id.
         id: String,
     },
+    /// Opens one by hand, for what no detector has seen.
+    Create {
+        /// One line.
+        #[arg(long)]
+        title: String,
+        /// informational, low, medium, high or critical.
+        #[arg(long)]
+        severity: String,
+        /// The account.
+        #[arg(long)]
+        account: Option<String>,
+        /// The region.
+        #[arg(long)]
+        region: Option<String>,
+        /// More lines.
+        #[arg(long)]
+        description: Option<String>,
+        /// What it is about, such as AwsEc2Instance=i-0abc1234; several times for several.
+        #[arg(long = "resource", value_name = "TYPE=ID")]
+        resources: Vec<String>,
+    },
+    /// Writes something down about one.
+    Note {
+        /// Its id.
+        id: String,
+        /// What.
+        text: String,
+    },
+    /// Says what one was.
+    Verdict {
+        /// Its id.
+        id: String,
+        /// true_positive, false_positive or benign_positive.
+        verdict: String,
+        /// Why; it goes into the record.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Marks a milestone that people know of.
+    Milestone {
+        /// Its id.
+        id: String,
+        /// occurred_at, eradicated_at, recovered_at, impact_started_at or impact_ended_at.
+        milestone: String,
+        /// When it was; now unless it is said.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// How you know; it goes into the record.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Closes one that is over.
+    Close {
+        /// Its id.
+        id: String,
+        /// What it was, where nobody has said that yet.
+        #[arg(long)]
+        verdict: Option<String>,
+        /// Although something lacks; the record keeps what.
+        #[arg(long)]
+        force: bool,
+        /// Why; it goes into the record.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Opens one again that was closed.
+    Reopen {
+        /// Its id.
+        id: String,
+        /// Why; it goes into the record.
+        #[arg(long)]
+        reason: String,
+    },
     /// Has one go on in another: its alerts move, and it is closed.
     Merge {
         /// Its id.

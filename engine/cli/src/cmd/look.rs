@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Incidents, List, Look, Pages};
 use crate::client::Client;
+use crate::cmd::incident_work;
 use crate::output;
 
 /// A kind of thing that can be listed.
@@ -149,6 +150,12 @@ pub(super) async fn incidents(client: &Client, what: Incidents, json: bool) -> a
             }
             Ok(())
         }
+        Incidents::Create { .. }
+        | Incidents::Note { .. }
+        | Incidents::Verdict { .. }
+        | Incidents::Milestone { .. }
+        | Incidents::Close { .. }
+        | Incidents::Reopen { .. } => incident_work::run(client, what, json).await,
         Incidents::Show { id } => {
             let mut found = client.get(&format!("/incidents/{id}"), &[]).await?;
             let timeline = client.get(&format!("/incidents/{id}/timeline"), &[]).await?;

@@ -1,0 +1,287 @@
+//! What people do about an incident beside deciding what a playbook asks: they open one, say what
+//! it was, note what they learn, mark its milestones, close it and open it again.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stanch_engine_core::alert::{Alert, AlertStatus, Resource};
+use stanch_engine_core::custody::CustodyAction;
+use stanch_engine_core::id::IncidentId;
+use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone, Verdict};
+use stanch_engine_core::limits;
+use stanch_engine_core::severity::Severity;
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::custody::{self, NewRecord};
+use stanch_engine_store::incidents::{self, Incident};
+use stanch_engine_store::{StoreError, Tx, milestones, pages, runs};
+
+use crate::intake::{self, Received};
+use crate::projection;
+use crate::runs::Person;
+use crate::runtime::Runtime;
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// There is no such incident.
+    #[error("there is no incident {0}")]
+    NotFound(IncidentId),
+    /// It can't be asked for.
+    #[error("{0}")]
+    BadRequest(String),
+    /// It can't be done as things stand.
+    #[error("{0}")]
+    Conflict(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a person has seen that no detector has.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// One line.
+    pub title: String,
+    /// More lines.
+    pub description: Option<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The account, 12 digits.
+    pub account: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// What it is about.
+    pub resources: Vec<Resource>,
+}
+
+/// One thing that is done about an incident.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// A note.
+    Note(String),
+    /// What it was.
+    Verdict(Verdict),
+    /// A milestone that people know of, and when it was.
+    Milestone(Milestone, Timestamp),
+    /// It is over.
+    Close {
+        /// What it was, where that has not been said.
+        verdict: Option<Verdict>,
+        /// Closes it although something lacks.
+        force: bool,
+    },
+    /// It is not over.
+    Reopen,
+}
+
+impl Work {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Note(_) => "note",
+            Self::Verdict(_) => "verdict",
+            Self::Milestone(..) => "milestone",
+            Self::Close { .. } => "close",
+            Self::Reopen => "reopen",
+        }
+    }
+}
+
+/// Opens an incident by hand: what a person has seen is taken as an alert of the source `manual`,
+/// and starts what its triggers start.
+///
+/// # Errors
+/// [`WorkError::BadRequest`] for an account that is none, and an empty title.
+pub async fn open(runtime: &Runtime, seen: Seen, person: &str) -> Result<Received, WorkError> {
+    let is_account = |a: &String| a.len() == 12 && a.bytes().all(|b| b.is_ascii_digit());
+    if seen.title.trim().is_empty() {
+        return Err(WorkError::BadRequest("`title` is empty: say what was seen".to_owned()));
+    }
+    if let Some(account) = seen.account.as_ref().filter(|account| !is_account(account)) {
+        let why = format!("`account`: `{account}` is no account: an account is 12 digits");
+        return Err(WorkError::BadRequest(why));
+    }
+    let now = runtime.world().now();
+    let id = format!("{:032x}", runtime.world().entropy.next());
+    let alert = Alert {
+        source: "manual".to_owned(),
+        dedup_key: format!("manual:{id}"),
+        kind: "manual".to_owned(),
+        severity_score: seen.severity.least_score(),
+        actor: None,
+        occurred_at: None,
+        detected_at: Some(now),
+        updated_at: Some(now),
+        count: None,
+        status: AlertStatus::Active,
+        url: None,
+        raw: json!({"title": seen.title, "description": seen.description, "reported_by": person}),
+        id,
+        title: seen.title,
+        description: seen.description,
+        severity: seen.severity,
+        account: seen.account,
+        region: seen.region,
+        resources: seen.resources,
+    };
+    let received = intake::take(runtime, vec![alert]).await?;
+    runtime.nudge();
+    let none = || WorkError::Conflict("nothing was taken".to_owned());
+    received.into_iter().next().ok_or_else(none)
+}
+
+/// Does something about an incident. It stands in the incident's timeline and custody chain, and is
+/// a person's first action where none came before.
+///
+/// # Errors
+/// [`WorkError`] says why not; nothing is changed then.
+pub async fn work(
+    runtime: &Runtime,
+    id: IncidentId,
+    work: Work,
+    person: Person,
+) -> Result<(), WorkError> {
+    let now = runtime.world().now();
+    let said = match &work {
+        Work::Note(text) => (text, limits::NOTE_CHARS),
+        _ => (&person.reason, limits::REASON_CHARS),
+    };
+    if said.0.chars().count() > said.1 {
+        let why = format!("what is said has more than {} characters", said.1);
+        return Err(WorkError::BadRequest(why));
+    }
+    if let Work::Milestone(milestone, at) = &work {
+        marks(*milestone, *at, now)?;
+    }
+    let parts = Arc::new((work, person));
+    let done = runtime.store().write(move |tx| {
+        let parts = parts.clone();
+        Box::pin(async move {
+            let (work, person) = &*parts;
+            do_one(tx, id, work, person, now).await
+        })
+    });
+    done.await??;
+    runtime.nudge();
+    Ok(())
+}
+
+fn marks(milestone: Milestone, at: Timestamp, now: Timestamp) -> Result<(), WorkError> {
+    if !milestone.may_be_marked_by_hand() {
+        let own = Milestone::ALL.iter().filter(|one| one.may_be_marked_by_hand());
+        let own: Vec<_> = own.map(|one| one.as_str()).collect();
+        let why = format!("`{milestone}` is not marked by hand; these are: {}", own.join(", "));
+        return Err(WorkError::BadRequest(why));
+    }
+    match at > now {
+        true => Err(WorkError::BadRequest(format!("`at`: {at} has not come yet"))),
+        false => Ok(()),
+    }
+}
+
+type Came = Result<Result<(), WorkError>, StoreError>;
+
+async fn do_one(
+    tx: &mut Tx<'_>,
+    id: IncidentId,
+    work: &Work,
+    person: &Person,
+    now: Timestamp,
+) -> Came {
+    let incident = match incidents::get(tx, id).await? {
+        None => return Ok(Err(WorkError::NotFound(id))),
+        Some(Incident { merged_into: Some(other), .. }) => {
+            let why = format!("{id} goes on in {other}: name that one");
+            return Ok(Err(WorkError::Conflict(why)));
+        }
+        Some(incident) => incident,
+    };
+    let mut detail = json!({"decision": work.word(), "reason": person.reason});
+    match work {
+        Work::Note(text) => set(&mut detail, "text", json!(text)),
+        Work::Verdict(verdict) => {
+            judge(tx, id, *verdict, person, now).await?;
+            set(&mut detail, "verdict", json!(verdict));
+        }
+        Work::Milestone(milestone, at) => {
+            // What people say later of the same milestone is what holds.
+            milestones::unmark(tx, id, *milestone).await?;
+            milestones::mark(tx, id, *milestone, *at, &person.name).await?;
+            set(&mut detail, "milestone", json!(milestone));
+            set(&mut detail, "at", json!(at));
+        }
+        Work::Close { verdict, force } => {
+            let lacks = lacks(tx, &incident, *verdict).await?;
+            if incident.status == IncidentStatus::Closed {
+                return Ok(Err(WorkError::Conflict(format!("{id} is closed already"))));
+            }
+            if !lacks.is_empty() && !force {
+                let why = format!(
+                    "{id} is not over: {}. Say `force` to close it all the same; the record keeps \
+                     what lacked",
+                    lacks.join("; ")
+                );
+                return Ok(Err(WorkError::Conflict(why)));
+            }
+            if let Some(verdict) = verdict {
+                judge(tx, id, *verdict, person, now).await?;
+            }
+            milestones::mark(tx, id, Milestone::ClosedAt, now, &person.name).await?;
+            projection::happen(tx, id, IncidentEvent::Closed).await?;
+            pages::take_of_incident(tx, id, &person.name, now).await?;
+            set(&mut detail, "verdict", json!(verdict));
+            set(&mut detail, "lacked", json!(lacks));
+        }
+        Work::Reopen => {
+            if incident.status != IncidentStatus::Closed {
+                return Ok(Err(WorkError::Conflict(format!("{id} is not closed"))));
+            }
+            projection::happen(tx, id, IncidentEvent::Reopened).await?;
+            milestones::unmark(tx, id, Milestone::ClosedAt).await?;
+        }
+    }
+    incidents::acknowledge(tx, id, &person.name).await?;
+    milestones::mark(tx, id, Milestone::AcknowledgedAt, now, &person.name).await?;
+    let (actor, action) = (person.name.clone(), CustodyAction::Decided);
+    let record = NewRecord { incident: id, at: now, actor, action, item: None, detail };
+    custody::append(tx, &record).await?;
+    Ok(Ok(()))
+}
+
+fn set(detail: &mut Value, name: &str, value: Value) {
+    if let Some(members) = detail.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+async fn judge(
+    tx: &mut Tx<'_>,
+    id: IncidentId,
+    verdict: Verdict,
+    person: &Person,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    incidents::set_verdict(tx, id, verdict, &person.reason).await?;
+    milestones::mark(tx, id, Milestone::VerdictAt, now, &person.name).await.map(drop)
+}
+
+/// What lacks before an incident is over.
+async fn lacks(
+    tx: &mut Tx<'_>,
+    incident: &Incident,
+    verdict: Option<Verdict>,
+) -> Result<Vec<String>, StoreError> {
+    let mut lacks = Vec::new();
+    for run in runs::of_incident(tx, incident.id).await? {
+        if !run.status.is_final() {
+            lacks.push(format!("{} (`{}`) is {}", run.id, run.playbook, run.status));
+        }
+    }
+    let verdict = verdict.or(incident.verdict);
+    if verdict.is_none() {
+        lacks.push("nobody has said what it was (`verdict`)".to_owned());
+    }
+    if verdict == Some(Verdict::TruePositive) && incident.status == IncidentStatus::Open {
+        lacks.push("it was real, and nothing is contained".to_owned());
+    }
+    Ok(lacks)
+}
