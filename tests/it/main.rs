@@ -42,6 +42,7 @@ mod pressure;
 mod protect;
 mod publishing;
 mod replay;
+mod retention;
 mod runs;
 mod schedules;
 mod sealed;

@@ -70,6 +70,8 @@ pub struct Config {
     pub correlation: Vec<Correlation>,
     /// What makes many alerts of a type one incident.
     pub storms: Vec<Storm>,
+    /// For how long what stays where.
+    pub retention: Retention,
     /// Queues that alerts are taken from.
     pub queues: Vec<Queue>,
     /// Who may send to which source, and senders of alerts that are described here.
@@ -123,6 +125,15 @@ pub struct Notify {
     pub escalate: Vec<String>,
     /// The pause until a page goes out again.
     pub repeat_every: Option<Span>,
+}
+
+/// For how long what stays where.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// For how long the journals of runs that ended stay in the database, a day at least; then they
+    /// lie in the evidence store.
+    pub journals: Option<Span>,
 }
 
 /// Where something outside hears that all is well.
@@ -230,6 +241,11 @@ impl Config {
         self.listen()?;
         self.check_accounts()?;
         self.check_noise()?;
+        let least = Span::from_secs(86_400);
+        if let Some(journals) = self.retention.journals.filter(|journals| *journals < least) {
+            let message = format!("`retention.journals`: {journals} is less than a day");
+            return Err(ConfigError(message));
+        }
         self.check_guard()
     }
 

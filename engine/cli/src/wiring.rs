@@ -175,6 +175,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         queues: config.queue_settings(),
         grace: Span::from_secs(5),
         public_url: config.public_url(),
+        keep_journals: config.retention.journals,
         second_person: config.second_person,
         simulation: None,
     })

@@ -20,6 +20,7 @@ mod projection;
 mod queues;
 mod rails;
 mod recent;
+mod retention;
 mod room;
 mod runtime;
 mod scheduler;

@@ -13,6 +13,7 @@ use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::{StoreError, journal, runs};
 
 use crate::live::generation::Rerun;
+use crate::retention::is_archived;
 use crate::runs::{Person, RunsError};
 use crate::runtime::Runtime;
 
@@ -31,6 +32,11 @@ pub async fn run_again(
     let found = found.ok_or_else(|| RunsError::NotFound(format!("there is no run {run}")))?;
     if !found.status.is_final() {
         return Err(RunsError::TooLate(not_ended(run, found.status)));
+    }
+    if is_archived(&found) {
+        return Err(RunsError::TooLate(format!(
+            "the journal of {run} was archived: start its playbook anew"
+        )));
     }
     let entries = load(runtime, run, found.base_seq).await?;
     let drops = generation::drops(&entries, from.as_ref()).map_err(|error| match error {

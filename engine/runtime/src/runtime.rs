@@ -18,7 +18,7 @@ use crate::seal::{SealKeyError, Seals};
 use crate::settings::Settings;
 use crate::shard::{self, Message, ShardHandle, Watch};
 use crate::shared::{Parts, Shared};
-use crate::{heartbeat, pager, queues, scheduler, silence};
+use crate::{heartbeat, pager, queues, retention, scheduler, silence};
 
 /// How often shards look at their runs' timers, and scripts are watched.
 const TICK: Duration = Duration::from_secs(1);
@@ -125,6 +125,7 @@ impl Runtime {
                 spawn(pager::work(shared.clone(), stopped.clone())),
                 spawn(scheduler::work(shared.clone(), stopped.clone())),
                 spawn(silence::work(shared.clone(), stopped.clone())),
+                spawn(retention::work(shared.clone(), stopped.clone())),
                 spawn(heartbeat::work(shared.clone(), stopped)),
             ]);
         }
@@ -175,6 +176,17 @@ impl Runtime {
     /// The public half of the key that signs evidence, in PEM.
     pub fn public_key(&self) -> String {
         self.shared.keys.public_pem()
+    }
+
+    /// The whole journal of a run, also where it was archived.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database, and when the archive does not give it back.
+    pub async fn journal_of(
+        &self,
+        run: stanch_engine_core::id::RunId,
+    ) -> Result<Vec<stanch_engine_core::journal::Entry>, StoreError> {
+        retention::journal_of(&self.shared, run).await
     }
 
     /// Looks for work at once.

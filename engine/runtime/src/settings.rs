@@ -43,6 +43,8 @@ pub struct Settings {
     pub grace: Span,
     /// Where people reach this installation.
     pub public_url: String,
+    /// For how long the journals of runs that ended stay in the database; for ever unless it is said.
+    pub keep_journals: Option<Span>,
     /// Whether what one person publishes becomes active only when another says so.
     pub second_person: bool,
     /// That all of it is a simulation, in which nothing is changed.

@@ -11,9 +11,10 @@ use stanch_engine_core::journal::{Entry, Event, Head};
 use stanch_engine_core::step::StepKey;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::{
-    StoreError, alerts, approvals, custody, evidence, journal, milestones, pages,
+    StoreError, alerts, approvals, custody, evidence, journal, milestones, pages, runs,
 };
 
+use crate::retention::is_archived;
 use crate::runtime::Runtime;
 
 /// Kinds of journal entries that people want to see.
@@ -117,7 +118,13 @@ async fn of_runs(
     id: IncidentId,
     lines: &mut Vec<Line>,
 ) -> Result<(), StoreError> {
-    let entries = runtime.store().read(|c| Box::pin(journal::of_incident(c, id, TOLD))).await?;
+    let mut entries = runtime.store().read(|c| Box::pin(journal::of_incident(c, id, TOLD))).await?;
+    let runs = runtime.store().read(|c| Box::pin(runs::of_incident(c, id))).await?;
+    for run in runs.iter().filter(|run| is_archived(run)) {
+        let archived = runtime.journal_of(run.id).await?.into_iter();
+        let told = archived.filter(|entry| TOLD.contains(&entry.event.kind()));
+        entries.extend(told.map(|entry| (run.id, entry)));
+    }
     let mut heads: HashMap<(RunId, StepKey), Head> = HashMap::new();
     for (run, entry) in entries {
         if let (Some(key), Some(head)) = (entry.event.step(), entry.event.head()) {

@@ -163,8 +163,12 @@ pub(crate) async fn journal(
     find(&app.runtime, id).await?;
     let from: u32 = parse("cursor", query.cursor.as_deref())?.unwrap_or(0);
     let limit = query.limit.unwrap_or(1_000).clamp(1, limits::STEPS_PER_RUN);
-    let entries =
+    let mut entries =
         app.runtime.store().read(|conn| Box::pin(journal::load(conn, id, from, limit))).await?;
+    if entries.is_empty() {
+        let archived = app.runtime.journal_of(id).await?.into_iter();
+        entries = archived.filter(|entry| entry.seq >= from).take(limit as usize).collect();
+    }
     let is_full = entries.len() >= limit as usize;
     let next = entries.last().filter(|_| is_full).map(|entry| (entry.seq + 1).to_string());
     Ok(Json(json!({"items": entries, "next_cursor": next})))

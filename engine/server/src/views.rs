@@ -80,6 +80,7 @@ pub(crate) fn run(run: &Run) -> Value {
         "generation": run.generation,
         "parent_id": run.parent.as_ref().map(|parent| parent.run), "requester": run.requester,
         "result": part("result"), "error": part("error"), "parked": part("parked"),
+        "archived": part("archived"),
         "wake_at": run.wake_at, "created_at": run.created_at, "updated_at": run.updated_at,
         "finished_at": run.finished_at, "level": run.turn.level, "limit": limit,
         "restored_at": run.restored_at,

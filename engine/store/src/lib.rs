@@ -36,6 +36,7 @@ pub mod pages;
 pub mod payloads;
 pub mod playbooks;
 pub mod restored;
+pub mod retention;
 pub mod runs;
 pub mod schedules;
 pub mod settings;

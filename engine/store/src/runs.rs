@@ -207,7 +207,7 @@ pub async fn get(conn: &mut Conn<'_>, run: RunId) -> Result<Option<Run>, StoreEr
     row.map(|row| read(&Row::of("runs", &row))).transpose()
 }
 
-fn read(row: &Row<'_>) -> Result<Run, StoreError> {
+pub(crate) fn read(row: &Row<'_>) -> Result<Run, StoreError> {
     let parent = match (row.word_opt("parent_id")?, row.text_opt("parent_step")?) {
         (Some(run), Some(step)) => Some(Parent { run, step: StepKey(step.into()) }),
         _ => None,

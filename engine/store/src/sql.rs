@@ -65,6 +65,7 @@ mod tests {
         ("payloads", crate::payloads::STATEMENTS),
         ("playbooks", crate::playbooks::STATEMENTS),
         ("restored", crate::restored::STATEMENTS),
+        ("retention", crate::retention::STATEMENTS),
         ("runs", crate::runs::STATEMENTS),
         ("runs/lease", crate::runs::lease::STATEMENTS),
         ("runs/list", crate::runs::list::STATEMENTS),

@@ -18,11 +18,10 @@ use serde_json::json;
 use stanch_engine_core::custody::{CustodyAction, Head, Record, Sealed};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
-use stanch_engine_core::limits;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::custody::NewRecord;
 use stanch_engine_store::{
-    StoreError, alerts, approvals, custody, evidence, incidents, journal, payloads, runs,
+    StoreError, alerts, approvals, custody, evidence, incidents, payloads, runs,
 };
 use zip::write::SimpleFileOptions;
 
@@ -252,10 +251,7 @@ async fn of_runs(runtime: &Runtime, id: IncidentId, files: &mut Files) -> Result
     files.insert("runs.json".to_owned(), pretty(&rows));
     for run in runs {
         let of = run.id;
-        let entries = runtime
-            .store()
-            .read(|conn| Box::pin(journal::load(conn, of, 0, limits::STEPS_PER_RUN * 8)))
-            .await?;
+        let entries = runtime.journal_of(of).await?;
         let mut lines = String::new();
         for entry in entries {
             lines.push_str(&serde_json::to_string(&entry).unwrap_or_default());

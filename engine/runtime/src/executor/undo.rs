@@ -11,15 +11,15 @@ use stanch_engine_core::guard::is_would_call;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::journal::{Entry, Event, Head};
 use stanch_engine_core::json::Json;
-use stanch_engine_core::limits;
 use stanch_engine_core::plan::{Change, Plan, Purpose};
 use stanch_engine_core::sealed;
 use stanch_engine_core::step::{ErrorKind, StepError, StepKey};
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_store::{StoreError, journal};
+use stanch_engine_store::StoreError;
 
 use super::look::{is_back, look};
 use crate::job::{Job, JobOutcome};
+use crate::retention::journal_of;
 use crate::seal::Unsealable;
 use crate::shared::Shared;
 
@@ -96,15 +96,12 @@ pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutc
 
 /// The deeds of a run and of every run that it started, by time. What is sealed in them is handed
 /// over to the run that undoes.
-async fn all_deeds(shared: &Shared, job: &Job, run: RunId) -> Result<Deeds, StoreError> {
+async fn all_deeds(shared: &Arc<Shared>, job: &Job, run: RunId) -> Result<Deeds, StoreError> {
     let mut all = Deeds { children: vec![run], ..Deeds::default() };
     let mut read = 0;
     while let Some(run) = all.children.get(read).copied() {
         read += 1;
-        let entries = shared
-            .store
-            .read(|conn| Box::pin(journal::load(conn, run, 0, limits::STEPS_PER_RUN * 4)))
-            .await?;
+        let entries = journal_of(shared, run).await?;
         let one = deeds(&entries);
         for deed in one.changes {
             let operation = deed.change.operation.clone();

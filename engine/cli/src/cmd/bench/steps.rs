@@ -99,6 +99,7 @@ pub(super) async fn node(
         queues: Vec::new(),
         grace: Span::from_secs(5),
         public_url: String::new(),
+        keep_journals: None,
         second_person: false,
         simulation: None,
     };
