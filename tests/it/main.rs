@@ -14,6 +14,7 @@ mod clock;
 mod deaf;
 mod stage;
 
+mod access;
 mod bundle;
 mod command;
 mod contain;
@@ -30,6 +31,7 @@ mod heartbeat;
 mod incident_work;
 mod intake;
 mod large;
+mod leaving;
 mod moto;
 mod no_way_around;
 mod noise;

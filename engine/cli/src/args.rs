@@ -5,6 +5,7 @@ mod aws;
 mod backup;
 mod bench;
 mod incidents;
+mod people;
 mod schedules;
 mod simulate;
 mod suppressions;
@@ -17,6 +18,7 @@ pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
 pub(crate) use incidents::Incidents;
+pub(crate) use people::{People, Token};
 pub(crate) use schedules::Schedules;
 pub(crate) use simulate::{Probes, Say, Simulate};
 pub(crate) use suppressions::{Suppress, Suppressions};
@@ -119,6 +121,9 @@ pub(crate) enum Command {
     /// Tokens of people and programs.
     #[command(subcommand)]
     Token(Token),
+    /// People who leave.
+    #[command(subcommand)]
+    People(People),
     /// The nodes that take part.
     Nodes,
     /// Backs up an installation on SQLite, also while its server works.
@@ -361,27 +366,6 @@ pub(crate) enum Playbooks {
     /// Makes the version active again that was so before.
     Rollback {
         /// Its name.
-        name: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Token {
-    /// Makes a token and prints its secret, once.
-    Create {
-        /// The person or program.
-        #[arg(long)]
-        name: String,
-        /// viewer, responder, approver, author, admin, or a group of your own such as
-        /// incident-lead; several times for several.
-        #[arg(long = "role", required = true)]
-        roles: Vec<String>,
-    },
-    /// Lists them.
-    List,
-    /// Revokes one.
-    Revoke {
-        /// The person or program.
         name: String,
     },
 }

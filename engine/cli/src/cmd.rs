@@ -66,6 +66,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Halt(args) => operate::halt(&client()?, args, json).await?,
         Command::Unhalt => operate::unhalt(&client()?, json).await?,
         Command::Token(what) => operate::token(&client()?, what, json).await?,
+        Command::People(what) => operate::people(&client()?, what, json).await?,
         Command::Nodes => nodes::run(&client()?, json).await?,
         Command::Backup(args) => backup::make(&common, &args).await?,
         Command::Restore(args) => backup::restore(&common, &args).await?,

@@ -94,7 +94,9 @@ pub fn permit(case: &Circumstances) -> Permit {
 /// Whether an error is a guard rail's: the call was not sent.
 pub fn is_refusal(code: &str) -> bool {
     let rules = [WhyNot::Halted, WhyNot::Sample, WhyNot::Observe].map(WhyNot::code);
-    rules.contains(&code) || [rails::PROTECTED, rails::UNKNOWN, "plan_not_approved"].contains(&code)
+    rules.contains(&code)
+        || [rails::PROTECTED, rails::UNKNOWN, "plan_not_approved", "approval_revoked"]
+            .contains(&code)
 }
 
 /// Whether a step's result says that its call was not made, and only would have been.

@@ -8,12 +8,13 @@ use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::{ApprovalId, InboxId};
 use stanch_engine_core::incident::Milestone;
 use stanch_engine_core::json::Json;
+use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::approvals::{self, Approval};
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::runs::{self, Claimed};
-use stanch_engine_store::{StoreError, Tx, incidents, milestones, pages};
+use stanch_engine_store::{StoreError, Tx, incidents, milestones, pages, playbooks};
 
 use crate::live::facts::Decided;
 use crate::people::Caller;
@@ -38,6 +39,16 @@ pub enum DecideError {
     /// It is settled, or has run out.
     #[error("it is too late: the approval is {}", .0.as_str())]
     TooLate(ApprovalStatus),
+    /// Who asks, or wrote what asks, does not answer.
+    #[error(
+        "{person} {what}: another person must say yes, as `second_person` in stanch.toml wants it"
+    )]
+    OwnCause {
+        /// Who.
+        person: String,
+        /// What they did.
+        what: &'static str,
+    },
     /// The same person decides once.
     #[error("you have decided already")]
     Twice,
@@ -136,6 +147,10 @@ async fn take(
     if let Err(error) = may_take(&approval, roles, decision) {
         return Ok(Err(error));
     }
+    if let Some(what) = own_cause(tx, shared, &approval, decision).await? {
+        let person = decision.person.clone();
+        return Ok(Err(DecideError::OwnCause { person, what }));
+    }
     if !approvals::decide(tx, id, decision).await? {
         return Ok(Err(DecideError::Twice));
     }
@@ -179,6 +194,62 @@ fn may_take(approval: &Approval, roles: &[String], decision: &Decision) -> Resul
         }
         _ => Ok(()),
     }
+}
+
+/// What keeps a person's yes from counting where two are to agree: that they started the run, or one
+/// above it, or published its playbook. Their no counts.
+async fn own_cause(
+    tx: &mut Tx<'_>,
+    shared: &Shared,
+    approval: &Approval,
+    decision: &Decision,
+) -> Result<Option<&'static str>, StoreError> {
+    if !shared.settings.second_person || decision.answer == Answer::Reject {
+        return Ok(None);
+    }
+    let mut next = Some(approval.run);
+    while let Some(id) = next {
+        let Some(run) = runs::get(tx, id).await? else { return Ok(None) };
+        if run.requester == decision.person {
+            return Ok(Some("started the run"));
+        }
+        let by = playbooks::publisher(tx, &run.playbook, run.digest).await?;
+        if by.as_ref() == Some(&decision.person) {
+            return Ok(Some("published the playbook"));
+        }
+        next = run.parent.map(|parent| parent.run);
+    }
+    Ok(None)
+}
+
+/// Whether an approval still has as many yeses as it needs: who gave one may have been disabled
+/// since. Looked at just before a change is sent.
+pub(crate) async fn still_stands(
+    shared: &Shared,
+    approval: Option<ApprovalId>,
+) -> Result<(), StepError> {
+    let Some(id) = approval else { return Ok(()) };
+    let found = shared.store.read(move |conn| {
+        Box::pin(async move {
+            let found = approvals::get(conn, id).await?;
+            Ok((found, approvals::decisions(conn, id).await?))
+        })
+    });
+    let (found, decisions) = found.await.map_err(|error| {
+        let message = format!("{id} can't be looked at: {error}");
+        StepError::new(ErrorKind::Transient, "store", message)
+    })?;
+    let stands = found.is_some_and(|approval| {
+        let now = shared.world.now();
+        tally(approval.quorum, &decisions, approval.expires_at, now) == ApprovalStatus::Approved
+    });
+    if stands {
+        return Ok(());
+    }
+    let message = format!(
+        "{id} no longer has as many yeses as it needs, since a person who gave one was disabled: run the playbook again from its approval"
+    );
+    Err(StepError::denied("approval_revoked", message))
 }
 
 /// A decision is the first thing that a person does about an incident, if nothing came before it;

@@ -22,6 +22,7 @@ use stanch_plugins_sdk::{
     ActionContext, ActionError, BoxFuture, CallRecord, Outcome, Patience, Urgency,
 };
 
+use crate::approvals;
 use crate::intake;
 use crate::job::{Call, Job, JobOutcome, Work};
 use crate::rails;
@@ -89,6 +90,7 @@ async fn guard(shared: &Shared, job: &Job, call: &Call) -> Result<(), StepError>
     if job.state.is_some() {
         return Ok(());
     }
+    approvals::still_stands(shared, call.approval).await?;
     rails::survey(shared, call, &context(shared, job, call)).await
 }
 

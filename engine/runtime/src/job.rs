@@ -4,7 +4,7 @@ use serde_json::Value;
 use stanch_engine_core::alert::Alert;
 use stanch_engine_core::command::{CollectArgs, StepOptions};
 use stanch_engine_core::effect::{Effect, RetrySafety};
-use stanch_engine_core::id::{IncidentId, RunId};
+use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::plan::Probe;
 use stanch_engine_core::span::Span;
@@ -70,6 +70,8 @@ pub(crate) struct Call {
     pub(crate) safety: RetrySafety,
     /// The operations of the plan that it is a part of, when it changes something.
     pub(crate) plan: Vec<String>,
+    /// The approval that lets it be made, where one does.
+    pub(crate) approval: Option<ApprovalId>,
 }
 
 /// What came of a job.

@@ -37,6 +37,7 @@ pub mod evidence;
 pub mod incident_work;
 pub mod intake;
 pub mod kpis;
+pub mod leaving;
 pub mod migration;
 pub mod people;
 pub mod playbooks;

@@ -24,5 +24,6 @@ pub(crate) fn publish(settings: &Settings, to: &str, subject: &str, message: &st
         effect: Effect::Notify,
         safety: RetrySafety::Natural,
         plan: Vec::new(),
+        approval: None,
     })
 }

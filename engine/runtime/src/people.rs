@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{IncidentId, PageId, TokenId};
+use stanch_engine_core::span::Span;
 use stanch_engine_core::suggest;
+use stanch_engine_store::people as rows;
 use stanch_engine_store::tokens::{self, Token};
 use stanch_engine_store::{StoreError, incidents, pages, settings};
 
@@ -48,7 +50,7 @@ impl Role {
 /// A person or program that calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The name of its token: two tokens of one name there are not.
+    /// The person of its token: who calls with two is one all the same.
     pub name: String,
     /// Its roles. A role that Stanch does not know, such as `incident-lead`, is a group that
     /// approvals and pages can name.
@@ -79,24 +81,34 @@ pub enum TokenError {
     Store(#[from] StoreError),
 }
 
-/// The token with this secret.
+/// The token with this secret, if it is good.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn find(runtime: &Runtime, secret: &str) -> Result<Option<Token>, StoreError> {
-    let hash = Sha256::of(secret);
-    runtime.store().read(|conn| Box::pin(tokens::find(conn, hash))).await
+    let (hash, now) = (Sha256::of(secret), runtime.world().now());
+    runtime.store().read(|conn| Box::pin(tokens::find(conn, hash, now))).await
+}
+
+/// What a new token is to be.
+#[derive(Clone, Debug, Default)]
+pub struct NewToken {
+    /// Its name; there is no other of this name.
+    pub name: String,
+    /// Whose it is; of one who is called as it is, unless it is said.
+    pub person: Option<String>,
+    /// What it may do.
+    pub roles: Vec<String>,
+    /// For how long it is good; until it is revoked, unless it is said.
+    pub ttl: Option<Span>,
 }
 
 /// Makes a token and gives its secret, which is nowhere else.
 ///
 /// # Errors
 /// [`TokenError`] when the name is taken or is none, or a role is nearly one that Stanch knows.
-pub async fn create_token(
-    runtime: &Runtime,
-    name: &str,
-    roles: Vec<String>,
-) -> Result<String, TokenError> {
+pub async fn create_token(runtime: &Runtime, new: NewToken) -> Result<String, TokenError> {
+    let NewToken { name, person, roles, ttl } = new;
     let known = Role::ALL.map(Role::as_str);
     let slip = roles.iter().find_map(|role| Some((role, suggest::slip(role, known)?)));
     if let Some((written, meant)) = slip {
@@ -104,17 +116,27 @@ pub async fn create_token(
         return Err(TokenError::Role(message));
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
-    if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {
-        let message = format!("`{name}` can't be a name: use letters, digits and `-_.@`");
+    let person = person.unwrap_or_else(|| name.clone());
+    for name in [&name, &person] {
+        if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {
+            let message = format!("`{name}` can't be a name: use letters, digits and `-_.@`");
+            return Err(TokenError::Name(message));
+        }
+    }
+    let now = runtime.world().now();
+    if disabled(runtime, &person).await? {
+        let message = format!("{person} was disabled: first `stanch people enable {person}`");
         return Err(TokenError::Name(message));
     }
     let secret = new_secret(runtime.world());
     let token = Arc::new(Token {
         id: runtime.world().id(TokenId::new),
-        name: name.to_owned(),
+        name: name.clone(),
+        person,
         hash: Sha256::of(&secret),
         roles,
-        created_at: runtime.world().now(),
+        created_at: now,
+        expires_at: ttl.map(|ttl| now.plus_ms(ttl.ms)),
         revoked_at: None,
     });
     let stored = runtime.store().write(move |tx| {
@@ -128,6 +150,28 @@ pub async fn create_token(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Gives a token another secret; the one before is no good from now on. Nothing when there is none.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn rotate_token(runtime: &Runtime, name: &str) -> Result<Option<String>, StoreError> {
+    let secret = new_secret(runtime.world());
+    let (name, hash) = (name.to_owned(), Sha256::of(&secret));
+    let rotated = runtime.store().write(move |tx| {
+        let name = name.clone();
+        Box::pin(async move { tokens::rotate(tx, &name, hash).await })
+    });
+    Ok(rotated.await?.then_some(secret))
+}
+
+async fn disabled(runtime: &Runtime, person: &str) -> Result<bool, StoreError> {
+    let person = person.to_owned();
+    runtime
+        .store()
+        .read(move |conn| Box::pin(async move { rows::is_disabled(conn, &person).await }))
+        .await
 }
 
 /// A secret that nobody can guess: 256 random bits.

@@ -12,6 +12,9 @@ use stanch_engine_runtime::people::{self, Caller, Role};
 use crate::App;
 use crate::problem::{Handled, Refusal};
 
+/// The name of whoever has the first token.
+pub(crate) const ADMIN: &str = "admin";
+
 /// A caller that was recognised by its token.
 pub(crate) struct Known(pub(crate) Caller);
 
@@ -30,7 +33,7 @@ fn bearer(parts: &Parts) -> Handled<&str> {
 }
 
 fn unknown() -> Refusal {
-    let detail = "the token is unknown or was revoked";
+    let detail = "the token is unknown, has expired or was revoked";
     Refusal::new(StatusCode::UNAUTHORIZED, error_code::UNAUTHENTICATED, detail)
 }
 
@@ -38,15 +41,19 @@ impl FromRequestParts<App> for Known {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Handled<Self> {
+        // Who called was found out when the call was let through.
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            return Ok(Self(caller.clone()));
+        }
         let secret = bearer(parts)?;
         let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let from = connected.map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_string());
         if Sha256::of(secret) == app.settings.admin_token {
             let roles = vec![Role::Admin.as_str().to_owned()];
-            return Ok(Self(Caller { name: "admin".to_owned(), roles, from }));
+            return Ok(Self(Caller { name: ADMIN.to_owned(), roles, from }));
         }
         let token = people::find(&app.runtime, secret).await?.ok_or_else(unknown)?;
-        Ok(Self(Caller { name: token.name, roles: token.roles, from }))
+        Ok(Self(Caller { name: token.person, roles: token.roles, from }))
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! Start reading at [`router`].
 
+pub mod access;
 mod auth;
 mod body;
 mod errors;
@@ -27,6 +28,7 @@ mod incidents;
 mod kpis;
 mod operations;
 mod pages;
+mod people;
 mod playbooks;
 mod regroup;
 mod runs;
@@ -77,6 +79,7 @@ pub fn router(runtime: Runtime, settings: ServerSettings) -> Router {
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/errors/{code}", get(errors::page))
+        .route_layer(axum::middleware::from_fn_with_state(app.clone(), access::check))
         .fallback(problem::no_such_path)
         .with_state(app)
 }
@@ -135,6 +138,10 @@ fn api() -> Router<App> {
         .route("/halt", get(operations::halted).post(operations::halt).delete(operations::unhalt))
         .route("/tokens", get(operations::tokens).post(operations::create_token))
         .route("/tokens/{name}", axum::routing::delete(operations::revoke_token))
+        .route("/tokens/{name}/rotate", post(operations::rotate_token))
+        .route("/people/disabled", get(people::disabled))
+        .route("/people/{name}/disable", post(people::disable))
+        .route("/people/{name}/enable", post(people::enable))
         .route("/nodes", get(operations::nodes))
         .route("/evidence-key", get(operations::public_key))
 }

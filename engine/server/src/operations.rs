@@ -6,11 +6,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use stanch_engine_core::span::Span;
 use stanch_engine_runtime::people::{self, Role, TokenError};
 use stanch_engine_store::{nodes, tokens as token_rows};
 
 use crate::App;
-use crate::auth::Known;
+use crate::auth::{ADMIN, Known};
 use crate::body::Read;
 use crate::problem::{Handled, Refusal};
 
@@ -24,7 +25,9 @@ pub(crate) struct Halt {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewToken {
     name: String,
+    person: Option<String>,
     roles: Vec<String>,
+    expires: Option<Span>,
 }
 
 pub(crate) async fn halted(State(app): State<App>, _caller: Known) -> Handled<Json<Value>> {
@@ -63,7 +66,8 @@ pub(crate) async fn tokens(State(app): State<App>, caller: Known) -> Handled<Jso
     let rows = app.runtime.store().read(|conn| Box::pin(token_rows::list(conn))).await?;
     let view = |token: &token_rows::Token| {
         json!({
-            "name": token.name, "roles": token.roles, "created_at": token.created_at,
+            "name": token.name, "person": token.person, "roles": token.roles,
+            "created_at": token.created_at, "expires_at": token.expires_at,
             "revoked_at": token.revoked_at,
         })
     };
@@ -83,13 +87,23 @@ pub(crate) async fn create_token(
             "`roles` is empty: a token without a role may do nothing",
         ));
     }
-    let made = people::create_token(&app.runtime, &body.name, body.roles).await;
+    let name = body.name.clone();
+    let new = people::NewToken {
+        name: body.name,
+        person: body.person,
+        roles: body.roles,
+        ttl: body.expires,
+    };
+    if new.person.as_deref().unwrap_or(&new.name) == ADMIN {
+        return Err(Refusal::conflict("`admin` is the first administrator: use another name"));
+    }
+    let made = people::create_token(&app.runtime, new).await;
     let token = made.map_err(|error| match error {
         TokenError::Name(detail) => Refusal::conflict(detail),
         TokenError::Role(detail) => Refusal::bad_request(detail),
         TokenError::Store(error) => error.into(),
     })?;
-    let answer = json!({"name": body.name, "token": token});
+    let answer = json!({"name": name, "token": token});
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
@@ -103,6 +117,19 @@ pub(crate) async fn revoke_token(
         return Err(Refusal::not_found(format!("there is no token of `{name}`")));
     }
     Ok(Json(json!({"name": name, "revoked": true})))
+}
+
+/// Gives a token another secret, which is in this answer and nowhere else.
+pub(crate) async fn rotate_token(
+    State(app): State<App>,
+    caller: Known,
+    Path(name): Path<String>,
+) -> Handled<Json<Value>> {
+    caller.must_be(Role::Admin)?;
+    match people::rotate_token(&app.runtime, &name).await? {
+        Some(token) => Ok(Json(json!({"name": name, "token": token}))),
+        None => Err(Refusal::not_found(format!("there is no token of `{name}`"))),
+    }
 }
 
 pub(crate) async fn nodes(State(app): State<App>, _caller: Known) -> Handled<Json<Value>> {

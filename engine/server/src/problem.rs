@@ -136,7 +136,7 @@ impl From<DecideError> for Refusal {
         let detail = error.to_string();
         match error {
             DecideError::NotFound(_) => Self::not_found(detail),
-            DecideError::NotAsked { .. } => Self::forbidden(detail),
+            DecideError::NotAsked { .. } | DecideError::OwnCause { .. } => Self::forbidden(detail),
             DecideError::TooLate(_) | DecideError::Twice => Self::conflict(detail),
             DecideError::BadRequest(_) => Self::bad_request(detail),
             DecideError::Store(_) => {

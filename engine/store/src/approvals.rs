@@ -23,8 +23,12 @@ statements! {
         "UPDATE approvals SET status = $2, decided_at = $3 WHERE id = $1 AND status = 'pending'";
     DECIDE =
         "INSERT INTO decisions (approval_id, person, answer, reason, form, at, origin) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (approval_id, person) DO NOTHING";
-    DECISIONS = "SELECT * FROM decisions WHERE approval_id = $1 ORDER BY at, person";
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (approval_id, person) DO UPDATE SET \
+         answer = excluded.answer, reason = excluded.reason, form = excluded.form, \
+         at = excluded.at, origin = excluded.origin, revoked_at = NULL \
+         WHERE decisions.revoked_at IS NOT NULL";
+    DECISIONS =
+        "SELECT * FROM decisions WHERE approval_id = $1 AND revoked_at IS NULL ORDER BY at, person";
     LIST =
         "SELECT * FROM approvals WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) \
          AND (CAST($2 AS TEXT) IS NULL OR status = $2) ORDER BY id DESC LIMIT $3";
@@ -136,7 +140,7 @@ pub async fn decide(
     Ok(tx.run(query).await? == 1)
 }
 
-/// The decisions on an approval, by time.
+/// The decisions on an approval that count, by time.
 ///
 /// # Errors
 /// [`StoreError`] of the database.

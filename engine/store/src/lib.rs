@@ -34,6 +34,7 @@ pub mod milestones;
 pub mod nodes;
 pub mod pages;
 pub mod payloads;
+pub mod people;
 pub mod playbooks;
 pub mod restored;
 pub mod retention;

@@ -22,6 +22,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "restored", include_str!("../../../migrations/0006_restored.sql")),
     (7, "noise", include_str!("../../../migrations/0007_noise.sql")),
     (8, "turns", include_str!("../../../migrations/0008_turns.sql")),
+    (9, "people", include_str!("../../../migrations/0009_people.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

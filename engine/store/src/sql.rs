@@ -63,6 +63,7 @@ mod tests {
         ("nodes", crate::nodes::STATEMENTS),
         ("pages", crate::pages::STATEMENTS),
         ("payloads", crate::payloads::STATEMENTS),
+        ("people", crate::people::STATEMENTS),
         ("playbooks", crate::playbooks::STATEMENTS),
         ("restored", crate::restored::STATEMENTS),
         ("retention", crate::retention::STATEMENTS),

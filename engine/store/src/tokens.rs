@@ -11,8 +11,14 @@ use crate::sql::statements;
 use crate::tx::{Conn, Tx};
 
 statements! {
-    INSERT = "INSERT INTO tokens (id, name, hash, roles, created_at) VALUES ($1, $2, $3, $4, $5)";
-    FIND = "SELECT * FROM tokens WHERE hash = $1 AND revoked_at IS NULL";
+    INSERT =
+        "INSERT INTO tokens (id, name, hash, roles, created_at, person, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    FIND =
+        "SELECT * FROM tokens WHERE hash = $1 AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > $2) AND COALESCE(person, name) NOT IN \
+         (SELECT name FROM disabled_people)";
+    ROTATE = "UPDATE tokens SET hash = $2 WHERE name = $1 AND revoked_at IS NULL";
     REVOKE = "UPDATE tokens SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL";
     LIST = "SELECT * FROM tokens ORDER BY name";
 }
@@ -22,14 +28,18 @@ statements! {
 pub struct Token {
     /// Its id.
     pub id: TokenId,
-    /// The person or program that has it.
+    /// Its own name.
     pub name: String,
+    /// The person or program that has it. Who has two is one person all the same.
+    pub person: String,
     /// The SHA-256 of the secret.
     pub hash: Sha256,
     /// What it may do.
     pub roles: Vec<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// From when on it is no good.
+    pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
 }
@@ -45,17 +55,25 @@ pub async fn insert(tx: &mut Tx<'_>, token: &Token) -> Result<(), StoreError> {
         .bind(token.name.clone())
         .bind(token.hash.to_string())
         .bind(Json::of(&token.roles).as_str().to_owned())
-        .bind(token.created_at.micros());
+        .bind(token.created_at.micros())
+        .bind(token.person.clone())
+        .bind(token.expires_at.map(Timestamp::micros));
     tx.run(query).await?;
     Ok(())
 }
 
-/// The token with this hash, if it was not revoked.
+/// The token with this hash, if it is good at `now`: not revoked, not expired, and of nobody who was
+/// disabled.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn find(conn: &mut Conn<'_>, hash: Sha256) -> Result<Option<Token>, StoreError> {
-    let row = conn.maybe(conn.query(&FIND).bind(hash.to_string())).await?;
+pub async fn find(
+    conn: &mut Conn<'_>,
+    hash: Sha256,
+    now: Timestamp,
+) -> Result<Option<Token>, StoreError> {
+    let query = conn.query(&FIND).bind(hash.to_string()).bind(now.micros());
+    let row = conn.maybe(query).await?;
     row.map(|row| read(&Row::of("tokens", &row))).transpose()
 }
 
@@ -65,6 +83,15 @@ pub async fn find(conn: &mut Conn<'_>, hash: Sha256) -> Result<Option<Token>, St
 /// [`StoreError`] of the database.
 pub async fn revoke(tx: &mut Tx<'_>, name: &str, now: Timestamp) -> Result<bool, StoreError> {
     let query = tx.query(&REVOKE).bind(name.to_owned()).bind(now.micros());
+    Ok(tx.run(query).await? == 1)
+}
+
+/// Gives a token another secret; the old one is no good from now on. False when there is none.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn rotate(tx: &mut Tx<'_>, name: &str, hash: Sha256) -> Result<bool, StoreError> {
+    let query = tx.query(&ROTATE).bind(name.to_owned()).bind(hash.to_string());
     Ok(tx.run(query).await? == 1)
 }
 
@@ -79,10 +106,15 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Token>, StoreError> {
 fn read(row: &Row<'_>) -> Result<Token, StoreError> {
     Ok(Token {
         id: row.word("id")?,
+        person: match row.text_opt("person")? {
+            Some(person) => person,
+            None => row.text("name")?,
+        },
         name: row.text("name")?,
         hash: row.word("hash")?,
         roles: row.parsed("roles")?,
         created_at: row.time("created_at")?,
+        expires_at: row.time_opt("expires_at")?,
         revoked_at: row.time_opt("revoked_at")?,
     })
 }

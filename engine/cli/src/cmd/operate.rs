@@ -1,8 +1,8 @@
-//! `stanch halt|unhalt|token`.
+//! `stanch halt|unhalt|token|people`.
 
 use serde_json::json;
 
-use crate::args::{Reason, Token};
+use crate::args::{People, Reason, Token};
 use crate::client::Client;
 use crate::output;
 
@@ -28,8 +28,9 @@ pub(super) async fn unhalt(client: &Client, json: bool) -> anyhow::Result<()> {
 
 pub(super) async fn token(client: &Client, what: Token, json: bool) -> anyhow::Result<()> {
     match what {
-        Token::Create { name, roles } => {
-            let made = client.post("/tokens", &json!({"name": name, "roles": roles})).await?;
+        Token::Create { name, person, roles, expires } => {
+            let body = json!({"name": name, "person": person, "roles": roles, "expires": expires});
+            let made = client.post("/tokens", &body).await?;
             if json { output::json(&made) } else { println!("{}", output::text(&made["token"])) }
         }
         Token::List => {
@@ -39,16 +40,58 @@ pub(super) async fn token(client: &Client, what: Token, json: bool) -> anyhow::R
             } else {
                 let columns = &[
                     ("NAME", "/name"),
+                    ("PERSON", "/person"),
                     ("ROLES", "/roles"),
                     ("CREATED", "/created_at"),
+                    ("EXPIRES", "/expires_at"),
                     ("REVOKED", "/revoked_at"),
                 ];
                 output::table(found["items"].as_array().map_or(&[], Vec::as_slice), columns);
             }
         }
+        Token::Rotate { name } => {
+            let made = client.post(&format!("/tokens/{name}/rotate"), &json!({})).await?;
+            if json { output::json(&made) } else { println!("{}", output::text(&made["token"])) }
+        }
         Token::Revoke { name } => {
             let answer = client.delete(&format!("/tokens/{name}")).await?;
             if json { output::json(&answer) } else { println!("{name}: revoked") }
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn people(client: &Client, what: People, json: bool) -> anyhow::Result<()> {
+    let answer = match &what {
+        People::Disable { name, reason } => {
+            client.post(&format!("/people/{name}/disable"), &json!({"reason": reason})).await?
+        }
+        People::Enable { name } => {
+            client.post(&format!("/people/{name}/enable"), &json!({})).await?
+        }
+        People::Disabled => client.get("/people/disabled", &[]).await?,
+    };
+    if json {
+        output::json(&answer);
+        return Ok(());
+    }
+    match what {
+        People::Disable { name, .. } => {
+            let approvals = answer["decisions_revoked"].as_array().map_or(0, Vec::len);
+            println!(
+                "{name}: disabled; {} tokens are revoked, and {approvals} decisions",
+                answer["tokens_revoked"]
+            );
+        }
+        People::Enable { name } => println!("{name}: enabled; make a token: `stanch token create`"),
+        People::Disabled => {
+            let columns = &[
+                ("NAME", "/name"),
+                ("DISABLED", "/disabled_at"),
+                ("BY", "/disabled_by"),
+                ("REASON", "/reason"),
+            ];
+            output::table(answer["items"].as_array().map_or(&[], Vec::as_slice), columns);
         }
     }
     Ok(())

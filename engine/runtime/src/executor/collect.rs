@@ -112,6 +112,7 @@ fn call(args: &CollectArgs, region: Option<String>, operation: &str, params: Val
         effect: Effect::Read,
         safety: RetrySafety::Natural,
         plan: Vec::new(),
+        approval: None,
     }
 }
 

@@ -33,6 +33,7 @@ fn call_of(probe: &Probe) -> Call {
         effect: Effect::Read,
         safety: RetrySafety::Natural,
         plan: Vec::new(),
+        approval: None,
     }
 }
 

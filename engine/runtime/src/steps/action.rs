@@ -86,7 +86,7 @@ pub(super) fn call(
     // A change outside of any plan is a plan of its own.
     let alone = effect.is_guarded().then(|| operation_of(&input).map(str::to_owned)).flatten();
     let (action, plan) = (name.to_owned(), alone.into_iter().collect());
-    Ok(Call { action, input, kept, options, effect, safety, plan })
+    Ok(Call { action, input, kept, options, effect, safety, plan, approval: None })
 }
 
 /// The operation that a call of AWS names.
@@ -169,7 +169,10 @@ fn gate(live: &mut Live, shared: &Shared, key: &StepKey, call: &Call) {
 pub(crate) fn begin_approved(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
     let begun = call_of(live, shared, &step.head.args).and_then(|call| {
         match allowed(live, shared, &call, true) {
-            Permit::Go => rails::check(shared, &call).map(|()| call),
+            Permit::Go => rails::check(shared, &call).map(|()| Call {
+                approval: step.waits_for.as_deref().and_then(|id| id.parse().ok()),
+                ..call
+            }),
             Permit::WouldCall(why) | Permit::Refuse(why) => Err(refusal(why)),
             Permit::Ask => Err(StepError::denied("not_approved", "the approval does not cover it")),
         }

@@ -87,7 +87,8 @@ pub(super) fn call_of(live: &Live, shared: &Shared, args: &Json) -> Result<Call,
     let args: ChangeArgs = args.read().map_err(|error| unreadable(&error))?;
     let begun = begun(live, &args)?;
     let plan = begun.plan.items.iter().map(|item| item.operation.clone()).collect();
-    Ok(Call { plan, ..call_for(shared, &args.change)? })
+    let approval = begun.approval.as_deref().and_then(|id| id.parse().ok());
+    Ok(Call { plan, approval, ..call_for(shared, &args.change)? })
 }
 
 /// The plan that a change belongs to. Only `execute` begins one.

@@ -11,6 +11,7 @@ use stanch_engine_core::severity::Severity;
 use stanch_engine_store::approvals::{self, Approval};
 use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::pages::{self, Page};
+use stanch_engine_store::people::{self, Disabled};
 use stanch_engine_store::tokens::{self, Token};
 use stanch_engine_store::{Store, StoreError, milestones};
 
@@ -174,13 +175,54 @@ both! {
 
     a_token_is_found_by_its_hash_until_it_is_revoked(fresh) {
         let token = || Token {
-            id: TokenId::new(at(1), 1), name: "ann".into(), hash: Sha256::of("secret"),
-            roles: vec!["responder".into()], created_at: at(1), revoked_at: None,
+            id: TokenId::new(at(1), 1), name: "ann".into(), person: "ann".into(),
+            hash: Sha256::of("secret"), roles: vec!["responder".into()], created_at: at(1),
+            expires_at: Some(at(9)), revoked_at: None,
         };
         fresh.store.write(move |tx| Box::pin(async move { tokens::insert(tx, &token()).await })).await.unwrap();
-        let find = || fresh.store.read(|c| Box::pin(tokens::find(c, Sha256::of("secret"))));
+        let find_at = |now| fresh.store.read(move |c| Box::pin(tokens::find(c, Sha256::of("secret"), at(now))));
+        let find = || find_at(8);
+        assert_eq!(find_at(9).await.unwrap(), None, "it has expired");
         assert_eq!(find().await.unwrap(), Some(token()));
         fresh.store.write(|tx| Box::pin(async move { tokens::revoke(tx, "ann", at(2)).await })).await.unwrap();
         assert_eq!(find().await.unwrap(), None);
+    }
+
+    who_is_disabled_has_no_token_until_a_new_one_is_made(fresh) {
+        let token = |number, name: &str| Token {
+            id: TokenId::new(at(1), number), name: name.into(), person: "ann".into(),
+            hash: Sha256::of(name), roles: vec!["responder".into()], created_at: at(1),
+            expires_at: None, revoked_at: None,
+        };
+        let make = |number, name: &'static str| fresh.store.write(move |tx| Box::pin(async move {
+            tokens::insert(tx, &token(number, name)).await
+        }));
+        let find = |name: &'static str| fresh.store.read(move |c| Box::pin(tokens::find(c, Sha256::of(name), at(2))));
+        make(1, "laptop").await.unwrap();
+        make(2, "phone").await.unwrap();
+        assert_eq!(find("phone").await.unwrap().unwrap().person, "ann");
+        fresh.store.write(|tx| Box::pin(async move {
+            let who = Disabled { name: "ann".into(), at: at(2), by: "admin".into(), reason: "left".into() };
+            assert!(people::disable(tx, &who).await?);
+            assert!(!people::disable(tx, &who).await?);
+            assert_eq!(people::revoke_tokens(tx, "ann", at(2)).await?, 2);
+            assert_eq!(people::list(tx).await?, [who]);
+            Ok(())
+        })).await.unwrap();
+        // One that is made meanwhile is no good either.
+        make(3, "tablet").await.unwrap();
+        for name in ["laptop", "phone", "tablet"] {
+            assert_eq!(find(name).await.unwrap(), None, "{name}");
+        }
+        fresh.store.write(|tx| Box::pin(async move { people::enable(tx, "ann").await })).await.unwrap();
+        assert_eq!(find("laptop").await.unwrap(), None);
+        assert_eq!(find("tablet").await.unwrap(), Some(token(3, "tablet")));
+        let rotate = |name: &'static str| fresh.store.write(move |tx| Box::pin(async move {
+            tokens::rotate(tx, name, Sha256::of("another")).await
+        }));
+        assert!(rotate("tablet").await.unwrap());
+        assert!(!rotate("laptop").await.unwrap());
+        assert_eq!(find("tablet").await.unwrap(), None);
+        assert_eq!(find("another").await.unwrap().unwrap().name, "tablet");
     }
 }

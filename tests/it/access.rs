@@ -1,0 +1,92 @@
+//! Who may call what, held against the table of `docs/access.md`.
+
+use reqwest::Method;
+use serde_json::json;
+use stanch_engine_server::access::RULES;
+
+use crate::caller::Caller;
+use crate::stage::{Plan, Stage};
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/access.md");
+
+/// Who calls, in the order of the table's columns.
+const CALLERS: [&str; 7] =
+    ["nobody", "a group", "viewer", "responder", "approver", "author", "admin"];
+
+/// A line of the table: the call, and whether it is let through for each caller.
+struct Line {
+    method: Method,
+    path: String,
+    open: Vec<bool>,
+}
+
+fn table() -> Vec<Line> {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let line = |row: &str| {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let (method, path) = cells[0].trim_matches('`').split_once(' ').unwrap();
+        let open: Vec<_> = cells[1..].iter().map(|cell| *cell == "yes").collect();
+        assert_eq!(open.len(), CALLERS.len(), "{row}");
+        assert!(cells[1..].iter().all(|cell| ["yes", "no", "proof"].contains(cell)), "{row}");
+        Line { method: method.parse().unwrap(), path: path.to_owned(), open }
+    };
+    rows.map(line).collect()
+}
+
+async fn callers(stage: &Stage) -> Vec<Caller> {
+    let mut callers = vec![Caller::new(&stage.url, "stk_none")];
+    for role in ["incident-lead", "viewer", "responder", "approver", "author", "admin"] {
+        callers.push(stage.person(&format!("the-{role}"), &[role]).await);
+    }
+    callers
+}
+
+/// The path with something that is not there in place of its parameters.
+fn filled(path: &str) -> String {
+    let part = |part: &str| if part.starts_with('{') { "none".to_owned() } else { part.to_owned() };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_is_let_through_for_those_that_the_table_says_and_for_nobody_else() {
+    let stage = Plan::new().set().await;
+    let callers = callers(&stage).await;
+    let table = table();
+    let mut named: Vec<_> = table.iter().map(|l| format!("{} {}", l.method, l.path)).collect();
+    let mut known: Vec<_> = RULES.iter().map(|r| format!("{} {}", r.method, r.path)).collect();
+    named.sort();
+    known.sort();
+    assert_eq!(named, known, "the table has a line for each call");
+    let api = table.iter().filter_map(|line| Some((line, line.path.strip_prefix("/v1")?)));
+    let mut asked = 0;
+    for (line, path) in api.filter(|(_, path)| !path.starts_with("/webhooks")) {
+        for ((caller, who), open) in callers.iter().zip(CALLERS).zip(&line.open) {
+            let body = (line.method == Method::POST).then(|| json!({"unheard-of": true}));
+            let path = filled(path);
+            let answer = caller.try_ask(line.method.clone(), &path, body.as_ref()).await;
+            let (status, said) = answer.unwrap();
+            let refused = if who == "nobody" { 401 } else { 403 };
+            let what = format!("{} {path} by {who}: {status} {said}", line.method);
+            assert_eq!(*open, ![401, 403].contains(&status), "{what}");
+            assert!(*open || status == refused, "{what}");
+            assert_ne!(status, 405, "{what}");
+            assert!(status < 500, "{what}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 300, "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_rule_is_refused_before_anything_is_read() {
+    let stage = Plan::new().set().await;
+    let (status, problem) = stage.admin.try_ask(Method::PUT, "/runs", None).await.unwrap();
+    assert_eq!((status, &problem["code"]), (405, &json!("ST0302")), "{problem}");
+    let (status, problem) = stage.admin.try_ask(Method::GET, "/nowhere", None).await.unwrap();
+    assert_eq!(status, 404, "{problem}");
+    // Who may not, is not told what is wrong with the body.
+    let vic = stage.person("vic", &["viewer"]).await;
+    let (status, problem) = vic.post_refused("/runs", &json!({"unheard-of": 1})).await;
+    assert_eq!(status, 403, "{problem}");
+}
