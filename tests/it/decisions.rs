@@ -186,3 +186,49 @@ async fn one_yes_of_two_silences_nothing() {
     lea.post(&path, &json!({})).await;
     assert_eq!(open().await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_can_be_taken_back_until_enough_have_said_it() {
+    let (stage, run, path) = asked().await;
+    let lea = stage.person("lea", &["viewer"]).await;
+    let withdraw = path.replace("/decisions", "/withdraw");
+    let why = json!({"reason": "the wrong key"});
+    let (status, detail) = refused(&stage.mia, &withdraw, &why).await;
+    assert_eq!((status, detail.as_str()), (400, "you have said nothing that could be taken back"));
+    stage.mia.post(&path, &says("approve")).await;
+    stage.mia.post(&withdraw, &why).await;
+    let shown = lea.get(&path.replace("/decisions", "")).await;
+    assert!(shown["decisions"][0]["revoked_at"].is_string(), "{shown}");
+    // It does not count, and can be said anew.
+    assert_eq!(lea.post(&path, &says("approve")).await["status"], "pending");
+    assert_eq!(stage.mia.post(&path, &says("approve")).await["status"], "approved");
+    assert_eq!(stage.over(&run).await["result"][0], "approved");
+    let (status, detail) = refused(&stage.mia, &withdraw, &why).await;
+    assert_eq!((status, detail.as_str()), (409, "it is too late: the approval is approved"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_hundred_who_decide_at_once_exactly_the_quorum_counts() {
+    let stage = Plan::new().set().await;
+    stage.publish(&TWO.replace("\"lea\"], quorum: 2", "\"lea\"], quorum: 7")).await;
+    let run = stage.start("two", json!({})).await;
+    let approval = id(&stage.approval(&run).await["id"]);
+    let path = format!("/approvals/{approval}/decisions");
+    let mut people = Vec::new();
+    for number in 0..100 {
+        people.push(stage.person(&format!("person-{number}"), &["responder"]).await);
+    }
+    let mut deciding = tokio::task::JoinSet::new();
+    for person in people {
+        let path = path.clone();
+        deciding.spawn(async move {
+            person.try_ask(reqwest::Method::POST, &path, Some(&says("approve"))).await.unwrap()
+        });
+    }
+    let said = deciding.join_all().await;
+    let with = |wanted: &str| said.iter().filter(|(_, body)| body["status"] == wanted).count();
+    let too_late = said.iter().filter(|(status, _)| *status == 409).count();
+    assert_eq!((with("pending"), with("approved"), too_late), (6, 1, 93));
+    let ended = stage.over(&run).await;
+    assert_eq!(ended["result"][1].as_array().map(Vec::len), Some(7), "{ended}");
+}

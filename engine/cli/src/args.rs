@@ -18,7 +18,7 @@ pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
 pub(crate) use incidents::Incidents;
-pub(crate) use people::{People, Token};
+pub(crate) use people::{People, Token, Withdraw};
 pub(crate) use schedules::Schedules;
 pub(crate) use simulate::{Probes, Say, Simulate};
 pub(crate) use suppressions::{Suppress, Suppressions};
@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Approve(Decide),
     /// Says no to an approval.
     Reject(Decide),
+    /// Takes back your yes to an approval that waits for more.
+    Withdraw(Withdraw),
     /// Ends a run.
     Cancel(Wish),
     /// Stops a run for a while.

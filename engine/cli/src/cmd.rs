@@ -50,6 +50,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Incidents(what) => look::incidents(&client()?, what, json).await?,
         Command::Approve(args) => people::decide(&client()?, args, "approve", json).await?,
         Command::Reject(args) => people::decide(&client()?, args, "reject", json).await?,
+        Command::Withdraw(args) => people::withdraw(&client()?, args, json).await?,
         Command::Cancel(wish) => people::wish(&client()?, wish, "cancel", json).await?,
         Command::Pause(wish) => people::wish(&client()?, wish, "pause", json).await?,
         Command::Resume(wish) => people::wish(&client()?, wish, "resume", json).await?,

@@ -177,6 +177,67 @@ async fn take(
     Ok(Ok((status, claimed)))
 }
 
+/// Takes back a caller's yes while the approval waits for more. They can decide anew.
+///
+/// # Errors
+/// [`DecideError`] when there is nothing to take back, or it is too late.
+pub async fn withdraw(
+    runtime: &Runtime,
+    id: ApprovalId,
+    caller: &Caller,
+    reason: &str,
+) -> Result<(), DecideError> {
+    if reason.trim().is_empty() {
+        return Err(DecideError::BadRequest("it needs a reason".to_owned()));
+    }
+    let parts = Arc::new((caller.clone(), reason.to_owned(), runtime.world().now()));
+    let withdrawn = runtime.store().write(move |tx| {
+        let parts = parts.clone();
+        Box::pin(async move {
+            let (caller, reason, now) = &*parts;
+            take_back(tx, id, caller, reason, *now).await
+        })
+    });
+    withdrawn.await.unwrap_or_else(|error| Err(DecideError::Store(error.to_string())))
+}
+
+async fn take_back(
+    tx: &mut Tx<'_>,
+    id: ApprovalId,
+    caller: &Caller,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Result<(), DecideError>, StoreError> {
+    let Some(approval) = approvals::get(tx, id).await? else {
+        return Ok(Err(DecideError::NotFound(id)));
+    };
+    if approval.status != ApprovalStatus::Pending {
+        return Ok(Err(DecideError::TooLate(approval.status)));
+    }
+    if now >= approval.expires_at {
+        return Ok(Err(DecideError::TooLate(ApprovalStatus::Expired)));
+    }
+    if !approvals::withdraw(tx, id, &caller.name, now).await? {
+        let message = "you have said nothing that could be taken back";
+        return Ok(Err(DecideError::BadRequest(message.to_owned())));
+    }
+    if let Some(incident) = approval.incident {
+        let record = NewRecord {
+            incident,
+            at: now,
+            actor: caller.name.clone(),
+            action: CustodyAction::Decided,
+            item: None,
+            detail: json!({
+                "approval": id, "title": approval.title, "plan": approval.plan_digest,
+                "decision": "withdrawn", "reason": reason, "from": caller.from,
+            }),
+        };
+        custody::append(tx, &record).await?;
+    }
+    Ok(Ok(()))
+}
+
 fn may_take(approval: &Approval, roles: &[String], decision: &Decision) -> Result<(), DecideError> {
     if approval.status != ApprovalStatus::Pending {
         return Err(DecideError::TooLate(approval.status));

@@ -208,18 +208,16 @@ async fn of_people(
             about: about.clone(),
         });
         let of = approval.id;
-        let decisions = runtime.store().read(|c| Box::pin(approvals::decisions(c, of))).await?;
-        lines.extend(decisions.into_iter().map(|decision| Line {
-            at: decision.at,
-            kind: "decision",
-            text: format!(
-                "{} by {}: {}",
-                decision.answer.as_str(),
-                decision.person,
-                decision.reason
-            ),
-            about: about.clone(),
-        }));
+        let decisions = runtime.store().read(|c| Box::pin(approvals::history(c, of))).await?;
+        for approvals::Given { decision, revoked_at } in decisions {
+            let (answer, person) = (decision.answer.as_str(), decision.person);
+            let text = format!("{answer} by {person}: {}", decision.reason);
+            lines.push(Line { at: decision.at, kind: "decision", text, about: about.clone() });
+            if let Some(at) = revoked_at {
+                let text = format!("{answer} by {person}: does not count any more");
+                lines.push(Line { at, kind: "decision", text, about: about.clone() });
+            }
+        }
     }
     let pages = runtime.store().read(|c| Box::pin(pages::of_incident(c, id))).await?;
     for page in pages {

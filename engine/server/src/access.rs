@@ -95,6 +95,7 @@ rules! {
     GET "/v1/approvals" Token;
     GET "/v1/approvals/{id}" Token;
     POST "/v1/approvals/{id}/decisions" Token;
+    POST "/v1/approvals/{id}/withdraw" Token;
     GET "/v1/pages" Token;
     POST "/v1/pages/{id}/ack" Token;
     GET "/v1/kpis" Token;

@@ -58,7 +58,7 @@ pub(crate) async fn show(
     let id = id_of(&id)?;
     let found = app.runtime.store().read(|conn| Box::pin(rows::get(conn, id))).await?;
     let found = found.ok_or_else(|| Refusal::not_found(format!("there is no approval {id}")))?;
-    let decisions = app.runtime.store().read(|conn| Box::pin(rows::decisions(conn, id))).await?;
+    let decisions = app.runtime.store().read(|conn| Box::pin(rows::history(conn, id))).await?;
     Ok(Json(views::approval(&found, Some(&decisions))))
 }
 
@@ -73,4 +73,22 @@ pub(crate) async fn decide(
     let status = approvals::decide(&app.runtime, id, &caller.0, say).await?;
     let is_halted = people::halted(&app.runtime).await?.is_some();
     Ok(Json(json!({"id": id, "status": status, "halted": is_halted})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Withdraw {
+    reason: String,
+}
+
+/// Takes back what the caller said, while it is not settled.
+pub(crate) async fn withdraw(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+    Read(body): Read<Withdraw>,
+) -> Handled<Json<Value>> {
+    let id = id_of(&id)?;
+    approvals::withdraw(&app.runtime, id, &caller.0, &body.reason).await?;
+    Ok(Json(json!({"id": id, "status": "pending", "withdrawn": caller.0.name})))
 }

@@ -122,6 +122,7 @@ fn api() -> Router<App> {
         .route("/approvals", get(approvals::list))
         .route("/approvals/{id}", get(approvals::show))
         .route("/approvals/{id}/decisions", post(approvals::decide))
+        .route("/approvals/{id}/withdraw", post(approvals::withdraw))
         .route("/pages", get(pages::list))
         .route("/pages/{id}/ack", post(pages::take))
         .route("/kpis", get(kpis::report))

@@ -1,14 +1,13 @@
 //! What rows look like in JSON.
 
 use serde_json::{Value, json};
-use stanch_engine_core::approval::Decision;
 use stanch_engine_core::json::Json;
 use stanch_engine_core::storm::Tally;
 use stanch_engine_core::suppression::Suppression;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_runtime::schedules::Standing;
 use stanch_engine_store::alerts::StoredAlert;
-use stanch_engine_store::approvals::Approval;
+use stanch_engine_store::approvals::{Approval, Given};
 use stanch_engine_store::dead_letters::DeadLetter;
 use stanch_engine_store::evidence::Item;
 use stanch_engine_store::incidents::Incident;
@@ -87,7 +86,7 @@ pub(crate) fn run(run: &Run) -> Value {
     })
 }
 
-pub(crate) fn approval(approval: &Approval, decisions: Option<&[Decision]>) -> Value {
+pub(crate) fn approval(approval: &Approval, decisions: Option<&[Given]>) -> Value {
     json!({
         "id": approval.id, "run_id": approval.run, "step": approval.step,
         "incident_id": approval.incident, "status": approval.status, "title": approval.title,

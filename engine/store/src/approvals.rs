@@ -1,5 +1,6 @@
 //! Approvals and the decisions on them.
 
+use serde::Serialize;
 use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, Form};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
@@ -29,6 +30,10 @@ statements! {
          WHERE decisions.revoked_at IS NOT NULL";
     DECISIONS =
         "SELECT * FROM decisions WHERE approval_id = $1 AND revoked_at IS NULL ORDER BY at, person";
+    HISTORY = "SELECT * FROM decisions WHERE approval_id = $1 ORDER BY at, person";
+    WITHDRAW =
+        "UPDATE decisions SET revoked_at = $3 WHERE approval_id = $1 AND person = $2 \
+         AND answer = 'approve' AND revoked_at IS NULL";
     LIST =
         "SELECT * FROM approvals WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) \
          AND (CAST($2 AS TEXT) IS NULL OR status = $2) ORDER BY id DESC LIMIT $3";
@@ -146,22 +151,61 @@ pub async fn decide(
 /// [`StoreError`] of the database.
 pub async fn decisions(conn: &mut Conn<'_>, id: ApprovalId) -> Result<Vec<Decision>, StoreError> {
     let query = conn.query(&DECISIONS).bind(id.to_string());
+    conn.all(query).await?.iter().map(|row| read_decision(&Row::of("decisions", row))).collect()
+}
+
+/// A decision, whether or not it counts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Given {
+    /// The decision.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// Since when it does not count: its person took it back, or was disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// All decisions on an approval, by time, with those that no longer count.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn history(conn: &mut Conn<'_>, id: ApprovalId) -> Result<Vec<Given>, StoreError> {
+    let query = conn.query(&HISTORY).bind(id.to_string());
     let read = |row| {
         let row = Row::of("decisions", row);
-        let answer = match row.text("answer")?.as_str() {
-            "approve" => Answer::Approve,
-            _ => Answer::Reject,
-        };
-        Ok(Decision {
-            person: row.text("person")?,
-            answer,
-            reason: row.text("reason")?,
-            form: row.parsed("form")?,
-            at: row.time("at")?,
-            from: row.text("origin")?,
-        })
+        let revoked_at = row.time_opt("revoked_at")?;
+        Ok(Given { decision: read_decision(&row)?, revoked_at })
     };
     conn.all(query).await?.iter().map(read).collect()
+}
+
+/// Takes back a person's yes; false when there is none that counts.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn withdraw(
+    tx: &mut Tx<'_>,
+    id: ApprovalId,
+    person: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let query = tx.query(&WITHDRAW).bind(id.to_string()).bind(person.to_owned()).bind(now.micros());
+    Ok(tx.run(query).await? == 1)
+}
+
+fn read_decision(row: &Row<'_>) -> Result<Decision, StoreError> {
+    let answer = match row.text("answer")?.as_str() {
+        "approve" => Answer::Approve,
+        _ => Answer::Reject,
+    };
+    Ok(Decision {
+        person: row.text("person")?,
+        answer,
+        reason: row.text("reason")?,
+        form: row.parsed("form")?,
+        at: row.time("at")?,
+        from: row.text("origin")?,
+    })
 }
 
 /// Approvals, the newest first.

@@ -1,6 +1,6 @@
 //! Tokens and people.
 
-use clap::Subcommand;
+use clap::{Args as Group, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
@@ -33,6 +33,15 @@ pub(crate) enum Token {
         /// The name of the token.
         name: String,
     },
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Withdraw {
+    /// The approval's id.
+    pub(crate) approval: String,
+    /// Why; it goes into the record.
+    #[arg(long)]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Subcommand)]

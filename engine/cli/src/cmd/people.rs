@@ -1,9 +1,9 @@
-//! `stanch approve|reject|cancel|pause|resume|undo|retry|migrate|signal`.
+//! `stanch approve|reject|withdraw|cancel|pause|resume|undo|retry|migrate|signal`.
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use crate::args::{Decide, Migrate, Retry, Signal, Wish};
+use crate::args::{Decide, Migrate, Retry, Signal, Wish, Withdraw};
 use crate::client::Client;
 use crate::output;
 
@@ -30,6 +30,17 @@ pub(super) async fn decide(
                 "the kill switch is thrown: nothing will be changed (`stanch unhalt` takes it back)"
             );
         }
+    }
+    Ok(())
+}
+
+pub(super) async fn withdraw(client: &Client, args: Withdraw, json: bool) -> anyhow::Result<()> {
+    let path = format!("/approvals/{}/withdraw", args.approval);
+    let answer = client.post(&path, &json!({"reason": args.reason})).await?;
+    if json {
+        output::json(&answer);
+    } else {
+        println!("{}: your yes is taken back", args.approval);
     }
     Ok(())
 }

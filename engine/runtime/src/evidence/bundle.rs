@@ -223,8 +223,7 @@ async fn asked(runtime: &Runtime, id: IncidentId) -> Result<Vec<serde_json::Valu
     let approvals = runtime.store().read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
     for approval in approvals {
         let of = approval.id;
-        let decisions =
-            runtime.store().read(|conn| Box::pin(approvals::decisions(conn, of))).await?;
+        let decisions = runtime.store().read(|conn| Box::pin(approvals::history(conn, of))).await?;
         asked.push(json!({
             "id": approval.id, "run": approval.run, "step": approval.step, "title": approval.title,
             "status": approval.status, "approvers": approval.approvers, "quorum": approval.quorum,
