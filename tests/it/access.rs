@@ -22,7 +22,7 @@ struct Line {
 
 fn table() -> Vec<Line> {
     let page = std::fs::read_to_string(PAGE).unwrap();
-    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let rows = page.lines().filter(|line| line.starts_with("| `") && line.contains(" /"));
     let line = |row: &str| {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
         let (method, path) = cells[0].trim_matches('`').split_once(' ').unwrap();
