@@ -102,6 +102,24 @@ async fn what_the_configuration_says_holds_here_too() {
     assert!(report["run"]["error"]["message"].to_string().contains("pipelines"), "{report}");
 }
 
+/// Changes something outside of any plan.
+const BARE: &str = r#"
+const PLAYBOOK = #{ name: "bare", title: "Makes a key" };
+aws("iam:CreateAccessKey", #{ UserName: "ci-deploy" });
+"#;
+
+#[tokio::test]
+async fn a_change_that_is_not_made_is_told_apart() {
+    let folder = folder();
+    folder.write("bare.rhai", BARE);
+    let (code, report) = simulate(&folder, "bare.rhai", &["--mode", "observe"]).await;
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(steps(&report, "action")[0]["not_made"], "observe", "{report}");
+    let ran = folder.run(&["simulate", "bare.rhai"]).await;
+    assert!(ran.out.contains("would be called, but observe"), "{ran:?}");
+    assert!(ran.out.contains("no alert names an account"), "{ran:?}");
+}
+
 #[tokio::test]
 async fn the_runbook_for_an_instance_is_gone_through() {
     let folder = folder();
@@ -175,6 +193,11 @@ async fn time_signals_and_other_playbooks() {
     let (code, report) = simulate(&folder, file, &["--within", "1d"]).await;
     assert_eq!(code, 1);
     assert!(notes(&report).contains("past `--within`"), "{}", notes(&report));
+
+    let anew = "const PLAYBOOK = #{ name: \"anew\", title: \"A\" };\nsleep(\"1s\");\ncontinue_as_new(#{});\n";
+    folder.write("playbooks/anew.rhai", anew);
+    let (code, report) = simulate(&folder, "playbooks/anew.rhai", &[]).await;
+    assert!(code == 1 && notes(&report).contains("again and again"), "{}", notes(&report));
 
     folder.write(
         "playbooks/ever.rhai",

@@ -44,7 +44,7 @@ fn user(world: &mut World, name: &str, now: Timestamp) {
 
 /// A key that lasts, and its user. The keys of sessions are in nobody's list.
 fn key(world: &mut World, alert: &Alert, resource: &Resource, now: Timestamp) {
-    if !resource.id.starts_with("AKIA") {
+    if resource.id.starts_with("ASIA") {
         return;
     }
     let of_alert = || {

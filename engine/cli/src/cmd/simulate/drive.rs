@@ -21,12 +21,22 @@ use stanch_engine_store::{StoreError, journal};
 
 use super::stage::Stage;
 use crate::args::{Say, Simulate};
+use crate::cmd::serve::stop_signal;
 
 /// The pause between two looks, in milliseconds.
 const LOOK_MS: i64 = 10;
 
+/// Looks in a row that show the same before it counts.
+const LOOKS: u32 = 3;
+
 /// Runs that are looked at: a playbook has no more of them under way.
 const RUNS: u32 = 10_000;
+
+/// How long it may really take, in milliseconds: more than anybody waits for it.
+const PATIENCE_MS: i64 = 5 * 60 * 1_000;
+
+/// How often a run may begin anew.
+const GENERATIONS: u32 = 50;
 
 /// Entries that are read at a time.
 const ENTRIES: u32 = 10_000;
@@ -40,6 +50,10 @@ pub(super) enum End {
     Waits(String),
     /// More time would have to pass than may.
     OutOfTime(Timestamp),
+    /// A run begins anew again and again.
+    Endless(String),
+    /// A person, or their patience, has stopped it.
+    Stopped,
 }
 
 /// What is said in a simulation.
@@ -79,21 +93,38 @@ impl Standing {
     }
 }
 
-/// Goes on until it is over.
+/// Goes on until it is over, or stopped.
 pub(super) async fn to_the_end(stage: &Stage, args: &Simulate) -> anyhow::Result<End> {
+    let stop = stop_signal();
+    tokio::select! {
+        end = go_on(stage, args) => end,
+        () = stop => Ok(End::Stopped),
+        () = SystemClock.sleep_until(SystemClock.now().plus_ms(PATIENCE_MS)) => Ok(End::Stopped),
+    }
+}
+
+async fn go_on(stage: &Stage, args: &Simulate) -> anyhow::Result<End> {
     let mut script = Script::read(args)?;
     let runtime = &stage.node.runtime;
     let last = stage.clock.now().plus_ms(args.within.ms);
-    let mut before = Vec::new();
+    let (mut before, mut still) = (Vec::new(), 0);
     loop {
         let standings = standings(runtime).await?;
         if standings.iter().all(|standing| has_ended(standing.run.status)) {
             return Ok(End::Ended);
         }
+        if let Some(Standing { run, .. }) =
+            standings.iter().find(|standing| standing.run.generation > GENERATIONS)
+        {
+            return Ok(End::Endless(run.playbook.clone()));
+        }
         let now: Vec<_> = standings.iter().map(|s| (s.run.id, s.state.next_seq)).collect();
-        let is_still = std::mem::replace(&mut before, now.clone()) == now;
+        still = if before == now { still + 1 } else { 0 };
+        before = now;
         let mut open = standings.iter().filter(|standing| !has_ended(standing.run.status));
-        if !is_still || !open.all(Standing::is_at_rest) {
+        if still < LOOKS
+            || !open.all(|standing| standing.is_at_rest() && is_whole(standing, &standings))
+        {
             look_again().await;
             continue;
         }
@@ -115,6 +146,13 @@ pub(super) async fn to_the_end(stage: &Stage, args: &Simulate) -> anyhow::Result
             None => return Ok(End::Waits(what_is_waited_for(&standings))),
         }
     }
+}
+
+/// Whether the runs are there that a run waits for: they were read one after the other.
+fn is_whole(standing: &Standing, all: &[Standing]) -> bool {
+    let waited_for = standing.state.open.values().filter_map(|step| step.waits_for.as_deref());
+    let mut runs = waited_for.filter(|id| id.starts_with("run_"));
+    runs.all(|id| all.iter().any(|other| other.run.id.to_string() == id))
 }
 
 /// The machine's time: that of the simulation is put ahead by others.

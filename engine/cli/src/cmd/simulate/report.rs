@@ -34,6 +34,12 @@ pub(super) async fn of(stage: &Stage, end: &End) -> anyhow::Result<Value> {
         steps.extend(told);
         entries.iter().filter_map(executed).for_each(|plan| plans.add(runtime, &plan));
         approvals.extend(asked(runtime, &run, &mut plans).await?);
+        if run.generation > 1 {
+            let (name, count) = (&run.playbook, run.generation);
+            notes.push(format!(
+                "`{name}` began {count} times: its steps are those of the last time"
+            ));
+        }
         runs.push(shown(&run));
     }
     match end {
@@ -41,6 +47,10 @@ pub(super) async fn of(stage: &Stage, end: &End) -> anyhow::Result<Value> {
         End::Waits(what) => notes.push(format!(
             "it waits, and nothing that would wake it was given: {what} (a signal: `--signal`)"
         )),
+        End::Endless(name) => {
+            notes.push(format!("`{name}` begins anew again and again: it was stopped"));
+        }
+        End::Stopped => notes.push("it was stopped before its end".to_owned()),
         End::OutOfTime(at) => {
             notes.push(format!("it would go on at {at}, which is past `--within`"));
         }
@@ -72,6 +82,7 @@ fn shown(run: &Run) -> Value {
 fn told(stage: &Stage, run: &Run, entries: &[Entry]) -> Vec<Value> {
     let (mut order, mut heads) = (Vec::new(), BTreeMap::new());
     let mut ends: BTreeMap<StepKey, (&str, Value)> = BTreeMap::new();
+    let mut not_made: BTreeMap<StepKey, Value> = BTreeMap::new();
     for entry in entries {
         let Some(key) = entry.event.step() else { continue };
         if let Some(head) = entry.event.head()
@@ -83,6 +94,10 @@ fn told(stage: &Stage, run: &Run, entries: &[Entry]) -> Vec<Value> {
         match &entry.event {
             Event::StepSucceeded(done) => {
                 ends.insert(key.clone(), ("succeeded", done.result.value()));
+                let call = done.call.as_ref().map(stanch_engine_core::json::Json::value);
+                if let Some(call) = call.filter(|call| !call["would_call"].is_null()) {
+                    not_made.insert(key.clone(), call["why"].clone());
+                }
             }
             Event::StepFailed(failed) => {
                 ends.insert(key.clone(), ("failed", json!(failed.error)));
@@ -101,7 +116,7 @@ fn told(stage: &Stage, run: &Run, entries: &[Entry]) -> Vec<Value> {
             "summary": summary(head.verb, &args), "status": status,
             "answered_by": answerer.map(Answerer::as_str),
             "error": (status == "failed").then(|| value.clone()),
-            "result": is_change.then_some(value),
+            "result": is_change.then_some(value), "not_made": not_made.get(&key),
         }))
     };
     order.into_iter().filter_map(step).collect()
@@ -244,7 +259,8 @@ fn line(step: &Value) -> String {
         );
     }
     let result = &step["result"];
-    if let Some(why) = result["would_call"].as_str().or_else(|| result["why"].as_str()) {
+    let why = step["not_made"].as_str().or_else(|| result["would_call"].as_str());
+    if let Some(why) = why {
         line += &format!("  would be called, but {why}");
     }
     if let Some(passes) = result["passes"].as_bool() {

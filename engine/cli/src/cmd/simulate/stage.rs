@@ -84,6 +84,10 @@ impl Stage {
         let world = World { clock: clock.clone(), ..system::world() };
         let account = account_of(alert.as_ref(), &config);
         let mut notes = Vec::new();
+        if alert.as_ref().is_none_or(|alert| alert.account.is_none()) {
+            let why = "no alert names an account: a change that names none itself is only observed";
+            notes.push(why.to_owned());
+        }
         config.take_off(folder.path(), &account, args, &mut notes);
 
         let aws = Arc::new(stand_in(args, alert.as_ref(), &account, clock.as_ref())?);
@@ -246,7 +250,7 @@ fn read_alert(file: &Path, args: &Simulate, config: &Config) -> anyhow::Result<A
         .map_err(|why| anyhow::anyhow!("{shown}: {why}"))?;
     let refused = intake::reasons(&reading.refused);
     let first = reading.alerts.into_iter().next();
-    first.with_context(|| format!("{shown}: there is no alert in it {refused}"))
+    first.with_context(|| format!("{shown}: there is no alert in it: {refused}"))
 }
 
 fn account_of(alert: Option<&Alert>, config: &Config) -> String {
