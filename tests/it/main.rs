@@ -30,6 +30,7 @@ mod guard;
 mod heartbeat;
 mod incident_work;
 mod intake;
+mod kpis;
 mod large;
 mod leaving;
 mod moto;

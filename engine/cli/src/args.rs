@@ -5,6 +5,7 @@ mod aws;
 mod backup;
 mod bench;
 mod incidents;
+mod kpis;
 mod people;
 mod schedules;
 mod simulate;
@@ -18,6 +19,7 @@ pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
 pub(crate) use incidents::Incidents;
+pub(crate) use kpis::Kpis;
 pub(crate) use people::{People, Token, Withdraw};
 pub(crate) use schedules::Schedules;
 pub(crate) use simulate::{Probes, Say, Simulate};
@@ -329,13 +331,6 @@ pub(crate) struct Verify {
     /// The public key of the installation, in PEM; have it by another way than the bundle.
     #[arg(long, value_name = "PUB")]
     pub(crate) key: Option<PathBuf>,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct Kpis {
-    /// How far back.
-    #[arg(long, default_value = "30d")]
-    pub(crate) window: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod guard;
 mod noise;
 mod queues;
 mod sources;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stanch_engine_core::error_code;
+use stanch_engine_core::severity::Severity;
 use stanch_engine_core::span::Span;
 use stanch_plugins_http::Secrets;
 
@@ -62,6 +64,8 @@ pub struct Config {
     pub guard: Guard,
     /// Whom to tell what, and how.
     pub notify: Notify,
+    /// How long things may take, by severity and name of KPI.
+    pub targets: BTreeMap<Severity, BTreeMap<String, Span>>,
     /// Where something outside hears that all is well.
     pub heartbeat: Option<Heartbeat>,
     /// How AWS is called.
@@ -241,6 +245,7 @@ impl Config {
         self.listen()?;
         self.check_accounts()?;
         self.check_noise()?;
+        self.check_targets()?;
         let least = Span::from_secs(86_400);
         if let Some(journals) = self.retention.journals.filter(|journals| *journals < least) {
             let message = format!("`retention.journals`: {journals} is less than a day");

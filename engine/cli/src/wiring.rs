@@ -171,6 +171,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
             escalate: config.notify.escalate.clone(),
             repeat_every: config.notify.repeat_every,
         },
+        targets: config.kpi_targets(),
         heartbeat: heartbeat.map(|h| HeartbeatSettings { url: h.url.clone(), every: h.every }),
         queues: config.queue_settings(),
         grace: Span::from_secs(5),

@@ -236,3 +236,29 @@ pub const ECHO_BYTES: usize = 8;
 
 /// Bytes of a secret, or of a text in one, from which on it is taken out of an error's message.
 pub const SCRUB_BYTES: usize = 4;
+
+/// How far a clock may be ahead of ours, in milliseconds, before a time that it gave is taken to be
+/// wrong. AWS itself refuses requests whose clock is off by more.
+pub const CLOCK_SKEW_MS: i64 = 5 * 60 * 1_000;
+
+/// Incidents whose facts an answer about KPIs reads: some 50 ms. Of more the tallies are read.
+pub const KPI_FACTS: u32 = 10_000;
+
+/// Values of a dimension that an answer about KPIs tells apart: those with the most incidents.
+pub const KPI_VALUES: usize = 20;
+
+/// Weeks of a trend of KPIs: two years.
+pub const KPI_WEEKS: u32 = 104;
+
+/// Incidents that are brought into the KPIs in one transaction: others wait for some 20 ms.
+pub const KPI_BATCH: u32 = 128;
+
+/// Incidents that a question about KPIs waits for, when they were changed just before.
+pub const KPI_CATCH_UP: u32 = 1_024;
+
+/// How long after a target was missed it is still told, in milliseconds: what was missed earlier
+/// is news only because the target is.
+pub const TARGET_NEWS_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// The longest window of KPIs: some 300 rows are read for it.
+pub const KPI_WINDOW: Span = Span::from_secs(5 * 366 * 86_400);

@@ -325,6 +325,7 @@ async fn acknowledge(
     incidents::acknowledge(tx, incident, &decision.person).await?;
     milestones::mark(tx, incident, Milestone::AcknowledgedAt, decision.at, &decision.person)
         .await?;
+    incidents::recount(tx, incident).await?;
     let record = NewRecord {
         incident,
         at: decision.at,

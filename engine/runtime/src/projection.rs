@@ -47,6 +47,8 @@ pub(crate) enum Projection {
     Generation { run: RunId, generation: u32, base_seq: u32 },
     /// Another run hears of it.
     Tell(Box<Fact>),
+    /// What KPIs are made of has changed.
+    Recount(IncidentId),
 }
 
 /// Carries projections out, in order.
@@ -59,7 +61,13 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, projections: &[Projection]) -> Result
 
 async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), StoreError> {
     match projection {
-        Projection::Ask(approval) => approvals::insert(tx, approval).await,
+        Projection::Ask(approval) => {
+            approvals::insert(tx, approval).await?;
+            match approval.incident {
+                Some(incident) => incidents::recount(tx, incident).await,
+                None => Ok(()),
+            }
+        }
         Projection::Expire(id, at) => {
             if approvals::settle(tx, *id, ApprovalStatus::Expired, *at).await? {
                 return Ok(());
@@ -91,6 +99,7 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
             runs::set_generation(tx, *run, *generation, *base_seq).await
         }
         Projection::Tell(fact) => inbox::put(tx, fact).await,
+        Projection::Recount(incident) => incidents::recount(tx, *incident).await,
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use stanch_engine_core::correlation;
 use stanch_engine_core::effect::Mode;
 use stanch_engine_core::guard::rails::Rails;
+use stanch_engine_core::kpi::Targets;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::storm;
 
@@ -35,6 +36,8 @@ pub struct Settings {
     pub lease: Option<Span>,
     /// Whom to tell what, and how.
     pub notify: NotifySettings,
+    /// How long things may take, by severity.
+    pub targets: Targets,
     /// Where something outside hears that all is well.
     pub heartbeat: Option<HeartbeatSettings>,
     /// Queues that alerts are taken from.

@@ -7,6 +7,7 @@ use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;
 
 use crate::error::StoreError;
+use crate::incidents;
 use crate::row::Row;
 use crate::sql::statements;
 use crate::tx::{Conn, Tx};
@@ -73,6 +74,9 @@ pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError
     tx.run(query).await?;
     let query = tx.query(&SET_HASH).bind(incident).bind(sealed.hash.to_string());
     tx.run(query).await?;
+    if matches!(new.action, CustodyAction::Captured | CustodyAction::CaptureFailed) {
+        incidents::recount(tx, new.incident).await?;
+    }
     Ok(head.after(&sealed))
 }
 

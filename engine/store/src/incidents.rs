@@ -23,22 +23,26 @@ statements! {
     CORRELATE_AGAIN =
         "UPDATE correlations SET incident_id = $2, last_alert_at = $3 WHERE correlation_key = $1";
     SEEN =
-        "UPDATE incidents SET last_alert_at = $2, severity = $3 WHERE id = $1";
-    SET_STATUS = "UPDATE incidents SET status = $2 WHERE id = $1";
-    SET_VERDICT = "UPDATE incidents SET verdict = $2, verdict_reason = $3 WHERE id = $1";
-    SET_SEVERITY = "UPDATE incidents SET severity = $2 WHERE id = $1";
+        "UPDATE incidents SET last_alert_at = $2, severity = $3, kpi_version = kpi_version + 1 WHERE id = $1";
+    SET_STATUS =
+        "UPDATE incidents SET status = $2, kpi_version = kpi_version + 1 WHERE id = $1";
+    SET_VERDICT =
+        "UPDATE incidents SET verdict = $2, verdict_reason = $3, kpi_version = kpi_version + 1 WHERE id = $1";
+    SET_SEVERITY =
+        "UPDATE incidents SET severity = $2, kpi_version = kpi_version + 1 WHERE id = $1";
     SET_PHASE = "UPDATE incidents SET phase = $2 WHERE id = $1";
     ACKNOWLEDGE =
-        "UPDATE incidents SET acknowledged_by = $2 WHERE id = $1 AND acknowledged_by IS NULL";
-    SET_MERGED = "UPDATE incidents SET merged_into = $2 WHERE id = $1";
+        "UPDATE incidents SET acknowledged_by = $2, kpi_version = kpi_version + 1 \
+         WHERE id = $1 AND acknowledged_by IS NULL";
+    SET_MERGED =
+        "UPDATE incidents SET merged_into = $2, kpi_version = kpi_version + 1 WHERE id = $1";
     LEAD_TO = "UPDATE correlations SET incident_id = $2 WHERE incident_id = $1";
     CHILDREN =
         "SELECT * FROM incidents WHERE merged_into = $1 OR split_from = $1 ORDER BY id";
     LIST =
         "SELECT * FROM incidents WHERE (CAST($1 AS TEXT) IS NULL OR id < $1) \
          AND (CAST($2 AS TEXT) IS NULL OR status = $2) ORDER BY id DESC LIMIT $3";
-    OPENED_SINCE =
-        "SELECT * FROM incidents WHERE opened_at >= $1 AND is_sample = 0 AND merged_into IS NULL ORDER BY opened_at";
+    RECOUNT = "UPDATE incidents SET kpi_version = kpi_version + 1 WHERE id = $1";
 }
 
 /// A row.
@@ -280,19 +284,16 @@ pub async fn list(
     conn.all(query).await?.iter().map(|row| read(&Row::of("incidents", row))).collect()
 }
 
-/// The incidents that began since `since` and are no samples, nor parts of others by now.
+/// Has an incident be brought into the KPIs anew, because something about it changed.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn opened_since(
-    conn: &mut Conn<'_>,
-    since: Timestamp,
-) -> Result<Vec<Incident>, StoreError> {
-    let query = conn.query(&OPENED_SINCE).bind(since.micros());
-    conn.all(query).await?.iter().map(|row| read(&Row::of("incidents", row))).collect()
+pub async fn recount(tx: &mut Tx<'_>, id: IncidentId) -> Result<(), StoreError> {
+    let query = tx.query(&RECOUNT).bind(id.to_string());
+    tx.run(query).await.map(drop)
 }
 
-fn read(row: &Row<'_>) -> Result<Incident, StoreError> {
+pub(crate) fn read(row: &Row<'_>) -> Result<Incident, StoreError> {
     Ok(Incident {
         id: row.word("id")?,
         title: row.text("title")?,

@@ -30,6 +30,7 @@ pub mod heard_sources;
 pub mod inbox;
 pub mod incidents;
 pub mod journal;
+pub mod kpis;
 pub mod milestones;
 pub mod nodes;
 pub mod pages;

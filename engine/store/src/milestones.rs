@@ -1,13 +1,11 @@
 //! Milestones of incidents. Each is marked once: the first time counts, unless it is taken back.
 
-use std::collections::BTreeMap;
-
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::incident::{Marked, Milestone};
-use stanch_engine_core::kpi::Milestones;
 use stanch_engine_core::time::Timestamp;
 
 use crate::error::StoreError;
+use crate::incidents;
 use crate::row::Row;
 use crate::sql::statements;
 use crate::tx::{Conn, Tx};
@@ -24,10 +22,6 @@ statements! {
          UNION ALL SELECT 'received_at', CAST($5 AS BIGINT)) AS begun WHERE begun.at IS NOT NULL";
     UNMARK = "DELETE FROM milestones WHERE incident_id = $1 AND milestone = $2";
     OF_INCIDENT = "SELECT milestone, at, source FROM milestones WHERE incident_id = $1 ORDER BY at";
-    SINCE =
-        "SELECT m.incident_id AS incident_id, m.milestone AS milestone, m.at AS at FROM milestones m \
-         JOIN incidents i ON i.id = m.incident_id WHERE i.opened_at >= $1 AND i.is_sample = 0 \
-         AND i.merged_into IS NULL";
 }
 
 /// The milestones that an incident begins with.
@@ -79,7 +73,11 @@ pub async fn mark(
         .bind(milestone.as_str())
         .bind(at.micros())
         .bind(source.to_owned());
-    Ok(tx.run(query).await? == 1)
+    let is_new = tx.run(query).await? == 1;
+    if is_new {
+        incidents::recount(tx, incident).await?;
+    }
+    Ok(is_new)
 }
 
 /// Takes a milestone back that no longer holds.
@@ -92,7 +90,8 @@ pub async fn unmark(
     milestone: Milestone,
 ) -> Result<(), StoreError> {
     let query = tx.query(&UNMARK).bind(incident.to_string()).bind(milestone.as_str());
-    tx.run(query).await.map(drop)
+    tx.run(query).await?;
+    incidents::recount(tx, incident).await
 }
 
 /// The milestones of an incident, by time.
@@ -113,21 +112,4 @@ pub async fn of_incident(
         })
     };
     conn.all(query).await?.iter().map(read).collect()
-}
-
-/// The milestones of all incidents that began since `since` and are no samples.
-///
-/// # Errors
-/// [`StoreError`] of the database.
-pub async fn since(
-    conn: &mut Conn<'_>,
-    since: Timestamp,
-) -> Result<BTreeMap<IncidentId, Milestones>, StoreError> {
-    let mut all: BTreeMap<IncidentId, Milestones> = BTreeMap::new();
-    for row in conn.all(conn.query(&SINCE).bind(since.micros())).await? {
-        let row = Row::of("milestones", &row);
-        let milestones = all.entry(row.word("incident_id")?).or_default();
-        milestones.insert(row.word("milestone")?, row.time("at")?);
-    }
-    Ok(all)
 }

@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "noise", include_str!("../../../migrations/0007_noise.sql")),
     (8, "turns", include_str!("../../../migrations/0008_turns.sql")),
     (9, "people", include_str!("../../../migrations/0009_people.sql")),
+    (10, "kpis", include_str!("../../../migrations/0010_kpis.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

@@ -22,6 +22,9 @@ statements! {
     SENT =
         "UPDATE pages SET level = $2, deliveries = deliveries + 1, last_error = $3, next_at = $4 \
          WHERE id = $1 AND taken_at IS NULL";
+    RECOUNT =
+        "UPDATE incidents SET kpi_version = kpi_version + 1 \
+         WHERE id = (SELECT incident_id FROM pages WHERE id = $1)";
     TAKE = "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE id = $1 AND taken_at IS NULL";
     TAKE_OF_INCIDENT =
         "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE incident_id = $1 AND taken_at IS NULL";
@@ -169,6 +172,11 @@ pub async fn sent(
         .bind(error)
         .bind(next_at.map(Timestamp::micros));
     tx.run(query).await?;
+    // The second delivery goes to the next of the chain.
+    if level == 2 {
+        let query = tx.query(&RECOUNT).bind(id.to_string());
+        tx.run(query).await?;
+    }
     Ok(())
 }
 

@@ -29,7 +29,18 @@ macro_rules! statements {
 }
 
 /// A statement of one text, or of two: `{ sqlite: "…", postgres: "…" }`.
+///
+/// `(among "…", "…")` puts a condition between two texts that holds for the values of the JSON array
+/// that is bound first.
 macro_rules! one {
+    ((among $text:literal $(, $rest:literal)?)) => {
+        $crate::sql::Sql {
+            sqlite: concat!($text, " IN (SELECT value FROM json_each($1))" $(, $rest)?),
+            postgres: concat!(
+                $text, " IN (SELECT json_array_elements_text(CAST(CAST($1 AS TEXT) AS json)))" $(, $rest)?
+            ),
+        }
+    };
     ({ sqlite: $sqlite:expr, postgres: $postgres:expr $(,)? }) => {
         $crate::sql::Sql { sqlite: $sqlite, postgres: $postgres }
     };
@@ -59,6 +70,9 @@ mod tests {
         ("inbox", crate::inbox::STATEMENTS),
         ("incidents", crate::incidents::STATEMENTS),
         ("journal", crate::journal::STATEMENTS),
+        ("kpis", crate::kpis::STATEMENTS),
+        ("kpis/plain", crate::kpis::plain::STATEMENTS),
+        ("kpis/reading", crate::kpis::reading::STATEMENTS),
         ("milestones", crate::milestones::STATEMENTS),
         ("nodes", crate::nodes::STATEMENTS),
         ("pages", crate::pages::STATEMENTS),

@@ -87,6 +87,18 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 10_000)]
         runs: u32,
     },
+    /// KPIs over so many incidents of a year, beside a plain scan of what they are made of.
+    Kpis {
+        /// The database: sqlite://PATH or postgres://…; it must be empty.
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many incidents.
+        #[arg(long, default_value_t = 1_000_000)]
+        incidents: u32,
+        /// How often each question is asked.
+        #[arg(long, default_value_t = 20)]
+        rounds: u32,
+    },
     /// Finding the runs that are due among so many that sleep.
     Sleeping {
         /// The database: sqlite://PATH or postgres://….

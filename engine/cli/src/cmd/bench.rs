@@ -2,6 +2,7 @@
 
 mod alerts;
 mod decisions;
+mod kpis;
 mod noop;
 mod restart;
 mod sleeping;
@@ -27,6 +28,9 @@ pub(super) async fn run(what: Bench) -> anyhow::Result<()> {
         Bench::Decisions { database, runs } => decisions::run(&database, runs).await?,
         Bench::Restart { database, runs } => restart::run(&database, runs).await?,
         Bench::Hold { database, runs } => restart::hold(&database, runs).await?,
+        Bench::Kpis { database, incidents, rounds } => {
+            kpis::run(&database, incidents, rounds).await?
+        }
         Bench::Sleeping { database, runs } => sleeping::run(&database, runs).await?,
     };
     println!("{line}");

@@ -13,7 +13,9 @@ use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::alerts::{self, Place, StoredAlert};
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::Incident;
-use stanch_engine_store::{StoreError, Tx, milestones, pages, payloads, runs, suppressions};
+use stanch_engine_store::{
+    StoreError, Tx, incidents, milestones, pages, payloads, runs, suppressions,
+};
 
 use super::{Received, trigger};
 use crate::projection;
@@ -94,6 +96,9 @@ impl<'s> Taking<'s> {
     /// A delivery that says nothing new.
     async fn again(&self, tx: &mut Tx<'_>, stored: &StoredAlert) -> Result<Received, StoreError> {
         alerts::delivered_again(tx, stored.id, self.now).await?;
+        if let Some(incident) = stored.incident {
+            incidents::recount(tx, incident).await?;
+        }
         Ok(Received {
             alert_id: stored.id,
             incident_id: stored.incident,

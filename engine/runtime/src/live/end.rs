@@ -127,6 +127,9 @@ impl Live {
             self.page(shared, "failed", error_code::RUN_FAILED.code, message);
         }
         self.tell_doubts(shared);
+        if let Some(incident) = self.who.incident {
+            self.project(Projection::Recount(incident));
+        }
         let ended = Ended { status, result, error };
         let outcome = outcome_of(&ended);
         self.record(Event::Ended(ended));

@@ -13,7 +13,7 @@ use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::pages::{self, Page};
 use stanch_engine_store::people::{self, Disabled};
 use stanch_engine_store::tokens::{self, Token};
-use stanch_engine_store::{Store, StoreError, milestones};
+use stanch_engine_store::{Store, StoreError, kpis, milestones};
 
 use crate::both::{at, both, run_id};
 
@@ -147,8 +147,8 @@ both! {
         assert!(!mark(9).await.unwrap());
         let marked = fresh.store.read(|c| Box::pin(milestones::of_incident(c, incident(1).id))).await.unwrap();
         assert_eq!((marked.len(), marked[0].at), (1, at(5)));
-        let since = fresh.store.read(|c| Box::pin(milestones::since(c, at(0)))).await.unwrap();
-        assert_eq!(since[&incident(1).id][&Milestone::ContainedAt], at(5));
+        let stale = fresh.store.read(|c| Box::pin(kpis::stale(c, 9))).await.unwrap();
+        assert_eq!((stale.len(), stale[0].version, stale[0].done), (1, 2, 0));
     }
 
     a_thing_that_two_meet_first_is_a_conflict_for_the_second(fresh) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use stanch_engine_core::playbook::Bundle;
 use stanch_engine_core::span::Span;
 use stanch_engine_runtime::runs::{StartRequest, start};
-use stanch_engine_runtime::settings::{NotifySettings, Settings};
+use stanch_engine_runtime::settings::{NotifySettings, Settings, Simulation};
 use stanch_engine_runtime::{Runtime, playbooks, system};
 use stanch_engine_store::{Dialect, Options, Store};
 use stanch_plugins_sdk::Catalogue;
@@ -79,11 +79,26 @@ pub(super) async fn node(
     noop: Noop,
     concurrency: u32,
 ) -> anyhow::Result<Runtime> {
-    let is_alone = Dialect::of_url(database) == Some(Dialect::Sqlite);
+    open(database, noop, settings(database, folder, concurrency)).await
+}
+
+/// A node without the loops that work by themselves.
+pub(super) async fn simulating(database: &str, folder: &Folder) -> anyhow::Result<Runtime> {
+    let simulation = Some(Simulation { effective: None });
+    let settings = Settings { simulation, ..settings(database, folder, 1) };
+    open(database, Noop::default(), settings).await
+}
+
+async fn open(database: &str, noop: Noop, settings: Settings) -> anyhow::Result<Runtime> {
     let store = Store::open(Options::new(database)).await?;
     let catalogue = Catalogue::new(Arc::new(NoOperations)).with_action(Arc::new(noop));
     let catalogue = with_sources(catalogue)?;
-    let settings = Settings {
+    Ok(Runtime::start(system::world(), settings, store, catalogue).await?)
+}
+
+fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
+    let is_alone = Dialect::of_url(database) == Some(Dialect::Sqlite);
+    Settings {
         data_dir: folder.0.clone(),
         correlation: stanch_engine_core::correlation::usual(Span::from_secs(60)),
         storms: Vec::new(),
@@ -95,6 +110,7 @@ pub(super) async fn node(
         hot_runs: (concurrency as usize).saturating_mul(4).max(1_024),
         lease: (!is_alone).then_some(Span::from_secs(10)),
         notify: NotifySettings::default(),
+        targets: Default::default(),
         heartbeat: None,
         queues: Vec::new(),
         grace: Span::from_secs(5),
@@ -102,8 +118,7 @@ pub(super) async fn node(
         keep_journals: None,
         second_person: false,
         simulation: None,
-    };
-    Ok(Runtime::start(system::world(), settings, store, catalogue).await?)
+    }
 }
 
 /// Starts runs, so many at a time, and waits until the last has ended.
