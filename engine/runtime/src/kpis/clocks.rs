@@ -12,8 +12,9 @@ use stanch_engine_core::plan::Purpose;
 use stanch_engine_core::step::StepKey;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::kpis::reading::{self, Found};
-use stanch_engine_store::{StoreError, journal};
+use stanch_engine_store::{StoreError, journal, runs};
 
+use crate::retention::{is_archived, journal_of};
 use crate::shared::Shared;
 
 /// Kinds of entries that begin or end a step.
@@ -36,11 +37,31 @@ pub(super) async fn known(
         let id = *id;
         let approved =
             shared.store.read(|conn| Box::pin(reading::approved_plans(conn, id))).await?;
-        let entries =
-            shared.store.read(|conn| Box::pin(journal::of_incident(conn, id, STEPS))).await?;
-        tell(&mut found.known, entries, &approved);
+        match entries_of(shared, id).await {
+            Ok(entries) => tell(&mut found.known, entries, &approved),
+            Err(error) => {
+                tracing::error!(%id, %error, "journals can't be read: the incident has no clocks");
+                found.known.clocks.runs.clear();
+            }
+        }
     }
     Ok(all)
+}
+
+/// The entries of an incident's runs, those of journals that were archived among them.
+async fn entries_of(
+    shared: &Arc<Shared>,
+    id: IncidentId,
+) -> Result<Vec<(RunId, Entry)>, StoreError> {
+    let mut entries =
+        shared.store.read(|conn| Box::pin(journal::of_incident(conn, id, STEPS))).await?;
+    let runs = shared.store.read(|conn| Box::pin(runs::of_incident(conn, id))).await?;
+    for run in runs.iter().filter(|run| is_archived(run)).map(|run| run.id) {
+        let archived = journal_of(shared, run).await?;
+        entries.retain(|(of, _)| *of != run);
+        entries.extend(archived.into_iter().map(|entry| (run, entry)));
+    }
+    Ok(entries)
 }
 
 /// Adds what the journals tell.

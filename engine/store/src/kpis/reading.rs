@@ -166,6 +166,10 @@ impl Each<'_, '_, '_> {
                 CustodyAction::CaptureFailed => false,
                 _ => continue,
             };
+            // Only steps capture evidence; an archived journal is none.
+            if !record.actor.contains(" step ") {
+                continue;
+            }
             *steps.entry(record.incident).or_default().entry(record.actor).or_default() |= is_kept;
         }
         Ok(steps)
