@@ -1,4 +1,4 @@
-//! KPIs: of one incident, of many, by week. `docs/kpis.md` says what they are and `docs/adr/0009`
+//! KPIs: of one incident, of many, by week. `docs/kpis.md` says what they are and `docs/adr/0010`
 //! how they are kept.
 
 mod clocks;

@@ -99,6 +99,9 @@ rules! {
     GET "/v1/pages" Token;
     POST "/v1/pages/{id}/ack" Token;
     GET "/v1/kpis" Token;
+    GET "/v1/kpis/definitions" Token;
+    GET "/v1/kpis/trend" Token;
+    GET "/v1/kpis/{name}/incidents" Token;
     GET "/v1/playbooks" Token;
     POST "/v1/playbooks" AUTHOR;
     GET "/v1/playbooks/{name}/versions" Token;
