@@ -85,7 +85,7 @@ impl Caller {
         self.read(request).await
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         self.try_ask(method, path, body).await.unwrap()
     }
 

@@ -6,7 +6,9 @@ mod backup;
 mod bench;
 mod incidents;
 mod kpis;
+mod noise;
 mod people;
+mod reconcile;
 mod schedules;
 mod simulate;
 mod suppressions;
@@ -20,7 +22,9 @@ pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
 pub(crate) use incidents::Incidents;
 pub(crate) use kpis::Kpis;
+pub(crate) use noise::Noise;
 pub(crate) use people::{People, Token, Withdraw};
+pub(crate) use reconcile::Reconcile;
 pub(crate) use schedules::Schedules;
 pub(crate) use simulate::{Probes, Say, Simulate};
 pub(crate) use suppressions::{Suppress, Suppressions};
@@ -77,6 +81,12 @@ pub(crate) enum Command {
     /// Alerts that people want to hear nothing of for a while, and maintenance windows.
     #[command(subcommand)]
     Suppressions(Suppressions),
+    /// What verdicts say of types of alerts, and which of them might be suppressed.
+    #[command(subcommand)]
+    Noise(Noise),
+    /// What detectors list, compared with what came.
+    #[command(subcommand)]
+    Reconcile(Reconcile),
     /// Runs.
     #[command(subcommand)]
     Runs(Look),

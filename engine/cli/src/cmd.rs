@@ -12,11 +12,13 @@ mod incident_work;
 mod kpis;
 mod look;
 mod nodes;
+mod noise;
 mod normalize;
 mod operate;
 mod people;
 mod playbooks;
 mod policy;
+mod reconcile;
 mod run;
 mod sandbox;
 mod schedules;
@@ -45,6 +47,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Normalize(args) => normalize::run(&common, &args)?,
         Command::Alerts(what) => alerts::run(&client()?, what, json).await?,
         Command::Suppressions(what) => suppressions::run(&client()?, what, json).await?,
+        Command::Noise(what) => noise::run(&client()?, what, json).await?,
+        Command::Reconcile(what) => reconcile::run(&client()?, what, json).await?,
         Command::Runs(what) => look::run(&client()?, &look::RUNS, what, json).await?,
         Command::Approvals(what) => look::run(&client()?, &look::APPROVALS, what, json).await?,
         Command::Incidents(what) => look::incidents(&client()?, what, json).await?,

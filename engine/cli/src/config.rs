@@ -5,6 +5,7 @@ mod database;
 mod guard;
 mod noise;
 mod queues;
+mod reconcile;
 mod sources;
 mod targets;
 
@@ -21,8 +22,9 @@ use stanch_plugins_http::Secrets;
 pub use accounts::{Account, ExternalId, RolePattern};
 pub use database::DatabaseConfig;
 pub use guard::{Guard, Protect};
-pub use noise::{Correlation, Storm};
+pub use noise::{Correlation, Noise, Storm};
 pub use queues::Queue;
+pub use reconcile::Reconcile;
 pub use sources::{Source, Trust};
 
 /// What can be configured. A key that is not here is an error.
@@ -74,6 +76,10 @@ pub struct Config {
     pub correlation: Vec<Correlation>,
     /// What makes many alerts of a type one incident.
     pub storms: Vec<Storm>,
+    /// What noise is kept from doing.
+    pub noise: Noise,
+    /// What detectors list is compared with what came.
+    pub reconcile: Option<Reconcile>,
     /// For how long what stays where.
     pub retention: Retention,
     /// Queues that alerts are taken from.
@@ -246,6 +252,7 @@ impl Config {
         self.check_accounts()?;
         self.check_noise()?;
         self.check_targets()?;
+        self.check_reconcile()?;
         let least = Span::from_secs(86_400);
         if let Some(journals) = self.retention.journals.filter(|journals| *journals < least) {
             let message = format!("`retention.journals`: {journals} is less than a day");

@@ -60,6 +60,9 @@ pub struct Trigger {
     /// Nothing worse starts a run: another playbook answers it.
     #[serde(default)]
     pub max_severity: Option<Severity>,
+    /// For how long after a start it does not start the playbook again about the same resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<Span>,
 }
 
 fn ask() -> Mode {
@@ -97,6 +100,9 @@ pub enum HeaderError {
     /// The limit is not one.
     #[error("`concurrency`: {0}")]
     Concurrency(String),
+    /// The cooldown of a trigger is too long.
+    #[error("`cooldown` of a trigger: {0} is too long, {most} is the most", most = limits::COOLDOWN)]
+    Cooldown(Span),
     /// A schedule is not one.
     #[error("the schedule `{name}`: {why}")]
     Schedule {
@@ -123,6 +129,10 @@ impl Header {
         let needed = inputs.find(|(_, kind)| is_triggered && !kind.is_optional);
         if let Some((name, _)) = needed {
             return Err(HeaderError::NeedsInput(name.clone()));
+        }
+        let mut cooldowns = header.triggers.iter().filter_map(|trigger| trigger.cooldown);
+        if let Some(long) = cooldowns.find(|cooldown| *cooldown > limits::COOLDOWN) {
+            return Err(HeaderError::Cooldown(long));
         }
         header.check_schedules()?;
         if let Some(why) = header.concurrency.as_ref().and_then(Concurrency::fault) {

@@ -24,8 +24,12 @@ pub mod alert_filter;
 pub mod raise;
 pub mod severity;
 
+pub mod cooldown;
 pub mod correlation;
+pub mod echo;
 pub mod incident;
+pub mod noise;
+pub mod reconcile;
 pub mod silence;
 pub mod storm;
 pub mod suppression;

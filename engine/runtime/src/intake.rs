@@ -3,6 +3,8 @@
 
 pub mod replay;
 
+mod cooling;
+mod echo;
 mod place;
 mod storm;
 mod taking;

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use stanch_engine_core::correlation;
+use stanch_engine_core::echo::OwnRoles;
 use stanch_engine_core::effect::Mode;
 use stanch_engine_core::guard::rails::Rails;
 use stanch_engine_core::kpi::Targets;
+use stanch_engine_core::reconcile::Reconcile;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::storm;
 
@@ -22,8 +24,15 @@ pub struct Settings {
     pub storms: Vec<storm::Rule>,
     /// For how long a source may say nothing.
     pub silent_after: BTreeMap<String, Span>,
+    /// For how long a playbook is not started again about the same resource, where its trigger does
+    /// not say it.
+    pub cooldown: Option<Span>,
+    /// What detectors list is compared with what came.
+    pub reconcile: Option<Reconcile>,
     /// How much may be done in which account. An account that is not here is observed.
     pub accounts: BTreeMap<String, Mode>,
+    /// The roles that sessions of ours have in accounts.
+    pub own_roles: OwnRoles,
     /// What is protected, whatever playbooks and people say.
     pub rails: Rails,
     /// What playbooks read as `config`.

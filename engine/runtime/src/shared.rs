@@ -38,6 +38,9 @@ pub(crate) struct Shared {
     pub(crate) paging: Notify,
     /// Rung when a schedule may have changed.
     pub(crate) scheduling: Notify,
+    /// Rung when every list of findings is to be compared now.
+    pub(crate) reconciling: Notify,
+    pub(crate) is_reconcile_asked: AtomicBool,
     /// Says which runs have come to rest here: they wait, are parked or paused, or have ended.
     pub(crate) rested: broadcast::Sender<RunId>,
     /// Runs whose commit did not come about, with their epoch: they go back to the queue once the
@@ -73,6 +76,7 @@ impl Shared {
         let (rested, _) = broadcast::channel(RESTED);
         let (work, paging, scheduling, orphans, is_halted, active) = Default::default();
         let (hinting, has_peers, clock_ahead_us, restored_at_us) = Default::default();
+        let (reconciling, is_reconcile_asked) = Default::default();
         let room = Room::of(settings.hot_runs);
         Self {
             node,
@@ -87,6 +91,8 @@ impl Shared {
             work,
             paging,
             scheduling,
+            reconciling,
+            is_reconcile_asked,
             rested,
             orphans,
             hinting,

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
+use serde_json::Value;
 use stanch_engine_core::command::{Verb, summary};
 use stanch_engine_core::custody::Record;
 use stanch_engine_core::guard::is_would_call;
 use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::journal::{Entry, Event, Head};
+use stanch_engine_core::json::Json;
 use stanch_engine_core::step::StepKey;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::{
@@ -85,6 +87,11 @@ async fn of_work(
     let records = bodies.iter().filter_map(|body| serde_json::from_str::<Record>(body).ok());
     for Record { at, actor, detail, .. } in records {
         let text = |name: &str| detail.get(name).and_then(|value| value.as_str());
+        if let (Some("reconciliation"), Some(alert)) = (text("found"), text("alert")) {
+            let title = text("title").unwrap_or_default();
+            let text = format!("found by reconciliation, and never sent to us: {title}");
+            lines.push(Line { at, kind: "alert", text, about: alert.to_owned() });
+        }
         // What was decided about an approval stands there by itself.
         let Some(word) = text("decision") else { continue };
         let what = text("text").or_else(|| text("verdict")).or_else(|| text("milestone"));
@@ -107,10 +114,29 @@ async fn of_alerts(
     lines.extend(alerts.into_iter().map(|stored| Line {
         at: stored.received_at,
         kind: "alert",
-        text: format!("{} ({}, {})", stored.alert.title, stored.alert.kind, stored.severity),
+        text: format!(
+            "{} ({}, {}){}",
+            stored.alert.title,
+            stored.alert.kind,
+            stored.severity,
+            stored.joined.as_ref().map(why_joined).unwrap_or_default()
+        ),
         about: stored.id.to_string(),
     }));
     Ok(())
+}
+
+/// Why an alert is here, where the incident did not begin with it.
+fn why_joined(why: &Json) -> String {
+    let why = why.value();
+    let text = |path: &str| why.pointer(path).and_then(Value::as_str);
+    if let (Some(run), Some(call)) = (text("/echo/run"), text("/echo/call")) {
+        return format!("; our own work: {call} was asked for by {run}");
+    }
+    if let (Some(rule), Some(key)) = (text("/rule"), text("/key")) {
+        return format!("; joined by the rule {rule}: {key}");
+    }
+    text("/storm").map(|name| format!("; a part of the storm {name}")).unwrap_or_default()
 }
 
 async fn of_runs(

@@ -81,6 +81,9 @@ rules! {
     POST "/v1/suppressions" RESPONDER;
     GET "/v1/suppressions/{id}" Token;
     POST "/v1/suppressions/{id}/end" RESPONDER;
+    GET "/v1/noise/suggestions" Token;
+    GET "/v1/reconcile" Token;
+    POST "/v1/reconcile" RESPONDER;
     GET "/v1/runs" Token;
     POST "/v1/runs" RESPONDER;
     GET "/v1/runs/{id}" Token;

@@ -26,10 +26,12 @@ mod dead_letters;
 mod incident_work;
 mod incidents;
 mod kpis;
+mod noise;
 mod operations;
 mod pages;
 mod people;
 mod playbooks;
+mod reconcile;
 mod regroup;
 mod runs;
 mod schedules;
@@ -109,6 +111,8 @@ fn api() -> Router<App> {
         .route("/suppressions", get(suppressions::list).post(suppressions::create))
         .route("/suppressions/{id}", get(suppressions::show))
         .route("/suppressions/{id}/end", post(suppressions::end))
+        .route("/noise/suggestions", get(noise::suggestions))
+        .route("/reconcile", get(reconcile::status).post(reconcile::now))
         .route("/runs", get(runs::list).post(runs::start))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/journal", get(runs::journal))

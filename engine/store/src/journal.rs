@@ -24,6 +24,9 @@ statements! {
              (SELECT id FROM runs WHERE incident_id = $1) \
              AND kind IN (SELECT json_array_elements_text(CAST(CAST($2 AS TEXT) AS json))) ORDER BY at, run_id, seq",
     };
+    THAT_NAME =
+        "SELECT seq, at, kind, body FROM journal WHERE run_id = $1 \
+         AND kind IN ('step_gated', 'step_scheduled') AND body LIKE $2 ORDER BY seq LIMIT 1000";
     MARK = "SELECT COUNT(*) AS n FROM journal WHERE run_id = $1";
 }
 
@@ -148,6 +151,22 @@ pub async fn of_incident(
         Ok((row.word("run_id")?, entry(&row)?))
     };
     rows.iter().map(read).collect()
+}
+
+/// The intents of a run that name a call, such as `UpdateAccessKey`, somewhere; a thousand at most.
+///
+/// # Errors
+/// [`StoreError::Inconsistent`] when a row is no entry.
+pub async fn that_name(
+    conn: &mut Conn<'_>,
+    run: RunId,
+    call: &str,
+) -> Result<Vec<Entry>, StoreError> {
+    // Some calls are written with the date of their API behind them.
+    let name = call.trim_end_matches(|c: char| c.is_ascii_digit() || c == 'v' || c == '_');
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let query = conn.query(&THAT_NAME).bind(run.to_string()).bind(format!("%:{name}%"));
+    conn.all(query).await?.iter().map(|row| entry(&Row::of("journal", row))).collect()
 }
 
 /// How many entries a run has.

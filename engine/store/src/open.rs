@@ -24,6 +24,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "turns", include_str!("../../../migrations/0008_turns.sql")),
     (9, "people", include_str!("../../../migrations/0009_people.sql")),
     (10, "kpis", include_str!("../../../migrations/0010_kpis.sql")),
+    (11, "reconciliations", include_str!("../../../migrations/0011_reconciliations.sql")),
+    (12, "trigger_cooldowns", include_str!("../../../migrations/0012_trigger_cooldowns.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use stanch_engine_core::echo::OwnRoles;
 use stanch_engine_core::effect::Mode;
 use stanch_plugins_aws::{AccountRoles, Roles};
 
@@ -125,6 +126,18 @@ impl Config {
             check_role(&format!("aws.roles.{key}"), role.as_deref(), "{account}")?;
         }
         Ok(())
+    }
+
+    /// The roles that sessions of ours have, by which echoes of our own work are known.
+    pub(crate) fn own_roles(&self) -> OwnRoles {
+        let of = |roles: [&Option<String>; 2]| roles.into_iter().flatten().cloned().collect();
+        let own = self
+            .accounts
+            .iter()
+            .map(|(id, account)| (id.clone(), of([&account.read_role, &account.contain_role])));
+        let own = own.filter(|(_, roles): &(_, Vec<_>)| !roles.is_empty()).collect();
+        let pattern = of([&self.aws.roles.read, &self.aws.roles.contain]);
+        OwnRoles { accounts: own, pattern }
     }
 
     /// The roles that calls are made with.

@@ -30,6 +30,15 @@ pub struct Correlation {
     pub when: AlertFilter,
 }
 
+/// What noise is kept from doing.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Noise {
+    /// For how long a playbook is not started again about the same resource, where its trigger does
+    /// not say it.
+    pub cooldown: Option<Span>,
+}
+
 /// When many alerts of a type are one incident.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,6 +115,11 @@ impl Config {
                 return wrong("storms", &rule.name, "`more_than` and `within` must be above 0");
             }
         }
+        let (cooldown, most) = (self.noise.cooldown, limits::COOLDOWN);
+        if let Some(cooldown) = cooldown.filter(|cooldown| *cooldown > most) {
+            let why = format!("[noise] `cooldown`: {cooldown} is too long, {most} is the most");
+            return Err(ConfigError(why));
+        }
         for (name, after) in self.silences() {
             if after < SHORTEST_SILENCE {
                 let why =
@@ -169,6 +183,8 @@ mod tests {
             ("[[storms]]\nname = \"x\"\nmore_than = 0\nwithin = \"1m\"", "more_than"),
             ("[[storms]]\nname = \"x\"\nmore_than = 5", "within"),
             ("[sources.guardduty]\nsilent_after = \"5s\"", "silent_after"),
+            ("[noise]\ncooldown = \"60d\"", "too long"),
+            ("[noise]\ncool = \"60d\"", "cool"),
             ("[sources.guardduty]\nsilent_after = \"soon\"", "soon"),
         ] {
             let error = load(text, &[]).unwrap_err().to_string();

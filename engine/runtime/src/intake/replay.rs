@@ -133,7 +133,7 @@ async fn take_again(
         let joined = found.joined.clone();
         let place = Place { incident: Some(incident.id), suppressed_by: None, joined };
         alerts::update(tx, id, &place, alert, now).await?;
-        record(tx, alert, id, incident.id, now).await?;
+        record(tx, &taking, alert, id, incident.id).await?;
     }
     let about = trigger::About { alert, alert_id: id, incident };
     let run_ids = trigger::fire(tx, shared, &about, None, cause).await?;

@@ -26,6 +26,8 @@ use crate::shared::Shared;
 pub(crate) enum Hand {
     /// A sender's.
     Sender,
+    /// Our own, from what a detector lists.
+    Reconciler,
     /// A person's, who wants them taken whatever is suppressed.
     Person,
 }
@@ -34,6 +36,7 @@ pub(crate) enum Hand {
 pub(crate) struct Taking<'s> {
     pub(crate) shared: &'s Shared,
     pub(crate) now: Timestamp,
+    pub(super) hand: Hand,
     quiet: Vec<Suppression>,
 }
 
@@ -45,10 +48,12 @@ impl<'s> Taking<'s> {
     ) -> Result<Self, StoreError> {
         let now = shared.world.now();
         let quiet = match hand {
-            Hand::Sender => suppressions::open(tx, now, limits::SUPPRESSIONS).await?,
+            Hand::Sender | Hand::Reconciler => {
+                suppressions::open(tx, now, limits::SUPPRESSIONS).await?
+            }
             Hand::Person => Vec::new(),
         };
-        Ok(Self { shared, now, quiet })
+        Ok(Self { shared, now, hand, quiet })
     }
 
     pub(crate) async fn take_one(
@@ -76,15 +81,23 @@ impl<'s> Taking<'s> {
         if let Some(quiet) = quiet {
             return self.keep_quiet(tx, alert, stored.as_ref(), quiet).await;
         }
-        let found = self.incident_of(tx, alert, stored.as_ref()).await?;
+        let own = stored.as_ref().and_then(|stored| stored.incident);
+        let found = match self.echo_of(tx, alert, own).await? {
+            Some(found) => found,
+            None => self.incident_of(tx, alert, stored.as_ref()).await?,
+        };
         let (incident, joined) = (&found.incident, found.joined.clone());
         let place = Place { incident: Some(incident.id), suppressed_by: None, joined };
         let alert_id = self.put(tx, alert, stored.as_ref(), &place).await?;
-        record(tx, alert, alert_id, incident.id, self.now).await?;
-        seen_again(tx, self.shared, alert, incident).await?;
+        record(tx, self, alert, alert_id, incident.id).await?;
         let mut run_ids = Vec::new();
+        if !is_echo(found.joined.as_ref()) {
+            seen_again(tx, self.shared, alert, incident).await?;
+        }
         if found.starts_runs {
-            let earlier = in_incident.map(|stored| &stored.alert);
+            // An echo fired nothing.
+            let was_heard = in_incident.filter(|stored| !is_echo(stored.joined.as_ref()));
+            let earlier = was_heard.map(|stored| &stored.alert);
             let cause = format!("trigger {}", alert.source);
             let about = trigger::About { alert, alert_id, incident };
             run_ids = trigger::fire(tx, self.shared, &about, earlier, &cause).await?;
@@ -121,7 +134,7 @@ impl<'s> Taking<'s> {
         let place = Place { incident, suppressed_by: Some(quiet.id), joined: None };
         let alert_id = self.put(tx, alert, stored, &place).await?;
         match incident {
-            Some(incident) => record(tx, alert, alert_id, incident, self.now).await?,
+            Some(incident) => record(tx, self, alert, alert_id, incident).await?,
             None => drop(payloads::put(tx, &Json::canonical(&alert.raw)).await?),
         }
         suppressions::count(tx, quiet.id, self.now).await?;
@@ -151,24 +164,36 @@ impl<'s> Taking<'s> {
     }
 }
 
+/// Whether an alert joined as an echo of a run of ours.
+fn is_echo(joined: Option<&Json>) -> bool {
+    joined.is_some_and(|why| why.value().get("echo").is_some())
+}
+
 /// The payload, as it came, is the first piece of evidence.
 pub(super) async fn record(
     tx: &mut Tx<'_>,
+    taking: &Taking<'_>,
     alert: &Alert,
     id: AlertId,
     incident: IncidentId,
-    now: Timestamp,
 ) -> Result<(), StoreError> {
     let hash = payloads::put(tx, &Json::canonical(&alert.raw)).await?;
-    let detail =
+    let mut detail =
         json!({"alert": id, "source": alert.source, "type": alert.kind, "title": alert.title});
+    let actor = match (alert.raised_by(), taking.hand) {
+        (Some(by), _) => format!("{} step {}", by.run, by.step),
+        (None, Hand::Reconciler) => {
+            if let Some(members) = detail.as_object_mut() {
+                members.insert("found".to_owned(), json!("reconciliation"));
+            }
+            format!("reconciler {}", alert.source)
+        }
+        (None, _) => format!("webhook {}", alert.source),
+    };
     let record = NewRecord {
         incident,
-        at: now,
-        actor: alert.raised_by().map_or_else(
-            || format!("webhook {}", alert.source),
-            |by| format!("{} step {}", by.run, by.step),
-        ),
+        at: taking.now,
+        actor,
         action: CustodyAction::Received,
         item: Some(hash),
         detail,

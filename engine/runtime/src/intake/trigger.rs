@@ -11,6 +11,7 @@ use stanch_engine_store::incidents::Incident;
 use stanch_engine_store::playbooks::Active;
 use stanch_engine_store::{StoreError, Tx, runs};
 
+use super::cooling::Cooling;
 use crate::live::facts::{ALERT, Signal};
 use crate::runs::{NewRunParts, scope};
 use crate::shared::Shared;
@@ -44,6 +45,10 @@ pub(super) async fn fire(
                 run_ids.push(run);
             }
             None if fires => {
+                let cooling = Cooling::of(shared, &active.header, alert);
+                if cooling.holds(tx, shared, about).await? {
+                    continue;
+                }
                 let parts = NewRunParts {
                     active,
                     incident: Some(incident.id),
@@ -62,6 +67,7 @@ pub(super) async fn fire(
                 };
                 let (run, started) = parts.into_run(shared, None);
                 runs::insert(tx, &run, &started).await?;
+                cooling.begin(tx, shared, alert, run.id).await?;
                 run_ids.push(run.id);
             }
             _ => {}

@@ -16,7 +16,7 @@ type Answered = Result<Value, Refusal>;
 const PAGE: usize = 100;
 
 /// Filters, and the paths that they look at.
-const FILTERS: [(&str, &str); 17] = [
+const FILTERS: [(&str, &str); 18] = [
     ("Id", "Id"),
     ("ProductArn", "ProductArn"),
     ("ProductName", "ProductName"),
@@ -32,6 +32,7 @@ const FILTERS: [(&str, &str); 17] = [
     ("ComplianceStatus", "Compliance.Status"),
     ("ResourceId", "Resources.*.Id"),
     ("ResourceType", "Resources.*.Type"),
+    ("UpdatedAt", "UpdatedAt"),
     ("NoteText", "Note.Text"),
     ("NoteUpdatedBy", "Note.UpdatedBy"),
 ];
@@ -84,6 +85,12 @@ fn fits(own: &[String], conditions: &Value) -> bool {
     for condition in conditions {
         let part = |name: &str| condition.get(name).and_then(Value::as_str).unwrap_or_default();
         let value = part("Value");
+        if let (Some(from), Some(to)) = (moment(condition, "Start"), moment(condition, "End")) {
+            asks = true;
+            let times = own.iter().filter_map(|own| Timestamp::parse(own).ok());
+            one_fits |= times.into_iter().any(|at| at >= from && at <= to);
+            continue;
+        }
         let holds = match part("Comparison").trim_start_matches("NOT_") {
             "PREFIX" | "PREFIX_NOT_EQUALS" => own.iter().any(|own| own.starts_with(value)),
             "CONTAINS" => own.iter().any(|own| own.contains(value)),
@@ -99,6 +106,10 @@ fn fits(own: &[String], conditions: &Value) -> bool {
         }
     }
     one_fits || !asks
+}
+
+fn moment(condition: &Value, name: &str) -> Option<Timestamp> {
+    Timestamp::parse(condition.get(name)?.as_str()?).ok()
 }
 
 fn is_same(one: &Value, other: &Value) -> bool {
