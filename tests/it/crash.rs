@@ -2,8 +2,10 @@
 //! other; and each time the run ends as if nothing had been.
 
 mod ending;
+mod playbooks;
 mod point;
 mod story;
+mod ticks;
 mod victim;
 
 use std::os::unix::process::ExitStatusExt as _;
@@ -84,4 +86,40 @@ async fn instance_after_every_commit() {
 async fn instance_between_every_call_and_its_result() {
     let test = "crash::instance_between_every_call_and_its_result";
     killed_at_every(Plot::Instance, Point::AfterCall, test).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn branches_before_every_commit() {
+    let test = "crash::branches_before_every_commit";
+    killed_at_every(Plot::Branches, Point::BeforeCommit, test).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn branches_after_every_commit() {
+    let test = "crash::branches_after_every_commit";
+    killed_at_every(Plot::Branches, Point::AfterCommit, test).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn branches_between_every_call_and_its_result() {
+    let test = "crash::branches_between_every_call_and_its_result";
+    killed_at_every(Plot::Branches, Point::AfterCall, test).await;
+}
+
+/// Plays one story over the lives of many nodes, each killed at such a point while the clock ticks.
+async fn killed_while_ticking(point: Point, test: &str) {
+    match variable_if_set(VICTIM) {
+        Some(orders) => victim::live(&orders).await,
+        None => ticks::killed_while_ticking(point, test).await,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticks_before_commits() {
+    killed_while_ticking(Point::BeforeCommit, "crash::ticks_before_commits").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticks_after_commits() {
+    killed_while_ticking(Point::AfterCommit, "crash::ticks_after_commits").await;
 }

@@ -11,6 +11,7 @@
 
 pub mod botocore;
 pub mod moto;
+pub mod own_postgres;
 pub mod ports;
 pub mod postgres;
 pub mod process;

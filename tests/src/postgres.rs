@@ -21,12 +21,15 @@ struct Server {
 }
 
 impl Database {
-    /// Makes one.
+    /// Makes one on the server that all tests share.
     pub async fn create() -> Self {
-        let server = Server {
-            psql: PathBuf::from(variable("STANCH_TEST_PG_BIN")).join("psql"),
-            url: variable("STANCH_TEST_POSTGRES_URL"),
-        };
+        Self::create_at(&variable("STANCH_TEST_POSTGRES_URL")).await
+    }
+
+    /// Makes one on the server whose first database this is.
+    pub async fn create_at(url: &str) -> Self {
+        let psql = PathBuf::from(variable("STANCH_TEST_PG_BIN")).join("psql");
+        let server = Server { psql, url: url.to_owned() };
         let number = getrandom::u64().expect("the system has randomness");
         let name = format!("stanch_test_{number:016x}");
         let (start, _) = server.url.rsplit_once('/').expect("a URL has a path");
@@ -43,6 +46,11 @@ impl Database {
     /// Runs a statement and returns its rows, a line each, columns split by `|`.
     pub async fn query(&self, sql: &str) -> String {
         self.server.query(&self.url, sql).await
+    }
+
+    /// Like [`Database::query`]; nothing while the server takes no questions.
+    pub async fn try_query(&self, sql: &str) -> Option<String> {
+        self.server.try_query(&self.url, sql).await.ok()
     }
 
     /// Cuts all connections to it, as a restart of the server would.
@@ -66,10 +74,16 @@ impl Drop for Database {
 
 impl Server {
     async fn query(&self, url: &str, sql: &str) -> String {
+        self.try_query(url, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    async fn try_query(&self, url: &str, sql: &str) -> Result<String, String> {
         let output = tokio::process::Command::new(&self.psql).args(arguments(url, sql)).output();
         let Output { status, stdout, stderr } = output.await.expect("psql can be started");
-        assert!(status.success(), "{sql}: {}", String::from_utf8_lossy(&stderr));
-        String::from_utf8_lossy(&stdout).trim_end().to_owned()
+        if !status.success() {
+            return Err(String::from_utf8_lossy(&stderr).into_owned());
+        }
+        Ok(String::from_utf8_lossy(&stdout).trim_end().to_owned())
     }
 }
 

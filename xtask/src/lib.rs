@@ -22,5 +22,6 @@ pub mod workspace;
 
 pub mod bench;
 pub mod ci;
+pub mod database;
 
 pub mod aws_models;

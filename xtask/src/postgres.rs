@@ -37,6 +37,17 @@ const CONNECTIONS: &str = "max_connections=400";
 /// Runs beside the server; it says itself why.
 const GUARD: &str = include_str!("postgres/guard.sh");
 
+/// What a server is to have beyond the usual.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// Settings, each `NAME=VALUE`.
+    pub settings: Vec<String>,
+    /// Files that lie beside its data, by their names there.
+    pub files: Vec<(String, PathBuf)>,
+    /// Lines of `pg_hba.conf`, in place of its own, which trust everybody.
+    pub hba: Vec<String>,
+}
+
 /// A server that runs until this value is dropped.
 #[derive(Debug)]
 pub struct Postgres {
@@ -50,18 +61,23 @@ pub struct Postgres {
 impl Postgres {
     /// Starts a fresh server that logs to this file.
     pub fn start(log: &Path) -> Result<Self> {
+        Self::start_with(log, &Extras::default())
+    }
+
+    /// Starts a fresh server with something special.
+    pub fn start_with(log: &Path, extras: &Extras) -> Result<Self> {
         let bin = binaries::find()?;
         let account = Account::choose()?;
         // Another account can reach it there, and a socket's path stays short.
         let parent = std::env::temp_dir();
         folder::sweep(&parent, &account, &bin);
         for _ in 1..ATTEMPTS {
-            match Self::attempt(&bin, &account, &parent, log) {
+            match Self::attempt(&bin, &account, &parent, log, extras) {
                 Err(error) if format!("{error:#}").contains(PORT_TAKEN) => {}
                 outcome => return outcome,
             }
         }
-        Self::attempt(&bin, &account, &parent, log)
+        Self::attempt(&bin, &account, &parent, log, extras)
     }
 
     /// The folder of its programs.
@@ -74,11 +90,23 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    fn attempt(bin: &Path, account: &Account, parent: &Path, log: &Path) -> Result<Self> {
+    fn attempt(
+        bin: &Path,
+        account: &Account,
+        parent: &Path,
+        log: &Path,
+        extras: &Extras,
+    ) -> Result<Self> {
         let folder = Folder::create(parent, account)?;
         initialise(bin, account, &folder)?;
+        for (name, file) in &extras.files {
+            account.give(file, &folder.data().join(name))?;
+        }
+        if !extras.hba.is_empty() {
+            std::fs::write(folder.data().join("pg_hba.conf"), extras.hba.join("\n") + "\n")?;
+        }
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let mut guard = spawn(bin, account, &folder, port)?;
+        let mut guard = spawn(bin, account, &folder, port, &extras.settings)?;
         let stderr = guard.stderr.take().context("the server has no log")?;
         let server = Self { bin: bin.to_owned(), port, guard, _folder: folder };
         wait_until_ready(&lines(stderr, File::create(log)?))?;
@@ -107,12 +135,19 @@ fn initialise(bin: &Path, account: &Account, folder: &Folder) -> Result<()> {
     Ok(())
 }
 
-fn spawn(bin: &Path, account: &Account, folder: &Folder, port: u16) -> Result<Child> {
+fn spawn(
+    bin: &Path,
+    account: &Account,
+    folder: &Folder,
+    port: u16,
+    settings: &[String],
+) -> Result<Child> {
     let mut guard = command(Path::new("sh"), account);
     guard.args(["-c", GUARD, "guard.sh"]).arg(folder.path());
     guard.arg(bin.join("postgres")).arg("-D").arg(folder.data());
     guard.args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
     guard.args(["-c", CONNECTIONS, "-k"]).arg(folder.path());
+    guard.args(settings.iter().flat_map(|setting| ["-c", setting.as_str()]));
     guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     // Ctrl-C reaches the tests first; the server goes when they are done.
     guard.process_group(0).spawn().context("sh can't be started")

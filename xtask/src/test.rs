@@ -1,7 +1,8 @@
 //! `cargo xtask test`: sets up all that the tests need, runs them, and takes it down again.
 //!
 //! The tests learn of it from their environment: `STANCH_TEST_POSTGRES_URL`,
-//! `STANCH_TEST_PG_BIN`, `STANCH_TEST_PYTHON`, `STANCH_TEST_MOTO` and `STANCH_TEST_BOTOCORE`. Nothing is skipped: what is
+//! `STANCH_TEST_PG_BIN`, `STANCH_TEST_PYTHON`, `STANCH_TEST_MOTO`, `STANCH_TEST_BOTOCORE`, and
+//! `STANCH_TEST_XTASK`, which starts a Postgres of a test's own. Nothing is skipped: what is
 //! missing is an error that says what to install.
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         ("STANCH_TEST_PG_BIN", postgres.bin().display().to_string()),
         ("STANCH_TEST_PYTHON", python.program().display().to_string()),
         ("STANCH_TEST_BOTOCORE", botocore.display().to_string()),
+        ("STANCH_TEST_XTASK", std::env::current_exe()?.display().to_string()),
         ("STANCH_TEST_MOTO", python.server().display().to_string()),
     ];
     let tests = Tests {

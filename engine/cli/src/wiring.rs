@@ -1,10 +1,12 @@
 //! Puts a node together.
 
+mod database;
 pub(crate) mod scripts;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use stanch_engine_core::digest::Sha256;
@@ -16,7 +18,7 @@ use stanch_engine_runtime::settings::{HeartbeatSettings, NotifySettings, Setting
 use stanch_engine_runtime::{Runtime, playbooks, secret_file};
 use stanch_engine_server::ServerSettings;
 use stanch_engine_server::trust::SourcePolicy;
-use stanch_engine_store::{CommitHook, Dialect, Store};
+use stanch_engine_store::{CommitHook, Dialect, Options, Passwords, Store};
 use stanch_plugins_aws::{Aws, AwsSettings, Rate, Roles};
 use stanch_plugins_http::Secrets;
 use stanch_plugins_sdk::Catalogue;
@@ -64,7 +66,9 @@ pub async fn start(
     let url = config.database_url();
     let is_alone = Dialect::of_url(&url) == Some(Dialect::Sqlite);
     let lock = if is_alone { Some(lock(&data_dir)?) } else { None };
-    let options = config.database.options(url, seams.on_commit);
+    let roles = config.roles(variable)?;
+    let aws = aws(config, seams.credentials, roles)?;
+    let options = Options { on_commit: seams.on_commit, ..options(config, url, &aws, &world)? };
     let store = Store::open(options).await.map_err(|error| {
         anyhow::anyhow!(
             "{}: {error}. `stanch explain {}` says what to do",
@@ -73,8 +77,7 @@ pub async fn start(
         )
     })?;
     let secrets = config.secrets(variable)?;
-    let roles = config.roles(variable)?;
-    let catalogue = catalogue(config, seams.credentials, secrets, roles)?;
+    let catalogue = catalogue_of(config, &aws, secrets)?;
     let catalogue =
         seams.catalogue.map_or_else(|| catalogue.clone(), |change| change(catalogue.clone()));
     let mut sources = config.source_policies(variable, |name| catalogue.takes(name))?;
@@ -102,6 +105,37 @@ pub fn catalogue(
     secrets: Secrets,
     roles: Roles,
 ) -> anyhow::Result<Catalogue> {
+    catalogue_of(config, &aws(config, credentials, roles)?, secrets)
+}
+
+fn catalogue_of(config: &Config, aws: &Aws, secrets: Secrets) -> anyhow::Result<Catalogue> {
+    let catalogue = aws.register(Catalogue::new(aws.operations()));
+    let catalogue = stanch_plugins_http::register(catalogue, secrets, &config.mappings())?;
+    scripts::register(catalogue, config)
+}
+
+/// How the database is opened that the configuration names.
+///
+/// # Errors
+/// When the configuration asks for what can't be.
+pub(crate) fn options(
+    config: &Config,
+    url: String,
+    aws: &Aws,
+    world: &World,
+) -> anyhow::Result<Options> {
+    let tokens = || -> Arc<dyn Passwords> {
+        Arc::new(database::IamTokens { aws: aws.clone(), clock: world.clock.clone() })
+    };
+    config.database.options(url, tokens)
+}
+
+/// The client for AWS.
+pub(crate) fn aws(
+    config: &Config,
+    credentials: Option<stanch_plugins_aws::StaticCredentials>,
+    roles: Roles,
+) -> anyhow::Result<Aws> {
     let aws = Aws::open(&AwsSettings {
         models_dir: config.aws.models_dir.clone(),
         endpoint_url: config.aws.endpoint_url.clone(),
@@ -111,9 +145,7 @@ pub fn catalogue(
         organization_account: config.aws.organization_account.clone(),
         quotas: quotas(config)?,
     })?;
-    let catalogue = aws.register(Catalogue::new(aws.operations()));
-    let catalogue = stanch_plugins_http::register(catalogue, secrets, &config.mappings())?;
-    scripts::register(catalogue, config)
+    Ok(aws)
 }
 
 /// How often AWS may be called, as the configuration says.

@@ -90,7 +90,8 @@ impl StepStatus {
             ) => Self::Failed,
             (None | Some(Self::Running | Self::Retrying), E::Retried) => Self::Retrying,
             (Some(Self::Running | Self::Retrying), E::Progressed) => Self::Running,
-            (Some(Self::Retrying), E::Attempted) => Self::Running,
+            // After a pause, or after a look which found that the last attempt did not take place.
+            (Some(Self::Running | Self::Retrying), E::Attempted) => Self::Running,
             (Some(Self::Running | Self::Retrying), E::Doubted) => Self::InDoubt,
             (Some(Self::InDoubt), E::Repeated) => Self::Running,
             (None, E::Progressed | E::Attempted | E::Doubted | E::Repeated)
@@ -98,7 +99,6 @@ impl StepStatus {
                 Some(Self::Pending),
                 E::Gated | E::Progressed | E::Retried | E::Attempted | E::Doubted | E::Repeated,
             )
-            | (Some(Self::Running), E::Attempted)
             | (Some(Self::Running | Self::Retrying), E::Gated | E::Scheduled | E::Repeated)
             | (
                 Some(Self::InDoubt),
@@ -229,7 +229,7 @@ mod tests {
         let legal = |s: Option<StepStatus>| {
             EVENTS.iter().filter(|e| StepStatus::next(s, **e).is_some()).count()
         };
-        assert_eq!(STATUSES.map(legal), [5, 3, 5, 6, 3, 0, 0]);
+        assert_eq!(STATUSES.map(legal), [5, 3, 6, 6, 3, 0, 0]);
     }
 
     #[test]

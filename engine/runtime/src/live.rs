@@ -6,6 +6,8 @@ pub(crate) mod facts;
 pub(crate) mod generation;
 mod identity;
 mod outbox;
+#[cfg(test)]
+mod simulated;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};

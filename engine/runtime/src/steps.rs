@@ -85,18 +85,33 @@ pub(crate) fn unreadable(error: &serde_json::Error) -> StepError {
 
 /// Takes up a step's work again after a pause.
 pub(crate) fn go_on(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
-    attempt(live, shared, key, step, step.attempts + 1);
+    let is_intent = step.status == StepStatus::Retrying;
+    attempt(live, shared, key, step, (step.attempts + 1, is_intent));
 }
 
 /// Repeats a step of whose last attempt the journal holds no end: that one counts, too, so that
 /// the action knows that it may have taken place.
 pub(crate) fn repeat(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
-    attempt(live, shared, key, step, step.attempts + 2);
+    let is_intent = step.status == StepStatus::Retrying;
+    attempt(live, shared, key, step, (step.attempts + 2, is_intent));
 }
 
-/// An attempt after one that failed is an intent of its own: a crash may cut it off, too.
-fn attempt(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep, number: u32) {
-    if step.status == StepStatus::Retrying {
+/// Repeats a step whose last attempt did not take place, as a look has shown. It is written down before:
+/// a node that has lost the run while it looked must not act on what it saw.
+fn begin_again(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
+    attempt(live, shared, key, step, (step.attempts + 2, true));
+}
+
+/// Another attempt, by its number. One after a failure or a look is an intent of its own: a crash may cut
+/// it off, too.
+fn attempt(
+    live: &mut Live,
+    shared: &Shared,
+    key: StepKey,
+    step: &OpenStep,
+    (number, is_intent): (u32, bool),
+) {
+    if is_intent {
         let key = key.clone();
         live.record(Event::StepAttempted(StepAttempted { key, attempt: number }));
     }
@@ -204,7 +219,7 @@ pub(crate) fn take_outcome(live: &mut Live, shared: &Shared, done: JobDone) {
         }
         JobOutcome::HadNotHappened => {
             if let Some(step) = live.open_step(&key).cloned() {
-                repeat(live, shared, key, &step);
+                begin_again(live, shared, key, &step);
             }
         }
         JobOutcome::CanNotTell(error) => doubt(live, shared, key, error),

@@ -27,7 +27,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] of the database.
     pub async fn hint(&self) -> Result<(), StoreError> {
-        if self.listen_url.is_some() {
+        if self.listen.is_some() {
             sqlx::query("NOTIFY stanch_work").execute(&self.readers).await?;
         }
         Ok(())
@@ -38,8 +38,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when there is no connection to be had.
     pub async fn hints(&self) -> Result<Option<Hints>, StoreError> {
-        let Some(url) = &self.listen_url else { return Ok(None) };
-        let mut listener = PgListener::connect(url).await?;
+        let Some(listen) = &self.listen else { return Ok(None) };
+        let mut listener = PgListener::connect(&listen.url().await?).await?;
         listener.listen(CHANNEL).await?;
         Ok(Some(Hints(listener)))
     }

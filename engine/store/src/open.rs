@@ -11,6 +11,7 @@ use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Row as _, SqlSafeStr as 
 
 use crate::dialect::Dialect;
 use crate::error::OpenError;
+use crate::passwords::{Passwords, Place};
 
 /// The migrations, in their order. Released ones never change.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -43,6 +44,8 @@ pub struct Options {
     pub readers: u32,
     /// How long one statement may take on Postgres; nothing for as long as it takes.
     pub statement_timeout_ms: Option<u64>,
+    /// Who gives the passwords for Postgres, in place of the one in the URL.
+    pub passwords: Option<Arc<dyn Passwords>>,
     /// Called before and after every commit: tests crash there.
     pub on_commit: Option<CommitHook>,
 }
@@ -67,6 +70,7 @@ impl Options {
             listen_url: None,
             readers: READERS,
             statement_timeout_ms: None,
+            passwords: None,
             on_commit: None,
         }
     }
@@ -100,11 +104,15 @@ pub(crate) struct Opened {
 pub(crate) struct Connect {
     dialect: Dialect,
     options: AnyConnectOptions,
+    passwords: Option<Arc<dyn Passwords>>,
     statement_timeout_ms: u64,
 }
 
+/// Where Postgres listens when its URL does not say so.
+const POSTGRES_PORT: u16 = 5432;
+
 impl Connect {
-    fn to(url: &str) -> Result<Self, OpenError> {
+    pub(crate) fn to(url: &str, passwords: Option<Arc<dyn Passwords>>) -> Result<Self, OpenError> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(sqlx::any::install_default_drivers);
         let dialect = Dialect::of_url(url).ok_or_else(|| OpenError::Url(hide_password(url)))?;
@@ -113,19 +121,42 @@ impl Connect {
         let options = AnyConnectOptions::from_str(&url)
             .map_err(|_| OpenError::Url(hide_password(&url)))?
             .disable_statement_logging();
-        Ok(Self { dialect, options, statement_timeout_ms: 0 })
+        let passwords = passwords.filter(|_| dialect == Dialect::Postgres);
+        Ok(Self { dialect, options, passwords, statement_timeout_ms: 0 })
+    }
+
+    /// How a connection is made now.
+    async fn options(&self) -> Result<AnyConnectOptions, sqlx::Error> {
+        let mut options = self.options.clone();
+        if let Some(passwords) = &self.passwords {
+            let place = Place {
+                host: self.options.database_url.host_str().unwrap_or_default(),
+                port: self.options.database_url.port().unwrap_or(POSTGRES_PORT),
+                user: self.options.database_url.username(),
+            };
+            let password = passwords.password(place).await;
+            let password = password.map_err(|why| sqlx::Error::Configuration(why.into()))?;
+            let set = options.database_url.set_password(Some(&password));
+            set.map_err(|()| sqlx::Error::Configuration("its URL takes no password".into()))?;
+        }
+        Ok(options)
+    }
+
+    /// The URL by which a connection is made now, with its password.
+    pub(crate) async fn url(&self) -> Result<String, sqlx::Error> {
+        Ok(self.options().await?.database_url.to_string())
     }
 
     /// A connection that writes.
     pub(crate) async fn writer(&self) -> Result<AnyConnection, sqlx::Error> {
-        let mut connection = self.options.connect().await?;
+        let mut connection = self.options().await?.connect().await?;
         self.set_up(&mut connection, false).await?;
         Ok(connection)
     }
 
     async fn readers(&self, most: u32) -> Result<AnyPool, sqlx::Error> {
         let connect = self.clone();
-        AnyPoolOptions::new()
+        let pool = AnyPoolOptions::new()
             .max_connections(most.max(1))
             .acquire_timeout(Duration::from_secs(10))
             // A connection to a file does not die, and asking it costs as much as a read.
@@ -134,8 +165,12 @@ impl Connect {
                 let connect = connect.clone();
                 Box::pin(async move { connect.set_up(connection, true).await })
             })
-            .connect_with(self.options.clone())
-            .await
+            .connect_with(self.options().await?)
+            .await?;
+        if let Some(passwords) = &self.passwords {
+            tokio::spawn(renew(self.clone(), pool.clone(), passwords.lasts_ms()));
+        }
+        Ok(pool)
     }
 
     async fn set_up(
@@ -152,6 +187,23 @@ impl Connect {
         }
         Ok(())
     }
+}
+
+/// Keeps the password fresh with which the pool makes its next connections, until it is closed.
+async fn renew(connect: Connect, pool: AnyPool, lasts_ms: u64) {
+    let mut times = tokio::time::interval(Duration::from_millis((lasts_ms / 2).max(1)));
+    times.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let renewing = async {
+        times.tick().await;
+        loop {
+            times.tick().await;
+            match connect.options().await {
+                Ok(options) => pool.set_connect_options(options),
+                Err(error) => tracing::warn!(%error, "no new password for the database"),
+            }
+        }
+    };
+    let _: Result<(), _> = pool.close_event().do_until(renewing).await;
 }
 
 fn hide_password(url: &str) -> String {
@@ -190,7 +242,7 @@ async fn set_up(
 
 /// Opens a database, brings it up to this version, and reads back that it is durable.
 pub(crate) async fn open(options: &Options) -> Result<Opened, OpenError> {
-    let mut connect = Connect::to(&options.url)?;
+    let mut connect = Connect::to(&options.url, options.passwords.clone())?;
     // A migration takes as long as it takes.
     let mut writer = connect.writer().await.map_err(unreachable_database)?;
     migrate(&mut writer).await?;
@@ -270,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let Err(error) = Connect::to("mysql://ann:secret@host/db") else {
+        let Err(error) = Connect::to("mysql://ann:secret@host/db", None) else {
             panic!("it is no database")
         };
         assert!(!error.to_string().contains("secret"), "{error}");

@@ -7,7 +7,7 @@ use sqlx::AnyPool;
 
 use crate::dialect::Dialect;
 use crate::error::{OpenError, StoreError};
-use crate::open::{self, Options};
+use crate::open::{self, Connect, Options};
 use crate::tx::{Conn, Tx};
 use crate::writer::{CommitSink, RunCommit, SinkId, Writer};
 
@@ -19,8 +19,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Store {
     dialect: Dialect,
     pub(crate) readers: AnyPool,
-    /// Where Postgres is listened to.
-    pub(crate) listen_url: Option<Arc<str>>,
+    /// How Postgres is listened to.
+    pub(crate) listen: Option<Connect>,
     writer: Arc<Writer>,
 }
 
@@ -38,14 +38,17 @@ impl Store {
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let opened = open::open(&options).await?;
         let (dialect, readers) = (opened.dialect, opened.readers);
-        let listen_url = (dialect == Dialect::Postgres)
-            .then(|| Arc::from(options.listen_url.unwrap_or(options.url)));
+        let listen = (dialect == Dialect::Postgres).then(|| {
+            let url = options.listen_url.as_ref().unwrap_or(&options.url);
+            Connect::to(url, options.passwords.clone())
+        });
+        let listen = listen.transpose()?;
         let writer =
             Writer::start(opened.dialect, opened.connect, opened.writer, options.on_commit)
                 .map_err(|error| {
                     OpenError::Unreachable(format!("no thread for the writer: {error}"))
                 })?;
-        Ok(Self { dialect, readers, listen_url, writer: Arc::new(writer) })
+        Ok(Self { dialect, readers, listen, writer: Arc::new(writer) })
     }
 
     /// Which database it is.

@@ -13,6 +13,7 @@ mod body;
 mod call;
 mod checksum;
 mod clock;
+mod database_token;
 mod ec2;
 mod endpoint;
 mod error_details;
@@ -35,6 +36,7 @@ mod write;
 mod xml;
 
 pub(crate) use call::{Answer, Client, Wanted};
+pub(crate) use database_token::{LASTS as DATABASE_TOKEN_LASTS, database_token};
 pub(crate) use ec2::wire as ec2_name;
 pub use endpoint::{Endpoint, Variant};
 pub(crate) use endpoint::{by_rules as endpoint_by_rules, of_service as endpoint_of_service};

@@ -37,6 +37,7 @@ use serde_json::{Map, Value};
 
 use stanch_plugins_sdk::Catalogue;
 use stanch_plugins_sdk::core::operation::Operations;
+use stanch_plugins_sdk::core::time::Timestamp;
 
 use client::Client;
 pub use client::{Endpoint, Variant};
@@ -49,6 +50,15 @@ pub use settings::{AccountRoles, AwsSettings, Roles, StaticCredentials};
 #[derive(Clone)]
 pub struct Aws {
     client: Arc<Client>,
+}
+
+/// For how long a token of [`Aws::database_token`] makes connections.
+pub const DATABASE_TOKEN_LASTS: std::time::Duration = client::DATABASE_TOKEN_LASTS;
+
+/// The region in the name of a host of RDS: `NAME.ID.REGION.rds.amazonaws.com`.
+fn region_of_database(host: &str) -> Option<&str> {
+    let (name, _) = host.split_once(".rds.amazonaws.com")?;
+    name.rsplit('.').next()
 }
 
 impl Aws {
@@ -118,6 +128,27 @@ impl Aws {
         answer
     }
 
+    /// The password by which a user connects to a database of RDS that takes IAM's word for it. It
+    /// makes connections for [`DATABASE_TOKEN_LASTS`].
+    ///
+    /// # Errors
+    /// In words, when there are no credentials, or the region is neither said nor in the host's name.
+    pub async fn database_token(
+        &self,
+        (host, port, user): (&str, u16, &str),
+        now: Timestamp,
+    ) -> Result<String, String> {
+        let region = match region_of_database(host) {
+            Some(region) => region.to_owned(),
+            None => self.client.default_region().await.ok_or_else(|| {
+                format!("the region of {host} is not in its name: name it as [aws] region")
+            })?,
+        };
+        let credentials = self.client.keychain.credentials(now).await;
+        let credentials = credentials.map_err(|failure| failure.message())?;
+        client::database_token(credentials, &region, (host, port, user), now)
+    }
+
     /// Adds the actions and sources of AWS to a catalogue.
     #[must_use]
     pub fn register(&self, catalogue: Catalogue) -> Catalogue {
@@ -128,5 +159,18 @@ impl Aws {
             .with_action(Arc::new(action::Prepare(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Publish(Arc::clone(&self.client))));
         sources::register(catalogue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::region_of_database;
+
+    #[test]
+    fn a_database_says_where_it_is() {
+        let host = "stanch.abc123.eu-central-1.rds.amazonaws.com";
+        assert_eq!(region_of_database(host), Some("eu-central-1"));
+        assert_eq!(region_of_database("s.abc.cn-north-1.rds.amazonaws.com.cn"), Some("cn-north-1"));
+        assert_eq!(region_of_database("db.example.com"), None);
     }
 }

@@ -18,15 +18,24 @@ use super::point::Point;
 use crate::caller::{Answer, Caller};
 use crate::stage::{id, is_over, serve_sandbox};
 
-/// Which finding arrives.
-#[derive(Clone, Copy, Debug)]
+/// Which finding arrives, and which playbook takes it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plot {
     Key,
     Instance,
+    /// Branches, items, a child, what is deferred, and a run that begins anew.
+    Branches,
+    /// None arrives: the clock starts runs.
+    Clock,
+}
+
+impl Plot {
+    pub(super) const ALL: [Self; 4] = [Self::Key, Self::Instance, Self::Branches, Self::Clock];
 }
 
 /// A story: the AWS and the data that outlive every node.
 pub(super) struct Story {
+    pub(super) plot: Plot,
     pub(super) aws: Arc<Sandbox>,
     pub(super) dir: TempDir,
     aws_url: String,
@@ -47,10 +56,11 @@ impl Story {
         let aws = Arc::new(Sandbox::demo(world.now()).unwrap());
         let aws_url = serve_sandbox(aws.clone(), world.clock.clone()).await;
         let finding = match plot {
-            Plot::Key => Sandbox::demo_finding(world.now()),
+            Plot::Key | Plot::Branches | Plot::Clock => Sandbox::demo_finding(world.now()),
             Plot::Instance => Sandbox::demo_instance_finding(world.now()),
         };
-        Self { aws, dir: tempfile::tempdir().unwrap(), aws_url, began_at: world.now(), finding }
+        let dir = tempfile::tempdir().unwrap();
+        Self { plot, aws, dir, aws_url, began_at: world.now(), finding }
     }
 
     /// Starts a node on the data, with an order to die.
@@ -58,19 +68,26 @@ impl Story {
         let point = kill.map(|(point, _)| format!("{point:?}")).unwrap_or_default();
         let at = kill.map_or(0, |(_, at)| at);
         let orders = json!({"dir": self.dir.path(), "aws": self.aws_url, "point": point, "at": at,
-            "began_at": self.began_at});
+            "began_at": self.began_at,
+            "plot": format!("{:?}", self.plot)});
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args([test, "--exact", "--nocapture"]).env(VICTIM, orders.to_string());
         Life { process: Process::start(&mut command), caller: None, detector: None }
     }
 
-    /// Tells all of it to a node; nothing when the node died over it.
-    pub(super) async fn tell(&self, life: &mut Life) -> Option<()> {
+    /// Waits until a node can be talked to; nothing when it died before.
+    pub(super) async fn meet(&self, life: &mut Life) -> Option<()> {
         let line = life.process.next_line(|line| line.starts_with("listening at ")).await?;
         let url = line.strip_prefix("listening at ")?;
         let token = |name: &str| secret(self.dir.path(), name);
         life.caller = Some(Caller::new(url, &token("admin.token")));
         life.detector = Some(Caller::new(url, &token("webhook.token")));
+        Some(())
+    }
+
+    /// Tells all of it to a node; nothing when the node died over it.
+    pub(super) async fn tell(&self, life: &mut Life) -> Option<()> {
+        self.meet(life).await?;
         let received = life.send(&self.finding).await?;
         let run = id(&received["run_ids"][0]);
         life.see_through(&run).await?;

@@ -12,9 +12,10 @@ use stanch_engine_runtime::system;
 use stanch_plugins_aws::sandbox::Sandbox;
 use tokio::net::TcpListener;
 
+use super::playbooks;
 use super::point::{Killer, Point};
+use super::story::Plot;
 use crate::clock::FastClock;
-use crate::stage::{Plan, publish_shipped};
 
 /// Lives as a node until its input ends or it is killed.
 pub(super) async fn live(orders: &str) {
@@ -23,7 +24,8 @@ pub(super) async fn live(orders: &str) {
     let at = u32::try_from(orders["at"].as_u64().unwrap()).unwrap();
     let point = Point::ALL.into_iter().find(|point| format!("{point:?}") == text("point"));
     let killer = Killer::new(point.map(|point| (point, at)));
-    let mut config = Plan::new().config;
+    let plot = Plot::ALL.into_iter().find(|plot| format!("{plot:?}") == text("plot")).unwrap();
+    let mut config = playbooks::plan(plot).config;
     config.data_dir = Some(Path::new(text("dir")).to_owned());
     config.aws.endpoint_url = Some(text("aws").to_owned());
     let behind = killer.clone();
@@ -37,7 +39,7 @@ pub(super) async fn live(orders: &str) {
     let clock = Arc::new(FastClock::since(began_at));
     let world = World { clock, ..system::world() };
     let node = wiring::start(&config, world, &|_| None, seams).await.unwrap();
-    publish_shipped(&node.runtime).await;
+    playbooks::publish(&node.runtime, plot).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("listening at http://{}", listener.local_addr().unwrap());
     let router = stanch_engine_server::router(node.runtime.clone(), node.server.clone());

@@ -72,6 +72,17 @@ struct Alerts {
     acknowledged_per_s: f64,
     store_per_s: f64,
     steady_p99_ms: f64,
+    first_step_p99_ms: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Nodes {
+    one_steps_per_s: f64,
+    three_steps_per_s: f64,
+    one_cpu_us_per_step: f64,
+    three_cpu_us_per_step: f64,
+    decision_p99_ms: f64,
+    going_again_s: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,6 +119,9 @@ pub(super) fn measure(
     let sleeping: Sleeping = asked.for_("sleeping", &[("--runs", 1_000_000)])?;
     bars.push(Bar::most("ms to find due ones of 1,000,000 (p99)", sleeping.find_p99_ms, 5.0));
     bars.extend(asked.alerts()?);
+    if report.database == "Postgres" {
+        bars.extend(asked.nodes()?);
+    }
     Ok(bars)
 }
 
@@ -127,7 +141,7 @@ impl Asked<'_> {
     }
 
     /// Alerts by HTTP beside the store alone, and at a steady rate.
-    fn alerts(&mut self) -> Result<[Bar; 2]> {
+    fn alerts(&mut self) -> Result<[Bar; 3]> {
         let alerts: Alerts = self.for_("alerts", &[("--alerts", 20_000), ("--rate", 500)])?;
         let ratio = alerts.acknowledged_per_s / alerts.store_per_s;
         let what = format!(
@@ -137,6 +151,33 @@ impl Asked<'_> {
         Ok([
             Bar::least(&what, ratio, 0.5).robust(),
             Bar::most("ms to an acknowledgement at 500 alerts/s (p99)", alerts.steady_p99_ms, 20.0),
+            Bar::most(
+                "ms from a webhook to the first step at 500 alerts/s (p99)",
+                alerts.first_step_p99_ms,
+                if self.report.database == "SQLite" { 20.0 } else { 30.0 },
+            ),
+        ])
+    }
+
+    /// Several nodes on one Postgres.
+    fn nodes(&mut self) -> Result<[Bar; 3]> {
+        let nodes: Nodes = self.for_("nodes", &[])?;
+        let what = format!(
+            "steps/s of three nodes ÷ of one ({:.0}/s, {:.0}/s; processor time of a step {:.1} µs, \
+             {:.1} µs)",
+            nodes.three_steps_per_s,
+            nodes.one_steps_per_s,
+            nodes.three_cpu_us_per_step,
+            nodes.one_cpu_us_per_step
+        );
+        Ok([
+            Bar::least(&what, nodes.three_steps_per_s / nodes.one_steps_per_s, 1.0),
+            Bar::most(
+                "ms from a decision to the next step, other node (p99)",
+                nodes.decision_p99_ms,
+                50.0,
+            ),
+            Bar::most("s after a node was killed until its runs go on", nodes.going_again_s, 10.0),
         ])
     }
 

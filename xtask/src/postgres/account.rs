@@ -41,6 +41,16 @@ impl Account {
         }
     }
 
+    /// Gives it a copy of a file that nobody else can read.
+    pub(super) fn give(&self, file: &Path, copy: &Path) -> Result<()> {
+        std::fs::copy(file, copy).with_context(|| file.display().to_string())?;
+        std::fs::set_permissions(copy, Permissions::from_mode(0o600))?;
+        if self.differs {
+            chown(copy, Some(self.user), Some(self.group))?;
+        }
+        Ok(())
+    }
+
     /// Gives it a folder that nobody else can read.
     pub(super) fn own(&self, folder: &Path) -> Result<()> {
         std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;

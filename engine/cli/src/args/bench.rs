@@ -1,5 +1,7 @@
 //! `stanch bench …`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -86,6 +88,25 @@ pub(crate) enum Bench {
         /// How many runs.
         #[arg(long, default_value_t = 10_000)]
         runs: u32,
+        /// Its data folder; else one of its own.
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// Three nodes against one, what a decision on another node takes, and how soon the runs of a
+    /// killed node go on. Only on Postgres.
+    Nodes {
+        /// The database: postgres://….
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many runs of twenty steps each time.
+        #[arg(long, default_value_t = 2_000)]
+        runs: u32,
+        /// How many wait for a decision.
+        #[arg(long, default_value_t = 500)]
+        decisions: u32,
+        /// How many the killed node holds.
+        #[arg(long, default_value_t = 10_000)]
+        held: u32,
     },
     /// KPIs over so many incidents of a year, beside a plain scan of what they are made of.
     Kpis {
@@ -99,6 +120,8 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 20)]
         rounds: u32,
     },
+    /// What a step costs in the script alone: left standing, and run from its first line each time.
+    Scripts,
     /// Finding the runs that are due among so many that sleep.
     Sleeping {
         /// The database: sqlite://PATH or postgres://….

@@ -11,6 +11,7 @@ use stanch_engine_runtime::system;
 use stanch_engine_store::restored::Marked;
 use stanch_engine_store::snapshot::sqlite_path;
 use stanch_engine_store::{Dialect, Store};
+use stanch_plugins_aws::Roles;
 
 use crate::args::{Backup, Common, Restore};
 use crate::config::{Config, environment};
@@ -99,9 +100,10 @@ async fn mark(common: &Common, config: &Config) -> anyhow::Result<()> {
         }));
     }
     let _lock = file.map(|_| wiring::lock(&config.data_dir())).transpose()?;
-    let opened = Store::open(config.database.options(url, None)).await;
+    let (aws, world) = (wiring::aws(config, None, Roles::default())?, system::world());
+    let opened = Store::open(wiring::options(config, url, &aws, &world)?).await;
     let store = opened.map_err(|error| told(BackupError::Open(error)))?;
-    let done = backup::mark(&store, system::world().now()).await;
+    let done = backup::mark(&store, world.now()).await;
     store.close().await;
     let found = done.map_err(told)?;
     match common.json {

@@ -3,8 +3,10 @@
 mod alerts;
 mod decisions;
 mod kpis;
+mod nodes;
 mod noop;
 mod restart;
+mod scripts;
 mod sleeping;
 mod steps;
 mod waiting;
@@ -27,10 +29,14 @@ pub(super) async fn run(what: Bench) -> anyhow::Result<()> {
         Bench::Waiting { database, runs } => waiting::run(&database, runs).await?,
         Bench::Decisions { database, runs } => decisions::run(&database, runs).await?,
         Bench::Restart { database, runs } => restart::run(&database, runs).await?,
-        Bench::Hold { database, runs } => restart::hold(&database, runs).await?,
+        Bench::Hold { database, runs, folder } => restart::hold(&database, runs, folder).await?,
+        Bench::Nodes { database, runs, decisions, held } => {
+            nodes::run(&database, &nodes::Wanted { runs, decisions, held }).await?
+        }
         Bench::Kpis { database, incidents, rounds } => {
             kpis::run(&database, incidents, rounds).await?
         }
+        Bench::Scripts => scripts::run()?,
         Bench::Sleeping { database, runs } => sleeping::run(&database, runs).await?,
     };
     println!("{line}");

@@ -1,8 +1,12 @@
 //! `[database]`: how the database is used.
 
+use std::sync::Arc;
+
+use anyhow::bail;
 use serde::Deserialize;
+use stanch_engine_core::error_code;
 use stanch_engine_core::span::Span;
-use stanch_engine_store::{CommitHook, Options};
+use stanch_engine_store::{Options, Passwords};
 
 /// How the database is used.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -15,18 +19,40 @@ pub struct DatabaseConfig {
     pub readers: Option<u32>,
     /// How long one statement may take on Postgres; for as long as it takes unless it is said.
     pub statement_timeout: Option<Span>,
+    /// Whether the password is a token that IAM vouches for, as RDS takes them.
+    pub iam: bool,
 }
 
+/// How a connection may be made by which a token travels: encrypted, in the words of libpq.
+const ENCRYPTED: &[&str] = &["sslmode=require", "sslmode=verify-ca", "sslmode=verify-full"];
+
 impl DatabaseConfig {
-    /// How the database at `url` is opened.
-    pub fn options(&self, url: String, on_commit: Option<CommitHook>) -> Options {
+    /// How the database at `url` is opened; `tokens` is asked for where `iam` is set.
+    ///
+    /// # Errors
+    /// When `iam` is set for what is no Postgres, or for connections that are not encrypted.
+    pub fn options(
+        &self,
+        url: String,
+        tokens: impl FnOnce() -> Arc<dyn Passwords>,
+    ) -> anyhow::Result<Options> {
+        let is_encrypted = |url: &&String| ENCRYPTED.iter().any(|mode| url.contains(mode));
+        let urls = [Some(&url), self.listen_url.as_ref()];
+        if self.iam && !urls.iter().flatten().all(is_encrypted) {
+            bail!(
+                "{}: [database] iam = true: the token would travel unencrypted. Add \
+                 `?sslmode=verify-full&sslrootcert=FILE` to the URL of Postgres, with the bundle of \
+                 certificates that AWS publishes for RDS",
+                error_code::CONFIGURATION
+            );
+        }
         let usual = Options::new(url);
-        Options {
+        Ok(Options {
             listen_url: self.listen_url.clone(),
             readers: self.readers.unwrap_or(usual.readers),
             statement_timeout_ms: self.statement_timeout.and_then(|t| u64::try_from(t.ms).ok()),
-            on_commit,
+            passwords: self.iam.then(tokens),
             ..usual
-        }
+        })
     }
 }

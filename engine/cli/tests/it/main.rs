@@ -12,6 +12,7 @@ mod backup;
 mod bad_network;
 mod bench;
 mod calls;
+mod chaos;
 mod check;
 mod commands;
 mod credentials;

@@ -26,7 +26,7 @@ for step in 0..3 {
 "#;
 
 /// Effects of each run.
-const STEPS: usize = 3;
+pub(crate) const STEPS: usize = 3;
 
 /// A server outside that notes each call with its token, and answers once it may.
 #[derive(Clone)]
@@ -97,7 +97,7 @@ impl Ledger {
     }
 
     /// Every effect took place; whoever honours tokens saw each exactly once.
-    pub(crate) fn is_exact(&self, runs: usize) {
+    pub(crate) fn is_exact(&self, effects: usize) {
         let mut tokens: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (token, body) in self.calls.lock().unwrap().iter() {
             let seen = tokens.entry(body.to_string()).or_default();
@@ -105,7 +105,7 @@ impl Ledger {
                 seen.push(token.clone());
             }
         }
-        assert_eq!(tokens.len(), runs * STEPS, "{tokens:?}");
+        assert_eq!(tokens.len(), effects, "{tokens:?}");
         assert!(tokens.values().all(|seen| seen.len() == 1), "{tokens:?}");
     }
 }
@@ -138,15 +138,26 @@ pub(crate) struct Cluster {
 /// A node of it.
 pub(crate) struct Node {
     pub(crate) process: Process,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Cluster {
     /// One whose nodes have room for so many runs.
     pub(crate) async fn of(hot_runs: usize) -> Self {
+        Self::with(&[("effects", EFFECTS)], hot_runs, Database::create().await).await
+    }
+
+    /// One of these playbooks, on this database.
+    pub(crate) async fn with(
+        playbooks: &[(&str, &str)],
+        hot_runs: usize,
+        database: Database,
+    ) -> Self {
         let (folder, ledger) = (Folder::new(), Ledger::open().await);
         std::fs::remove_file(folder.path().join("playbooks/asks.rhai")).unwrap();
-        folder.write("playbooks/effects.rhai", EFFECTS);
+        for (name, text) in playbooks {
+            folder.write(&format!("playbooks/{name}.rhai"), text);
+        }
         let config = format!(
             "listen = \"127.0.0.1:0\"\nlog_format = \"json\"\nplaybooks = \"playbooks\"\n\
              data_dir = \"data\"\nhot_runs = {hot_runs}\n[config]\nledger = \"{}\"\n\
@@ -154,7 +165,7 @@ impl Cluster {
             ledger.url
         );
         folder.write("stanch.toml", &config);
-        Self { folder, ledger, database: Database::create().await }
+        Self { folder, ledger, database }
     }
 
     fn command(&self, arguments: &[&str]) -> tokio::process::Command {
@@ -199,6 +210,16 @@ impl Cluster {
         serde_json::from_slice(&sent.unwrap().bytes().await.unwrap()).unwrap()
     }
 
+    /// The id of a node, once it answers.
+    pub(crate) async fn id(&self, node: &Node) -> String {
+        eventually("the node's list of nodes", async || {
+            let found = self.get(node, "/nodes").await;
+            let itself = found["items"].as_array()?.iter().find(|row| row["self"] == true)?;
+            Some(itself["id"].as_str()?.to_owned())
+        })
+        .await
+    }
+
     /// Runs that every node works on, by its id.
     async fn held(&self, node: &Node) -> BTreeMap<String, i64> {
         let found = self.get(node, "/nodes").await;
@@ -215,7 +236,7 @@ impl Cluster {
             (self.database.query(sql).await == all).then_some(())
         })
         .await;
-        self.ledger.is_exact(runs);
+        self.ledger.is_exact(runs * STEPS);
     }
 }
 

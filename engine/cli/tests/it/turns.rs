@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use stanch_tests::eventually;
 
-use crate::nodes::Cluster;
+use crate::nodes::{Cluster, STEPS};
 use crate::server::{Server, finding};
 
 /// Three effects, and never more than two runs of an account at a time.
@@ -78,7 +78,7 @@ async fn a_limit_holds_across_nodes_and_through_the_death_of_one() {
         (cluster.database.query(all).await == "0").then_some(())
     })
     .await;
-    cluster.ledger.is_exact(10);
+    cluster.ledger.is_exact(10 * STEPS);
     assert!(cluster.ledger.most_under_way() <= 2, "{}", cluster.ledger.most_under_way());
 }
 

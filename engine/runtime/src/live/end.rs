@@ -243,7 +243,10 @@ impl Live {
             self.park(shared, reason, detail);
             return;
         }
-        let wake_at = self.state.wake_at();
+        // It rested when it was loaded, and was told to go on while its last calls were under way: its
+        // script stands nowhere, and begins where the run is loaded anew, which is at once.
+        let is_unbegun = self.hot.is_none();
+        let wake_at = if is_unbegun { Some(self.now) } else { self.state.wake_at() };
         self.stand(RunStatus::Waiting, None, wake_at, None);
     }
 

@@ -15,6 +15,7 @@ mod leases;
 mod one_core;
 mod opening;
 mod oracle;
+mod passwords;
 mod people;
 mod restored;
 mod schedules;

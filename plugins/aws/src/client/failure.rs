@@ -185,7 +185,7 @@ impl Failure {
         }
     }
 
-    fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self {
             Self::NoCredentials(why) | Self::Unsendable(why) => why.clone(),
             Self::NotSent(why) => format!("nothing was sent: {why}"),

@@ -12,6 +12,7 @@ mod checksums;
 mod command;
 mod compliance;
 mod context;
+mod database_token;
 mod envelopes;
 mod errors;
 mod guardduty;

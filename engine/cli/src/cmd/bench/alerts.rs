@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use stanch_engine_core::alert::Alert;
 use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::id::RunId;
 use stanch_engine_core::playbook::Bundle;
 use stanch_engine_runtime::{Runtime, intake, playbooks};
 use stanch_engine_server::ServerSettings;
@@ -39,13 +40,13 @@ pub(super) struct Wanted {
 
 pub(super) async fn run(database: &str, wanted: &Wanted) -> anyhow::Result<Value> {
     let (folder, noop) = (Folder::new()?, Noop::default());
-    let runtime = node(database, &folder, noop, 64).await?;
+    let runtime = node(database, &folder, noop.clone(), 64).await?;
     let target = Arc::new(Target::listen(&runtime).await?);
     let Wanted { alerts, connections, .. } = *wanted;
     // The store alone comes second: its tables are fuller then, which is to its cost.
     let (elapsed, waits) = shared_out(alerts, connections, |number| {
         let target = target.clone();
-        async move { target.send(number).await }
+        async move { target.send(number).await.map(drop) }
     })
     .await?;
     let mut read = read(&runtime, alerts..2 * alerts)?;
@@ -60,6 +61,9 @@ pub(super) async fn run(database: &str, wanted: &Wanted) -> anyhow::Result<Value
     let bundle = Bundle { main: PLAYBOOK.to_owned(), imports: Default::default() };
     playbooks::publish(&runtime, bundle, "bench", "bench").await?;
     let steady = steady(&target, 2 * alerts, wanted).await?;
+    let first_steps = first_steps(&noop, &steady).await?;
+    let mut steady: Vec<Duration> = steady.into_iter().map(|sent| sent.waited).collect();
+    steady.sort_unstable();
     runtime.stop().await;
     let (acknowledged, store) =
         (rate(u64::from(alerts), elapsed), rate(u64::from(alerts), store_elapsed));
@@ -68,6 +72,8 @@ pub(super) async fn run(database: &str, wanted: &Wanted) -> anyhow::Result<Value
         "p50_ms": percentile_ms(&waits, 50), "p99_ms": percentile_ms(&waits, 99),
         "steady_per_s": wanted.per_second, "steady_p50_ms": percentile_ms(&steady, 50),
         "steady_p99_ms": percentile_ms(&steady, 99),
+        "first_step_p50_ms": percentile_ms(&first_steps, 50),
+        "first_step_p99_ms": percentile_ms(&first_steps, 99),
     }))
 }
 
@@ -90,12 +96,47 @@ impl Target {
         Ok(Self { http, url })
     }
 
-    async fn send(&self, number: u32) -> anyhow::Result<()> {
+    /// Sends an alert, and gives the runs that it started.
+    async fn send(&self, number: u32) -> anyhow::Result<Vec<RunId>> {
         let request = self.http.post(&self.url).bearer_auth(TOKEN).body(finding(number));
         let answer = request.send().await?.error_for_status()?;
-        answer.bytes().await?;
-        Ok(())
+        let taken: Taken = serde_json::from_slice(&answer.bytes().await?)?;
+        Ok(taken.run_ids)
     }
+}
+
+/// What a webhook answers.
+#[derive(serde::Deserialize)]
+struct Taken {
+    run_ids: Vec<RunId>,
+}
+
+/// An alert that was sent.
+struct Sent {
+    due: tokio::time::Instant,
+    waited: Duration,
+    runs: Vec<RunId>,
+}
+
+/// How long it took from the moment at which each alert was to be sent until its runs began their first
+/// steps, sorted.
+async fn first_steps(noop: &Noop, sent: &[Sent]) -> anyhow::Result<Vec<Duration>> {
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
+    let mut waits = Vec::new();
+    for one in sent {
+        for run in &one.runs {
+            let began = loop {
+                match noop.first(*run) {
+                    Some(began) => break began,
+                    None => looks.tick().await,
+                };
+            };
+            waits.push(began.saturating_duration_since(one.due.into_std()));
+        }
+    }
+    anyhow::ensure!(!waits.is_empty(), "no alert started a run");
+    waits.sort_unstable();
+    Ok(waits)
 }
 
 /// Alerts as the store takes them, read beforehand.
@@ -139,24 +180,22 @@ where
 
 /// Sends at a steady rate whether or not answers come, and gives how long each took from the
 /// moment at which it was to be sent.
-async fn steady(
-    target: &Arc<Target>,
-    first: u32,
-    wanted: &Wanted,
-) -> anyhow::Result<Vec<Duration>> {
+async fn steady(target: &Arc<Target>, first: u32, wanted: &Wanted) -> anyhow::Result<Vec<Sent>> {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / wanted.per_second.max(1));
     let mut going = JoinSet::new();
     for number in 0..wanted.per_second * wanted.seconds {
         let due = ticks.tick().await;
         let target = target.clone();
-        going.spawn(async move { target.send(first + number).await.map(|()| due.elapsed()) });
+        going.spawn(async move {
+            let runs = target.send(first + number).await?;
+            Ok::<_, anyhow::Error>(Sent { due, waited: due.elapsed(), runs })
+        });
     }
-    let mut waits = Vec::new();
+    let mut sent = Vec::new();
     while let Some(done) = going.join_next().await {
-        waits.push(done??);
+        sent.push(done??);
     }
-    waits.sort_unstable();
-    Ok(waits)
+    Ok(sent)
 }
 
 /// A finding of GuardDuty about an instance of its own.

@@ -15,7 +15,7 @@ use super::percentile_ms;
 use super::steps::{Folder, node};
 use super::waiting::wait_for;
 
-const PLAYBOOK: &str = r#"
+pub(super) const PLAYBOOK: &str = r#"
 const PLAYBOOK = #{ name: "waiting", title: "Acts after an approval" };
 let gate = approval("Go on?", #{ expires: "24h", approvers: ["role:responder"] });
 action("bench.noop", #{ i: 1 });
@@ -53,7 +53,7 @@ pub(super) async fn run(database: &str, runs: u32) -> anyhow::Result<Value> {
 }
 
 /// Every approval that waits.
-async fn pending(runtime: &Runtime) -> anyhow::Result<Vec<Approval>> {
+pub(super) async fn pending(runtime: &Runtime) -> anyhow::Result<Vec<Approval>> {
     let mut all: Vec<Approval> = Vec::new();
     loop {
         let before = all.last().map(|approval| approval.id);

@@ -20,6 +20,7 @@ pub(super) struct Noop {
 
 #[derive(Default)]
 struct Calls {
+    first: HashMap<RunId, Instant>,
     last: HashMap<RunId, Instant>,
     pauses: Vec<Duration>,
     held: u32,
@@ -34,6 +35,11 @@ impl Noop {
     /// Calls that it holds.
     pub(super) fn held(&self) -> u32 {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).held
+    }
+
+    /// When a run called it first.
+    pub(super) fn first(&self, run: RunId) -> Option<Instant> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).first.get(&run).copied()
     }
 
     /// When a run called it last.
@@ -62,6 +68,7 @@ impl Noop {
     fn note(&self, run: RunId) {
         let now = Instant::now();
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.first.entry(run).or_insert(now);
         if let Some(before) = calls.last.insert(run, now) {
             calls.pauses.push(now - before);
         }

@@ -16,7 +16,7 @@ use super::alerts::with_sources;
 use super::noop::{NoOperations, Noop};
 use super::{percentile_ms, rate};
 
-const PLAYBOOK: &str = r#"
+pub(super) const PLAYBOOK: &str = r#"
 const PLAYBOOK = #{ name: "bench", title: "Steps that do nothing" };
 let total = 0;
 for i in 0..inputs.steps {
@@ -55,20 +55,34 @@ pub(super) async fn run(
 }
 
 /// A folder that goes with the measurement.
-pub(super) struct Folder(std::path::PathBuf);
+pub(super) struct Folder {
+    path: std::path::PathBuf,
+    is_ours: bool,
+}
 
 impl Folder {
+    /// The folder of another process, which removes it.
+    pub(super) fn of_another(path: std::path::PathBuf) -> Self {
+        Self { path, is_ours: false }
+    }
+
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
     pub(super) fn new() -> anyhow::Result<Self> {
         let name = format!("stanch-bench-{:x}", system::world().entropy.next());
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path)?;
-        Ok(Self(path))
+        Ok(Self { path, is_ours: true })
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        if self.is_ours {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
     }
 }
 
@@ -99,7 +113,7 @@ async fn open(database: &str, noop: Noop, settings: Settings) -> anyhow::Result<
 fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
     let is_alone = Dialect::of_url(database) == Some(Dialect::Sqlite);
     Settings {
-        data_dir: folder.0.clone(),
+        data_dir: folder.path.clone(),
         correlation: stanch_engine_core::correlation::usual(Span::from_secs(60)),
         storms: Vec::new(),
         silent_after: Default::default(),
@@ -125,7 +139,7 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
 }
 
 /// Starts runs, so many at a time, and waits until the last has ended.
-async fn all(
+pub(super) async fn all(
     runtime: &Runtime,
     runs: u32,
     concurrency: u32,

@@ -51,7 +51,7 @@ pub(super) async fn wait_for(
 }
 
 /// A figure of this process, as Linux tells it.
-fn status(name: &str) -> anyhow::Result<i64> {
+pub(super) fn status(name: &str) -> anyhow::Result<i64> {
     let text = std::fs::read_to_string("/proc/self/status")?;
     let line = text.lines().find(|line| line.starts_with(name));
     let number = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
