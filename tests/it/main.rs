@@ -15,6 +15,7 @@ mod deaf;
 mod stage;
 
 mod access;
+mod baseline;
 mod bundle;
 mod command;
 mod contain;
@@ -24,6 +25,7 @@ mod decisions;
 mod documents;
 mod doubts;
 mod echoes;
+mod drill;
 mod effectiveness;
 mod endings;
 mod enrich;

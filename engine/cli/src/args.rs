@@ -4,11 +4,14 @@ mod alerts;
 mod aws;
 mod backup;
 mod bench;
+mod doctor;
+mod drill;
 mod incidents;
 mod kpis;
 mod noise;
 mod people;
 mod reconcile;
+mod playbooks;
 mod schedules;
 mod simulate;
 mod suppressions;
@@ -20,11 +23,14 @@ pub(crate) use aws::{Aws, Sandbox};
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
+pub(crate) use doctor::Doctor;
+pub(crate) use drill::Drill;
 pub(crate) use incidents::Incidents;
 pub(crate) use kpis::Kpis;
 pub(crate) use noise::Noise;
 pub(crate) use people::{People, Token, Withdraw};
 pub(crate) use reconcile::Reconcile;
+pub(crate) use playbooks::Playbooks;
 pub(crate) use schedules::Schedules;
 pub(crate) use simulate::{Probes, Say, Simulate};
 pub(crate) use suppressions::{Suppress, Suppressions};
@@ -62,6 +68,10 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Shows an incident from alert to proof, against a stand-in for AWS.
     Demo(Demo),
+    /// Tests each hop of the wiring: what is there, what lacks, and how it is mended.
+    Doctor(Doctor),
+    /// Makes a user to be thrown away, and has its key contained, from the webhook to the undo.
+    Drill(Drill),
     /// Starts a playbook.
     Run(Run),
     /// Reads playbooks without running them, and says what is wrong.
@@ -341,40 +351,6 @@ pub(crate) struct Verify {
     /// The public key of the installation, in PEM; have it by another way than the bundle.
     #[arg(long, value_name = "PUB")]
     pub(crate) key: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Playbooks {
-    /// Lists what is active.
-    List,
-    /// Publishes a playbook with what it imports, and makes it active.
-    Publish {
-        /// Its file.
-        file: PathBuf,
-        /// Where imports are looked for; else the file's folder.
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
-        /// The commit that it comes from.
-        #[arg(long, value_name = "SHA")]
-        commit: Option<String>,
-    },
-    /// Lists the versions of a playbook.
-    Versions {
-        /// Its name.
-        name: String,
-    },
-    /// Makes a published version active.
-    Activate {
-        /// Its name.
-        name: String,
-        /// The version.
-        digest: String,
-    },
-    /// Makes the version active again that was so before.
-    Rollback {
-        /// Its name.
-        name: String,
-    },
 }
 
 #[cfg(test)]

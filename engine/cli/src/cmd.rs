@@ -5,8 +5,11 @@ mod aws;
 mod backup;
 mod bench;
 mod bundle;
+mod by_hand;
 mod check;
 mod demo;
+mod doctor;
+mod drill;
 mod explain;
 mod incident_work;
 mod kpis;
@@ -40,6 +43,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => serve::run(&common, args).await?,
         Command::Demo(args) => demo::run(args).await?,
+        Command::Doctor(args) => return doctor::run(&common, &args).await,
+        Command::Drill(args) => return drill::run(&common, &args).await,
         Command::Run(args) => return run::run(&client()?, args, json).await,
         Command::Check(args) => return check::run(&common, &args),
         Command::Simulate(args) => return simulate::run(&common, &args).await,

@@ -9,6 +9,7 @@
 //! Start reading at [`alert`], follow one alert through [`correlation`] and [`trigger`] to a
 //! [`run`], whose [`journal`] is the only memory that a playbook has.
 
+pub mod dense;
 pub mod digest;
 pub mod error_code;
 pub mod foreign_time;
@@ -21,6 +22,7 @@ pub mod world;
 
 pub mod alert;
 pub mod alert_filter;
+pub mod drill;
 pub mod raise;
 pub mod severity;
 

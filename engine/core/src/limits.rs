@@ -85,6 +85,14 @@ pub const INTAKE_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes that a request for intake counts at least, so that many small ones fill it too.
 pub const INTAKE_LEAST_BYTES: usize = 4 * 1024;
 
+/// Bytes of memory that the tree of a payload may take for each byte of it, beside
+/// [`TREE_FREE_BYTES`]. What detectors send in quantity takes ten at most, and what is nothing but
+/// brackets two hundred.
+pub const TREE_TIMES_TEXT: usize = 16;
+
+/// Bytes of memory that the tree of a payload may take, however short it is.
+pub const TREE_FREE_BYTES: usize = 64 * 1024;
+
 /// When a sender that was turned away is to come back, in seconds.
 pub const RETRY_AFTER_S: u32 = 1;
 

@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use serde_json::Value;
 use stanch_engine_core::alert::Alert;
+use stanch_engine_core::dense;
 use stanch_engine_core::id::{AlertId, DeadLetterId, IncidentId, RunId, SuppressionId};
 use stanch_engine_store::dead_letters::{self, DeadLetter};
 use stanch_engine_store::{StoreError, pages};
@@ -120,8 +121,11 @@ pub fn read(runtime: &Runtime, source: &str, body: &[u8]) -> Result<Vec<Alert>, 
 /// Reads a payload into alerts; `aws` and `auto` recognise the source.
 ///
 /// # Errors
-/// In words, when it is no JSON or there is no such source.
+/// In words, when it is no JSON, would take too much memory, or there is no such source.
 pub fn normalize(catalogue: &Catalogue, source: &str, body: &[u8]) -> Result<Reading, String> {
+    if let Some(why) = dense::refusal(body) {
+        return Err(why);
+    }
     let payload: Value =
         serde_json::from_slice(body).map_err(|error| format!("it is no JSON: {error}"))?;
     let mut reading = catalogue.read(source, &payload)?;

@@ -22,7 +22,7 @@ use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::{StoreError, kpis, milestones};
 
 use crate::runtime::Runtime;
-pub use coverage::{COVERAGE_PLAYBOOK, Coverage};
+pub use coverage::{COVERAGE_PLAYBOOKS, Coverage};
 use gathering::Window;
 
 /// A window that is this long or longer begins at midnight, UTC.

@@ -28,6 +28,7 @@ pub mod cooldowns;
 pub mod custody;
 pub mod dead_letters;
 pub mod evidence;
+pub mod examine;
 pub mod heard_sources;
 pub mod inbox;
 pub mod incidents;

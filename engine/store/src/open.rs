@@ -253,7 +253,7 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, OpenError> {
     Ok(Opened { dialect: connect.dialect, connect, writer, readers })
 }
 
-fn unreachable_database(error: sqlx::Error) -> OpenError {
+pub(crate) fn unreachable_database(error: sqlx::Error) -> OpenError {
     OpenError::Unreachable(error.to_string())
 }
 
@@ -263,7 +263,7 @@ async fn migrate(writer: &mut AnyConnection) -> Result<(), OpenError> {
         Migration::new(*version, (*name).into(), kind, sql.into_sql_str(), false)
     });
     let migrator = Migrator::with_migrations(migrations.collect());
-    let known = MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
+    let known = newest();
     writer.ensure_migrations_table("_sqlx_migrations").await.map_err(migration_error)?;
     let applied =
         writer.list_applied_migrations("_sqlx_migrations").await.map_err(migration_error)?;
@@ -271,6 +271,22 @@ async fn migrate(writer: &mut AnyConnection) -> Result<(), OpenError> {
         return Err(OpenError::Newer(newer));
     }
     migrator.run(writer).await.map_err(migration_error)
+}
+
+/// The newest migration that this version knows.
+pub(crate) fn newest() -> i64 {
+    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
+}
+
+/// Connections that read, to a database that is there. A file is not made.
+pub(crate) async fn readers(options: &Options) -> Result<(Dialect, AnyPool), OpenError> {
+    let is_file = Dialect::of_url(&options.url) == Some(Dialect::Sqlite);
+    let is_plain = is_file && !options.url.contains('?');
+    let url = if is_plain { format!("{}?mode=rw", options.url) } else { options.url.clone() };
+    let mut connect = Connect::to(&url)?;
+    connect.statement_timeout_ms = options.statement_timeout_ms.unwrap_or_default();
+    let readers = connect.readers(options.readers).await.map_err(unreachable_database)?;
+    Ok((connect.dialect, readers))
 }
 
 fn migration_error(error: MigrateError) -> OpenError {
@@ -283,7 +299,10 @@ fn migration_error(error: MigrateError) -> OpenError {
 
 /// Settings that are asked for are not always settings that are taken: a file system may refuse
 /// WAL, a server may have been told to forget.
-async fn read_back(writer: &mut AnyConnection, dialect: Dialect) -> Result<(), OpenError> {
+pub(crate) async fn read_back(
+    writer: &mut AnyConnection,
+    dialect: Dialect,
+) -> Result<(), OpenError> {
     let wanted: &[(&'static str, &[&str], &str)] = match dialect {
         Dialect::Sqlite => &[
             ("PRAGMA journal_mode", &["wal"], "journal_mode"),

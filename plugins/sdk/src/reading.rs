@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 use stanch_engine_core::alert::Alert;
+use stanch_engine_core::dense;
 use stanch_engine_core::limits;
 use stanch_engine_core::suggest;
 
 use crate::catalogue::{Catalogue, Family};
 use crate::payload::names;
-use crate::{Around, Part, Source};
+use crate::{Around, Part, Source, SourceError};
 
 /// What came of a payload: what could be read of it and what could not.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -243,8 +244,10 @@ fn open(payload: &Value) -> Option<Vec<Part<'_>>> {
             if !start.starts_with(['{', '[', '"']) {
                 return None;
             }
-            let value: Value = serde_json::from_str(start).ok()?;
-            let payload = Ok(Cow::Owned(value));
+            let payload = match dense::refusal(start.as_bytes()) {
+                Some(why) => Err(SourceError::Refused(why)),
+                None => Ok(Cow::Owned(serde_json::from_str::<Value>(start).ok()?)),
+            };
             Some(vec![Part { path: String::new(), payload, around: Around::default() }])
         }
         _ => None,

@@ -20,6 +20,7 @@ const ALLOWED: &[&str] = &[
     "README.md",
     "clippy.toml",
     "docker-compose.yml",
+    "deploy",
     "docs",
     "engine",
     "migrations",

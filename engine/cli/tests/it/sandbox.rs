@@ -12,8 +12,8 @@ pub(crate) struct Played {
     /// It ends when this is dropped.
     _process: Process,
     pub(crate) url: String,
-    key: String,
-    secret: String,
+    pub(crate) key: String,
+    pub(crate) secret: String,
 }
 
 impl Played {

@@ -325,3 +325,28 @@ async fn what_can_not_be_simulated_is_refused_with_a_reason() {
         assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
     }
 }
+
+#[tokio::test]
+async fn the_logging_baseline_looks_by_children_and_proposes_one_plan() {
+    let folder = Folder::new();
+    folder.write("stanch.toml", "[config.logging]\ntrail_bucket = \"central\"\n");
+    folder.write(
+        "off.toml",
+        "[[answers]]\noperation = \"guardduty:ListDetectors\"\noutput = { DetectorIds = [] }\n\
+         [[answers]]\noperation = \"cloudtrail:DescribeTrails\"\noutput = { trailList = [] }\n",
+    );
+    let playbook = concat!(env!("CARGO_MANIFEST_DIR"), "/../../playbooks/logging-baseline.rhai");
+    let inputs = r#"{"accounts": ["111122223333"], "regions": ["us-east-1"]}"#;
+    let arguments = ["--json", "simulate", playbook, "--input", inputs, "--script", "off.toml"];
+    let ran = folder.run(&arguments).await;
+    let report = ran.json();
+    assert_eq!((ran.code, &report["run"]["status"]), (0, &json!("succeeded")), "{report}");
+    assert_eq!(steps(&report, "run_playbook").len(), 1);
+    let plan = report["plans"][0]["changes"].as_array().unwrap();
+    let said: Vec<_> = plan.iter().take(3).map(|change| change["operation"].clone()).collect();
+    let expected =
+        ["cloudtrail:CreateTrail", "cloudtrail:StartLogging", "guardduty:CreateDetector"];
+    assert_eq!(json!(said), json!(expected));
+    assert!(plan.iter().all(|change| change["probed_by"].is_object()), "{plan:?}");
+    assert_eq!(report["run"]["result"]["outcome"], "approved");
+}

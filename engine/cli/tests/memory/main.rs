@@ -15,9 +15,11 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
 use stanch_engine_cli::config::Config;
 use stanch_engine_cli::wiring;
+use stanch_engine_core::limits;
 use stanch_engine_runtime::intake;
 use stanch_plugins_aws::Roles;
 use stanch_plugins_http::Secrets;
+use stanch_plugins_sdk::Catalogue;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -33,6 +35,9 @@ const FIXED: usize = 64 * 1024;
 
 /// Times the body that reading it may take.
 const FACTOR: usize = 4;
+
+/// How many of the sources each changed file is read by, beside `auto`.
+const PER_BODY: usize = 4;
 
 /// How long reading may take; a debug build on a busy machine takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -139,6 +144,17 @@ fn mutated(whole: &[u8], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
+/// Reads a body by a source: the most memory that it took meanwhile, in bytes.
+fn read(catalogue: &Catalogue, source: &str, body: &[u8], shown: &str) -> usize {
+    let (before, begun) = (MEMORY.current_usage(), Instant::now());
+    MEMORY.reset_peak_usage();
+    let reading = intake::normalize(catalogue, source, body);
+    let (peak, elapsed) = (MEMORY.peak_usage(), begun.elapsed());
+    drop(reading);
+    assert!(elapsed < PATIENCE, "{shown}: {elapsed:?}");
+    peak.saturating_sub(before)
+}
+
 #[test]
 fn whatever_is_changed_in_a_payload_reading_it_ends_within_time_and_memory() {
     let catalogue =
@@ -147,6 +163,7 @@ fn whatever_is_changed_in_a_payload_reading_it_ends_within_time_and_memory() {
     let folder = std::env::var_os("STANCH_TEST_PAYLOADS").map_or(fixtures, PathBuf::from);
     let times = std::env::var_os("STANCH_TEST_FUZZ");
     let times = times.map_or(TIMES, |times| times.to_str().unwrap().parse().unwrap());
+    let (auto, doors) = ("auto".to_owned(), catalogue.door_names());
     let (mut tried, mut most) = (0, BTreeMap::<String, (f64, usize, u64)>::new());
     for (number, file) in files(&folder).into_iter().enumerate() {
         let whole = std::fs::read(&file).unwrap();
@@ -155,16 +172,15 @@ fn whatever_is_changed_in_a_payload_reading_it_ends_within_time_and_memory() {
             let seed = number as u64 * 1_000_003 + time;
             // The first is the file as it is.
             let body = if time == 0 { whole.clone() } else { mutated(&whole, &mut Dice::of(seed)) };
-            for source in ["auto", "aws", "guardduty", "generic"] {
-                let (before, begun) = (MEMORY.current_usage(), Instant::now());
-                MEMORY.reset_peak_usage();
-                let reading = intake::normalize(&catalogue, source, &body);
-                let (peak, elapsed) = (MEMORY.peak_usage(), begun.elapsed());
-                drop(reading);
-                tried += 1;
-                let taken = peak.saturating_sub(before);
+            // Every source by its name, and every door, each in its turn; the widest door always.
+            let at = usize::try_from(time).unwrap() + number;
+            let mut names =
+                doors.iter().cycle().skip(at * PER_BODY).take(PER_BODY).collect::<Vec<_>>();
+            names.push(&auto);
+            for source in names {
                 let shown = format!("{name}, seed {seed}, {source}, {} bytes", body.len());
-                assert!(elapsed < PATIENCE, "{shown}: {elapsed:?}");
+                let taken = read(&catalogue, source, &body, &shown);
+                tried += 1;
                 let ratio = taken as f64 / body.len().max(1) as f64;
                 let is_worse = |known: &(f64, usize, u64)| ratio > known.0 && body.len() > 1_000;
                 let known = most.entry(name.clone()).or_default();
@@ -181,4 +197,57 @@ fn whatever_is_changed_in_a_payload_reading_it_ends_within_time_and_memory() {
     }
     println!("{tried} payloads, the most memory by file above");
     assert!(tried > 0);
+}
+
+/// Bodies that nobody sends who means well: each as large as a body may be, so that what is beside it
+/// does not count.
+fn hostile() -> Vec<(&'static str, String)> {
+    let most = limits::REQUEST_BYTES - 64;
+    let fill = |part: &str| part.repeat(most / part.len());
+    let members = |count: usize| {
+        let members: Vec<String> = (0..count).map(|n| format!("\"m{n}\":{n}")).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let finding = include_str!("../../../../tests/fixtures/payloads/guardduty.event.json");
+    let titled = finding.replacen("A key was used", &"x".repeat(900_000), 1);
+    vec![
+        ("lists in lists", "[".repeat(most)),
+        ("objects in objects", fill("{\"a\":")),
+        ("empty objects", format!("[{}0]", fill("{},"))),
+        ("small objects", format!("[{}0]", fill("{\"a\":{\"b\":1}},"))),
+        ("numbers", format!("[{}0]", fill("0,"))),
+        ("empty texts", format!("[{}0]", fill("\"\","))),
+        ("many members", members(60_000)),
+        ("one long text", format!("\"{}\"", fill("x"))),
+        ("escapes", format!("{{\"title\":\"{}\"}}", fill("\\u0041"))),
+        ("texts in texts", Value::from(Value::from("\"".repeat(most / 8)).to_string()).to_string()),
+        (
+            "dense in a text",
+            json!({"Type": "Notification", "MessageId": "m", "TopicArn": "t",
+            "Message": format!("[{}0]", fill("{},"))})
+            .to_string(),
+        ),
+        ("digits", fill("9")),
+        ("spaces", fill(" ")),
+        ("a long title", titled),
+    ]
+}
+
+/// Times the body that reading a body of that kind may take: its tree, at most
+/// [`limits::TREE_TIMES_TEXT`] times it, once as it came and once as what the alert keeps.
+const HOSTILE_FACTOR: usize = 2 * limits::TREE_TIMES_TEXT + 2;
+
+#[test]
+fn whatever_stands_in_a_body_of_the_largest_size_its_tree_stays_small() {
+    let catalogue =
+        wiring::catalogue(&Config::default(), None, Secrets::default(), Roles::default()).unwrap();
+    for (kind, body) in hostile() {
+        for source in ["auto", "aws", "sns", "guardduty", "generic", "cloudtrail", "securityhub"] {
+            let shown = format!("{kind} by {source}, {} bytes", body.len());
+            let taken = read(&catalogue, source, body.as_bytes(), &shown);
+            let factor = taken as f64 / body.len() as f64;
+            println!("{shown}: {factor:.1} times");
+            assert!(taken <= FIXED + HOSTILE_FACTOR * body.len(), "{shown}: {taken} bytes");
+        }
+    }
 }

@@ -288,7 +288,7 @@ pub const COVERAGE: Definition = Definition {
     group: Group::Detection,
     unit: "ratio",
     formula: "critical assets that a detector covers / critical assets, for each detector",
-    note: "From the result of the last run of the playbook `coverage` that succeeded. No figure without one.",
+    note: "From the result of the last run of the playbook `coverage` or `logging-baseline` that succeeded. No figure without one.",
 };
 
 /// Every definition, in the order in which they are shown.

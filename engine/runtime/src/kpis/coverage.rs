@@ -15,8 +15,8 @@ use stanch_engine_store::{StoreError, runs};
 
 use crate::runtime::Runtime;
 
-/// The playbook whose last result says what is covered.
-pub const COVERAGE_PLAYBOOK: &str = "coverage";
+/// The playbooks whose last result says what is covered: a user's own, and the one that is shipped.
+pub const COVERAGE_PLAYBOOKS: [&str; 2] = ["coverage", "logging-baseline"];
 
 /// What a sweep found of the coverage.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -34,25 +34,34 @@ pub struct Coverage {
 /// What the last sweep that succeeded says of the coverage: its result has
 /// `detectors: #{ name: #{ critical, covered } }`.
 pub(super) async fn last(runtime: &Runtime) -> Result<Coverage, StoreError> {
-    let filter = runs::Filter {
+    let filter = |playbook: &str| runs::Filter {
         status: Some(RunStatus::Succeeded),
-        playbook: Some(COVERAGE_PLAYBOOK.to_owned()),
+        playbook: Some(playbook.to_owned()),
         limit: 1,
         ..runs::Filter::default()
     };
+    let filters = COVERAGE_PLAYBOOKS.map(filter);
     let last = runtime
         .store()
-        .read(|conn| Box::pin(async move { runs::list(conn, &filter).await }))
+        .read(|conn| {
+            Box::pin(async move {
+                let mut last = Vec::new();
+                for filter in &filters {
+                    last.extend(runs::list(conn, filter).await?);
+                }
+                Ok(last.into_iter().max_by_key(|run| run.finished_at))
+            })
+        })
         .await?;
-    let Some(run) = last.first() else {
-        let reason = Some("no run of the playbook `coverage` has succeeded");
+    let Some(run) = last else {
+        let reason = Some("no run of the playbooks `coverage` or `logging-baseline` has succeeded");
         return Ok(Coverage { reason, ..Coverage::default() });
     };
     let outcome = run.outcome.as_ref().map(Json::value);
     let detectors = outcome.as_ref().and_then(|outcome| outcome.pointer("/result/detectors"));
     let detectors = detectors.and_then(Value::as_object);
     let Some(detectors) = detectors else {
-        let reason = Some("the last run of the playbook `coverage` gave no `detectors`");
+        let reason = Some("the last sweep gave no `detectors`");
         return Ok(Coverage {
             run: Some(run.id),
             at: run.finished_at,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use stanch_engine_core::alert::Alert;
+use stanch_engine_core::drill;
 use stanch_engine_core::id::{AlertId, IncidentId, RunId};
 use stanch_engine_core::journal::Started;
 use stanch_engine_core::json::plain;
@@ -69,6 +70,8 @@ pub(crate) struct About {
     pub(crate) region: Option<String>,
     pub(crate) title: Option<String>,
     pub(crate) is_sample: bool,
+    /// The user that a drill made, which this run may change though it is about a sample.
+    pub(crate) drill_user: Option<String>,
     /// How many alerts that runs raised lead to this run.
     pub(crate) raised: u32,
 }
@@ -80,9 +83,10 @@ impl About {
         let text =
             |name: &str| alert.and_then(|a| a.get(name)).and_then(Value::as_str).map(str::to_owned);
         let whole = alert.and_then(|alert| serde_json::from_value::<Alert>(alert.clone()).ok());
+        let drill_user = whole.as_ref().and_then(drill::user_of).map(str::to_owned);
         let is_sample = whole.as_ref().is_some_and(Alert::is_sample);
         let raised = whole.and_then(|alert| alert.raised_by()).map_or(0, |by| by.depth);
         let (account, region, title) = (text("account"), text("region"), text("title"));
-        Self { account, region, title, is_sample, raised }
+        Self { account, region, title, is_sample, drill_user, raised }
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use stanch_engine_core::approval::ApprovalOptions;
 use stanch_engine_core::command::{ActionArgs, StepOptions};
+use stanch_engine_core::drill;
 use stanch_engine_core::effect::{Effect, Mode};
 use stanch_engine_core::guard::{Circumstances, Permit, WhyNot, permit};
 use stanch_engine_core::journal::{Event, StepGated};
@@ -100,9 +101,15 @@ pub(super) fn allowed(live: &Live, shared: &Shared, call: &Call, is_approved: bo
         effect: call.effect,
         mode: mode(live, shared, call.options.account.as_deref()),
         is_halted: shared.is_halted(),
-        is_sample: live.about.is_sample,
+        is_sample: live.about.is_sample && !is_drilled(live, call),
         is_approved,
     })
+}
+
+/// Whether a call changes the user that a drill made, and nothing else.
+fn is_drilled(live: &Live, call: &Call) -> bool {
+    let user = live.about.drill_user.as_deref();
+    call.action == AWS && user.is_some_and(|user| drill::reaches_only(user, &call.input))
 }
 
 /// The strictest of the account's and the playbook's mode.

@@ -9,6 +9,7 @@ mod item;
 
 use serde_json::Value;
 use stanch_plugins_sdk::core::alert::{Alert, AlertStatus, Resource};
+use stanch_plugins_sdk::core::dense;
 use stanch_plugins_sdk::core::severity::Severity;
 use stanch_plugins_sdk::payload::{at, text, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError};
@@ -86,7 +87,10 @@ fn is_mine(kind: &str) -> bool {
 fn of_rule(payload: &Value, invoking: &Value, around: &Around) -> Result<Alert, SourceError> {
     let bad = || SourceError::Member { path: "invokingEvent".to_owned(), expected: "JSON as text" };
     let message = match invoking {
-        Value::String(text) => serde_json::from_str(text).map_err(|_| bad())?,
+        Value::String(text) => match dense::refusal(text.as_bytes()) {
+            Some(why) => return Err(SourceError::Refused(why)),
+            None => serde_json::from_str(text).map_err(|_| bad())?,
+        },
         Value::Object(_) => invoking.clone(),
         _ => return Err(bad()),
     };

@@ -7,6 +7,7 @@ use std::io::Read as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
+use stanch_plugins_sdk::core::dense;
 use stanch_plugins_sdk::core::limits;
 use stanch_plugins_sdk::payload::text;
 use stanch_plugins_sdk::{Around, Envelope, Part, SourceError};
@@ -67,6 +68,9 @@ pub(super) fn unpack(data: &str, most: usize) -> Result<Value, String> {
 
 /// JSON, or else the text that it is.
 fn parse(bytes: &[u8]) -> Result<Value, String> {
+    if let Some(why) = dense::refusal(bytes) {
+        return Err(why);
+    }
     serde_json::from_slice(bytes).or_else(|_| match std::str::from_utf8(bytes) {
         Ok(text) => Ok(Value::String(text.to_owned())),
         Err(_) => Err("is neither JSON nor text".to_owned()),

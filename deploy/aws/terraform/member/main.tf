@@ -1,0 +1,228 @@
+# The same as ../../cloudformation/member.yaml: once in each account.
+
+data "aws_caller_identity" "this" {}
+data "aws_partition" "this" {}
+
+locals {
+  read_actions = [
+    "cloudtrail:DescribeTrails",
+    "cloudtrail:GetTrail",
+    "cloudtrail:GetTrailStatus",
+    "cloudtrail:LookupEvents",
+    "config:DescribeConfigurationRecorderStatus",
+    "config:DescribeConfigurationRecorders",
+    "config:DescribeDeliveryChannels",
+    "ec2:DescribeFlowLogs",
+    "ec2:DescribeInstances",
+    "ec2:DescribeRegions",
+    "ec2:DescribeTags",
+    "ec2:DescribeVolumes",
+    "ec2:DescribeVpcs",
+    "ec2:GetConsoleOutput",
+    "elasticloadbalancing:DescribeLoadBalancerAttributes",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "guardduty:GetDetector",
+    "guardduty:ListDetectors",
+    "iam:GetAccessKeyLastUsed",
+    "iam:GetUser",
+    "iam:GetUserPolicy",
+    "iam:ListAccessKeys",
+    "iam:ListAttachedUserPolicies",
+    "iam:ListGroupsForUser",
+    "iam:ListMFADevices",
+    "iam:ListUserPolicies",
+    "logs:DescribeLogGroups",
+    "organizations:ListAccounts",
+    "organizations:ListAccountsForParent",
+    "organizations:ListOrganizationalUnitsForParent",
+    "route53resolver:ListResolverQueryLogConfigAssociations",
+    "route53resolver:ListResolverQueryLogConfigs",
+    "s3:GetBucketLogging",
+    "s3:ListAllMyBuckets",
+    "securityhub:DescribeHub",
+    "ssm:DescribeDocument",
+    "ssm:GetAutomationExecution",
+    "sts:GetCallerIdentity",
+  ]
+  # `stanch doctor`, and the node's own comparison with the detectors.
+  node_actions = [
+    "ec2:DescribeRegions",
+    "events:ListRules",
+    "events:ListTargetsByRule",
+    "guardduty:GetDetector",
+    "guardduty:GetFindings",
+    "guardduty:ListDetectors",
+    "guardduty:ListFindings",
+    "iam:SimulatePrincipalPolicy",
+    "securityhub:DescribeHub",
+    "securityhub:GetFindings",
+  ]
+  switch_on_actions = [
+    "cloudtrail:CreateTrail",
+    "cloudtrail:DeleteTrail",
+    "cloudtrail:StartLogging",
+    "cloudtrail:StopLogging",
+    "cloudtrail:UpdateTrail",
+    "config:DeleteConfigurationRecorder",
+    "config:DeleteDeliveryChannel",
+    "config:PutConfigurationRecorder",
+    "config:PutDeliveryChannel",
+    "config:StartConfigurationRecorder",
+    "config:StopConfigurationRecorder",
+    "ec2:CreateFlowLogs",
+    "ec2:DeleteFlowLogs",
+    "elasticloadbalancing:ModifyLoadBalancerAttributes",
+    "guardduty:CreateDetector",
+    "guardduty:DeleteDetector",
+    "guardduty:UpdateDetector",
+    "logs:DeleteRetentionPolicy",
+    "logs:PutRetentionPolicy",
+    "route53resolver:AssociateResolverQueryLogConfig",
+    "route53resolver:CreateResolverQueryLogConfig",
+    "route53resolver:DisassociateResolverQueryLogConfig",
+    "s3:PutBucketLogging",
+    "securityhub:DisableSecurityHub",
+    "securityhub:EnableSecurityHub",
+  ]
+  contain_actions = [
+    "iam:DeleteUserPolicy",
+    "iam:PutUserPolicy",
+    "iam:UpdateAccessKey",
+    "ssm:GetAutomationExecution",
+    "ssm:StartAutomationExecution",
+  ]
+  arn = "arn:${data.aws_partition.this.partition}"
+  own = [for name in [var.read_role_name, var.contain_role_name] : "${local.arn}:iam::${data.aws_caller_identity.this.account_id}:role/${name}"]
+}
+
+data "aws_iam_policy_document" "trust" {
+  for_each = toset(["read", "contain"])
+
+  statement {
+    actions = ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"]
+    principals {
+      type        = "AWS"
+      identifiers = [var.runner_arn]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "sts:ExternalId"
+      values   = [var.external_id]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/stanch:use"
+      values   = [each.key]
+    }
+  }
+}
+
+resource "aws_iam_role" "read" {
+  name                 = var.read_role_name
+  description          = "Stanch reads with it."
+  max_session_duration = 3600
+  assume_role_policy   = data.aws_iam_policy_document.trust["read"].json
+}
+
+resource "aws_iam_role_policy" "read_playbooks" {
+  name = "playbooks"
+  role = aws_iam_role.read.id
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "Playbooks", Effect = "Allow", Action = local.read_actions, Resource = "*" }]
+  })
+}
+
+resource "aws_iam_role_policy" "read_node" {
+  name = "node"
+  role = aws_iam_role.read.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      { Sid = "Node", Effect = "Allow", Action = local.node_actions, Resource = "*" },
+      {
+        Sid      = "Undelivered"
+        Effect   = "Allow"
+        Action   = "sqs:GetQueueAttributes"
+        Resource = "${local.arn}:sqs:*:${data.aws_caller_identity.this.account_id}:stanch-undelivered"
+      },
+    ]
+  })
+}
+
+resource "aws_iam_role" "contain" {
+  count = var.may_contain ? 1 : 0
+
+  name                 = var.contain_role_name
+  description          = "Stanch carries approved plans out with it."
+  max_session_duration = 3600
+  assume_role_policy   = data.aws_iam_policy_document.trust["contain"].json
+}
+
+resource "aws_iam_role_policy" "contain_playbooks" {
+  count = var.may_contain ? 1 : 0
+
+  name = "playbooks"
+  role = aws_iam_role.contain[0].id
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "Playbooks", Effect = "Allow", Action = local.contain_actions, Resource = "*" }]
+  })
+}
+
+# Whoever takes Stanch over can't give it more than it has.
+resource "aws_iam_role_policy" "contain_never" {
+  count = var.may_contain ? 1 : 0
+
+  name = "never"
+  role = aws_iam_role.contain[0].id
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "OwnRoles", Effect = "Deny", Action = "iam:*", Resource = local.own }]
+  })
+}
+
+resource "aws_iam_role_policy" "contain_switch_on" {
+  count = var.may_contain && var.may_switch_on ? 1 : 0
+
+  name = "logging-baseline"
+  role = aws_iam_role.contain[0].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      { Sid = "Baseline", Effect = "Allow", Action = local.switch_on_actions, Resource = "*" },
+      {
+        Sid       = "BaselineRoles"
+        Effect    = "Allow"
+        Action    = "iam:PassRole"
+        Resource  = "*"
+        Condition = { StringEquals = { "iam:PassedToService" = ["config.amazonaws.com", "vpc-flow-logs.amazonaws.com"] } }
+      },
+    ]
+  })
+}
+
+resource "aws_iam_role_policy" "contain_runbooks" {
+  count = var.may_contain && var.automation_role_arn != "" ? 1 : 0
+
+  name = "runbooks"
+  role = aws_iam_role.contain[0].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "Automation"
+      Effect    = "Allow"
+      Action    = "iam:PassRole"
+      Resource  = var.automation_role_arn
+      Condition = { StringEquals = { "iam:PassedToService" = "ssm.amazonaws.com" } }
+    }]
+  })
+}
+
+output "read_role_arn" {
+  value = aws_iam_role.read.arn
+}
+
+output "contain_role_arn" {
+  value = one(aws_iam_role.contain[*].arn)
+}
