@@ -29,8 +29,7 @@ const TIMES: u64 = 60;
 
 /// Bytes beside the body that reading one payload may take, whatever its size. Four times the body
 /// alone does not hold for small ones: members of a tree of JSON and the words of refusals weigh
-/// more than their text, up to 25 times it at 1 KB. No body here is large, so this says nothing of
-/// large ones.
+/// more than their text, up to 14 times it at 1 KB here.
 const FIXED: usize = 64 * 1024;
 
 /// Times the body that reading it may take.
