@@ -20,7 +20,7 @@ use report::Report;
 pub(super) async fn run(common: &Common, args: &Doctor) -> anyhow::Result<ExitCode> {
     let mut report = Report::default();
     if let Some(config) = local::configuration(common, &mut report) {
-        look(common, args, &config, &mut report).await;
+        Box::pin(look(common, args, &config, &mut report)).await;
     }
     report.show(common.json);
     Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -29,7 +29,7 @@ pub(super) async fn run(common: &Common, args: &Doctor) -> anyhow::Result<ExitCo
 async fn look(common: &Common, args: &Doctor, config: &Config, report: &mut Report) {
     local::data_folder(config, report);
     local::keys(config, report);
-    let published = local::database(config, report).await;
+    let published = Box::pin(local::database(config, report)).await;
     local::server(common, config, report).await;
     if args.local {
         return;
