@@ -1,6 +1,7 @@
 //! `stanch doctor`: each hop, as it is and as it lacks.
 
 use serde_json::{Value, json};
+use stanch_tests::postgres::Database;
 use stanch_tests::process::Process;
 use tokio::process::Command;
 
@@ -264,4 +265,28 @@ async fn credentials_roles_and_policies_that_lack_are_named() {
     let denied = json!({"operation": "sts:GetCallerIdentity", "kind": "denied", "times": 1});
     assert_eq!(aws.order("faults", denied).await.0, 200);
     lacks(&ask().await, "credentials", "base", "AccessDenied");
+}
+
+#[tokio::test]
+async fn a_postgres_that_was_told_to_forget_is_named() {
+    let database = Database::create().await;
+    let folder = Folder::new();
+    let settings = format!(
+        "listen = \"127.0.0.1:0\"\nlog_format = \"json\"\ndata_dir = \"data\"\ndatabase_url = \"{}\"\n",
+        database.url()
+    );
+    folder.write("stanch.toml", &settings);
+    is(&local(&folder).await, "database", "Postgres", "warning");
+    let mut server = folder.serve().await;
+    server.process.terminate().await;
+    let found = local(&server.folder).await;
+    is(&found, "database", "Postgres", "ok");
+    is(&found, "durability", "Postgres", "ok");
+    let name = database.query("select current_database()").await;
+    let forget = format!("alter database \"{}\" set synchronous_commit = off", name.trim());
+    database.query(&forget).await;
+    lacks(&local(&server.folder).await, "durability", "Postgres", "synchronous_commit");
+    let gone = settings.replace(name.trim(), "no_such_database");
+    server.folder.write("stanch.toml", &gone);
+    lacks(&local(&server.folder).await, "database", "Postgres", "");
 }

@@ -105,3 +105,26 @@ fn subscriptions(topic: &str, answer: &Value, report: &mut Report) {
         count => report.ok("topic", topic, format!("{count} subscriptions")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::Health;
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_is_looked_at_and_one_that_is_far_off_is_refused_soon() {
+        for (offset_ms, health) in [
+            (Some(40), Health::Ok),
+            (Some(-1_999), Health::Ok),
+            (Some(-5_000), Health::Warning),
+            (Some(90_000), Health::Missing),
+            (Some(-90_000), Health::Missing),
+            (None, Health::Warning),
+        ] {
+            let mut report = Report::default();
+            clock(offset_ms, &mut report);
+            assert_eq!(report.0[0].health, health, "{offset_ms:?}");
+            assert_eq!(report.0[0].mend.is_none(), health == Health::Ok);
+        }
+    }
+}
