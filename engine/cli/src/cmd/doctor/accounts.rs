@@ -187,7 +187,7 @@ impl Account {
         let credentials = StaticCredentials {
             access_key_id: part("AccessKeyId"),
             secret_access_key: part("SecretAccessKey"),
-            session_token: Some(part("SessionToken")),
+            session_token: Some(part("SessionToken")).filter(|token| !token.is_empty()),
         };
         let session = Caller::with(&self.config, Some(credentials)).ok()?;
         let asked = session.call("sts:GetCallerIdentity", json!({}), None).await;
