@@ -283,7 +283,7 @@ pub(crate) async fn readers(options: &Options) -> Result<(Dialect, AnyPool), Ope
     let is_file = Dialect::of_url(&options.url) == Some(Dialect::Sqlite);
     let is_plain = is_file && !options.url.contains('?');
     let url = if is_plain { format!("{}?mode=rw", options.url) } else { options.url.clone() };
-    let mut connect = Connect::to(&url)?;
+    let mut connect = Connect::to(&url, options.passwords.clone())?;
     connect.statement_timeout_ms = options.statement_timeout_ms.unwrap_or_default();
     let readers = connect.readers(options.readers).await.map_err(unreachable_database)?;
     Ok((connect.dialect, readers))

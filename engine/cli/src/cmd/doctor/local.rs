@@ -11,10 +11,12 @@ use stanch_engine_runtime::system;
 use stanch_engine_store::examine::{Examined, examine};
 use stanch_engine_store::snapshot::sqlite_path;
 use stanch_engine_store::{StoreError, heard_sources, playbooks};
+use stanch_plugins_aws::Roles;
 
 use super::report::Report;
 use crate::args::Common;
 use crate::config::{Config, environment};
+use crate::wiring;
 
 /// How long the server may take to answer.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -112,7 +114,17 @@ pub(super) async fn database(config: &Config, report: &mut Report) -> Vec<Bundle
         report.missing("database", &shown, "it is not there", mend);
         return Vec::new();
     }
-    let examined = match examine(&config.database.options(url, None)).await {
+    let options = wiring::aws(config, None, Roles::default())
+        .and_then(|aws| wiring::options(config, url, &aws, &system::world()));
+    let options = match options {
+        Ok(options) => options,
+        Err(error) => {
+            let mend = "look at [database] and [aws] of the configuration";
+            report.missing("database", &shown, format!("{error:#}"), mend);
+            return Vec::new();
+        }
+    };
+    let examined = match examine(&options).await {
         Ok(examined) => examined,
         Err(error) => {
             let mend = format!("`stanch explain {}`", error.code().code);
