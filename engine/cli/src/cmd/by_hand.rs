@@ -44,7 +44,7 @@ impl Caller {
         let catalogue = wiring::catalogue(config, credentials, secrets, roles)?;
         let action = catalogue.action("aws.call").map_err(|why| anyhow::anyhow!(why))?;
         Ok(Self {
-            action: Arc::clone(&action),
+            action: Arc::clone(action),
             catalogue: catalogue.clone(),
             world: system::world(),
         })
