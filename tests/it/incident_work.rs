@@ -146,3 +146,27 @@ async fn what_can_not_be_is_refused_and_changes_nothing() {
     assert_eq!((&untouched["status"], &untouched["verdict"]), (&json!("open"), &Value::Null));
     assert!(marked(&untouched, "acknowledged_at").is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_what_is_said_and_stands_in_the_record() {
+    let stage = Plan::new().set().await;
+    let received = stage.find_key().await;
+    stage.person("tom", &["viewer"]).await;
+    let path = format!("/incidents/{}", id(&received["incident_id"]));
+    let assign = format!("{path}/assign");
+    for (body, says) in [
+        (json!({"reason": "x"}), "nobody is named"),
+        (json!({"lead": "nobody", "reason": "x"}), "nobody of the name `nobody`"),
+        (json!({"lead": "mia", "reason": " "}), "say why"),
+    ] {
+        let (status, problem) = stage.mia.post_refused(&assign, &body).await;
+        assert!(status == 400 && problem.to_string().contains(says), "{problem}");
+    }
+    let first = json!({"lead": "mia", "scribe": "tom", "reason": "it is large"});
+    stage.mia.post(&assign, &first).await;
+    stage.mia.post(&assign, &json!({"lead": "tom", "reason": "mia sleeps"})).await;
+    let assigned = stage.mia.get(&path).await["assigned"].clone();
+    assert_eq!(assigned, json!({"lead": "tom", "scribe": "tom"}));
+    let told = stage.mia.get(&format!("{path}/timeline")).await.to_string();
+    assert!(told.contains("assign by mia: lead: mia, scribe: tom: it is large"), "{told}");
+}

@@ -49,12 +49,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// SQLite, the real clock, the shipped playbooks, and an account in which people are asked.
+    /// SQLite, the real clock, the shipped playbooks, and an account in which people are asked. Most
+    /// tests need one person only, who starts what she approves.
     pub(crate) fn new() -> Self {
         let mut config = Config::default();
         config.aws.region = Some("us-east-1".to_owned());
         config.accounts.insert(ACCOUNT.to_owned(), Account::of_mode(Mode::Ask));
         config.notify = Notify { default_topic: Some(TOPIC.to_owned()), ..Notify::default() };
+        config.approvals.requester_counts = true;
         config.config.insert("evidence_bucket".to_owned(), "stanch-evidence".into());
         let seams = Seams { credentials: Some(Sandbox::runner()), ..Seams::default() };
         Self { config, postgres: None, clock: None, seams, ships: true, aws_url: None }

@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 mod alerts;
+mod approvals;
 mod aws;
 mod backup;
 mod bench;
@@ -19,6 +20,7 @@ mod suppressions;
 use std::path::PathBuf;
 
 pub(crate) use alerts::{Alerts, DeadLetters};
+pub(crate) use approvals::{Approvals, BreakGlass, Decide, Glass, Withdraw};
 pub(crate) use aws::{Aws, Sandbox};
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
@@ -28,7 +30,7 @@ pub(crate) use drill::Drill;
 pub(crate) use incidents::Incidents;
 pub(crate) use kpis::Kpis;
 pub(crate) use noise::Noise;
-pub(crate) use people::{People, Token, Withdraw};
+pub(crate) use people::{People, Token};
 pub(crate) use playbooks::Playbooks;
 pub(crate) use reconcile::Reconcile;
 pub(crate) use schedules::Schedules;
@@ -102,13 +104,15 @@ pub(crate) enum Command {
     Runs(Look),
     /// Questions to people.
     #[command(subcommand)]
-    Approvals(Look),
+    Approvals(Approvals),
     /// Says yes to an approval.
     Approve(Decide),
     /// Says no to an approval.
     Reject(Decide),
     /// Takes back your yes to an approval that waits for more.
     Withdraw(Withdraw),
+    /// Answers an approval for everybody, at once: everybody is told, and another person must look at it.
+    BreakGlass(BreakGlass),
     /// Ends a run.
     Cancel(Wish),
     /// Stops a run for a while.
@@ -246,18 +250,6 @@ pub(crate) struct List {
     /// From here on, as the last listing said.
     #[arg(long)]
     pub(crate) cursor: Option<String>,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct Decide {
-    /// The approval's id.
-    pub(crate) approval: String,
-    /// Why; it goes into the record.
-    #[arg(long)]
-    pub(crate) reason: String,
-    /// What the form asks for, such as `verdict=true_positive`.
-    #[arg(long = "form", value_name = "NAME=VALUE")]
-    pub(crate) form: Vec<String>,
 }
 
 #[derive(Debug, Group)]

@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 mod alerts;
+mod approvals;
 mod aws;
 mod backup;
 mod bench;
@@ -55,11 +56,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Noise(what) => noise::run(&client()?, what, json).await?,
         Command::Reconcile(what) => reconcile::run(&client()?, what, json).await?,
         Command::Runs(what) => look::run(&client()?, &look::RUNS, what, json).await?,
-        Command::Approvals(what) => look::run(&client()?, &look::APPROVALS, what, json).await?,
+        Command::Approvals(what) => approvals::run(&client()?, what, json).await?,
         Command::Incidents(what) => look::incidents(&client()?, what, json).await?,
-        Command::Approve(args) => people::decide(&client()?, args, "approve", json).await?,
-        Command::Reject(args) => people::decide(&client()?, args, "reject", json).await?,
-        Command::Withdraw(args) => people::withdraw(&client()?, args, json).await?,
+        Command::Approve(args) => approvals::decide(&client()?, args, "approve", json).await?,
+        Command::Reject(args) => approvals::decide(&client()?, args, "reject", json).await?,
+        Command::Withdraw(args) => approvals::withdraw(&client()?, args, json).await?,
+        Command::BreakGlass(args) => approvals::break_glass(&client()?, args, json).await?,
         Command::Cancel(wish) => people::wish(&client()?, wish, "cancel", json).await?,
         Command::Pause(wish) => people::wish(&client()?, wish, "pause", json).await?,
         Command::Resume(wish) => people::wish(&client()?, wish, "resume", json).await?,

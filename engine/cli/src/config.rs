@@ -1,6 +1,7 @@
 //! The configuration: `stanch.toml`, and then the environment.
 
 mod accounts;
+mod approvals;
 mod database;
 mod guard;
 mod noise;
@@ -15,13 +16,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stanch_engine_core::error_code;
+use stanch_engine_core::scope::CustomRole;
 use stanch_engine_core::severity::Severity;
 use stanch_engine_core::span::Span;
 use stanch_plugins_http::Secrets;
 
 pub use accounts::{Account, ExternalId, RolePattern};
+pub use approvals::Approvals;
 pub use database::DatabaseConfig;
-pub use guard::{Guard, Protect};
+pub use guard::{Freeze, Guard, Protect};
 pub use noise::{Correlation, Noise, Storm};
 pub use queues::Queue;
 pub use reconcile::Reconcile;
@@ -43,6 +46,10 @@ pub struct Config {
     pub playbooks: Option<PathBuf>,
     /// Whether a playbook that one person publishes becomes active only when another activates it.
     pub second_person: bool,
+    /// Roles of one's own: what they are, and how far they reach.
+    pub roles: BTreeMap<String, CustomRole>,
+    /// How people agree.
+    pub approvals: Approvals,
     /// The folder of sources of alerts that are scripts; `sources`, where there is one, unless it
     /// is said.
     pub sources_dir: Option<PathBuf>,
@@ -253,6 +260,7 @@ impl Config {
         self.check_noise()?;
         self.check_targets()?;
         self.check_reconcile()?;
+        self.check_roles()?;
         let least = Span::from_secs(86_400);
         if let Some(journals) = self.retention.journals.filter(|journals| *journals < least) {
             let message = format!("`retention.journals`: {journals} is less than a day");

@@ -196,6 +196,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         cooldown: config.noise.cooldown,
         reconcile: config.reconcile_plan(),
         rails: config.rails(),
+        limits: config.limits(),
         config: serde_json::to_value(&config.config)?,
         shards: config.shards.unwrap_or(processors.min(16)),
         hot_runs: config.hot_runs.unwrap_or(4_096),
@@ -213,6 +214,9 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         public_url: config.public_url(),
         keep_journals: config.retention.journals,
         second_person: config.second_person,
+        requester_counts: config.approvals.requester_counts,
+        break_glass: config.approvals.break_glass.clone(),
+        roles: config.roles_of_ones_own().into(),
         simulation: None,
     })
 }

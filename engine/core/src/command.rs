@@ -128,6 +128,8 @@ verbs! {
     RaiseAlert = "raise_alert", call;
     /// The changes of another run are turned into the plan that undoes them.
     UndoPlan = "undo_plan", call;
+    /// The tags of what a plan touches are read: they name whom an approval asks.
+    Owners = "owners", call;
 }
 
 impl std::str::FromStr for Verb {
@@ -315,6 +317,15 @@ pub struct ApprovalArgs {
     /// How it is asked.
     #[serde(default)]
     pub options: crate::approval::ApprovalOptions,
+}
+
+/// Arguments of [`Verb::Owners`]. The answer is a list of [`crate::approval::Owned`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnersArgs {
+    /// What is touched.
+    pub plan: Plan,
+    /// The keys of the tags that are wanted.
+    pub tags: Vec<String>,
 }
 
 /// Arguments of [`Verb::RunPlaybook`].

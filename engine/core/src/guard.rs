@@ -1,5 +1,6 @@
 //! Whether an action may go ahead: the one decision that stands before every change.
 
+pub mod limits;
 pub mod own;
 pub mod pattern;
 pub mod rails;
@@ -22,6 +23,8 @@ pub struct Circumstances {
     pub is_sample: bool,
     /// Whether people approved exactly this.
     pub is_approved: bool,
+    /// Whether people must be asked in any mode: it touches much, or is wanted at a bad time.
+    pub must_ask: bool,
 }
 
 /// The decision.
@@ -85,7 +88,7 @@ pub fn permit(case: &Circumstances) -> Permit {
     }
     match (case.mode, case.effect) {
         (Mode::Observe, _) => Permit::WouldCall(WhyNot::Observe),
-        (Mode::Auto, Effect::Change) => Permit::Go,
+        (Mode::Auto, Effect::Change) if !case.must_ask => Permit::Go,
         (Mode::Auto | Mode::Ask, _) if case.is_approved => Permit::Go,
         (Mode::Auto | Mode::Ask, _) => Permit::Ask,
     }
@@ -97,6 +100,7 @@ pub fn is_refusal(code: &str) -> bool {
     rules.contains(&code)
         || [rails::PROTECTED, rails::UNKNOWN, "plan_not_approved", "approval_revoked"]
             .contains(&code)
+        || [limits::SPENT, limits::COOLING, limits::NO_EVIDENCE, limits::FROZEN].contains(&code)
 }
 
 /// Whether a step's result says that its call was not made, and only would have been.
@@ -115,6 +119,7 @@ mod tests {
             is_halted: false,
             is_sample: false,
             is_approved: false,
+            must_ask: false,
         }
     }
 
@@ -144,5 +149,8 @@ mod tests {
         let auto = Circumstances { mode: Mode::Auto, ..case() };
         assert_eq!(permit(&auto), Permit::Go);
         assert_eq!(permit(&Circumstances { effect: Effect::Destroy, ..auto }), Permit::Ask);
+        let wide = Circumstances { must_ask: true, ..auto };
+        assert_eq!(permit(&wide), Permit::Ask);
+        assert_eq!(permit(&Circumstances { is_approved: true, ..wide }), Permit::Go);
     }
 }

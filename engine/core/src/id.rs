@@ -101,6 +101,8 @@ prefixed_ids! {
     TokenId = "tok";
     /// One payload that could not be read.
     DeadLetterId = "ded";
+    /// One person's absence.
+    AbsenceId = "abs";
     /// What is kept quiet for a while.
     SuppressionId = "sup";
 }

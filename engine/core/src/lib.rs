@@ -28,6 +28,7 @@ pub mod severity;
 
 pub mod cooldown;
 pub mod correlation;
+pub mod duty;
 pub mod echo;
 pub mod incident;
 pub mod noise;
@@ -51,6 +52,7 @@ pub mod open_step;
 pub mod retry;
 pub mod run;
 pub mod run_state;
+pub mod scope;
 pub mod sealed;
 pub mod step;
 pub mod stored;

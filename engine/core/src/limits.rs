@@ -156,6 +156,18 @@ pub const GATE_BYTES: usize = 200;
 /// The number of decisions that an approval may ask for.
 pub const QUORUM: u32 = 20;
 
+/// How long somebody may be away, in milliseconds: a year. Whoever is away for longer has left.
+pub const ABSENCE_MS: i64 = 366 * 86_400 * 1_000;
+
+/// Members of a form, and of each object in it: people fill it in.
+pub const FORM_MEMBERS: usize = 50;
+
+/// Levels of a form.
+pub const FORM_DEPTH: usize = 4;
+
+/// Memory of a form's compiled pattern, in bytes: it is built at each decision.
+pub const FORM_PATTERN_BYTES: usize = 64 * 1024;
+
 /// Changes of one plan. More than a person can read is more than a person can approve.
 pub const PLAN_ITEMS: usize = 100;
 

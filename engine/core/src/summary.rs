@@ -44,6 +44,6 @@ pub fn summary(verb: Verb, args: &Value) -> String {
             let total = args.get("total").and_then(Value::as_u64).unwrap_or_default();
             format!("{word}: {failed} of {total} failed")
         }
-        Verb::Execute | Verb::Verify | Verb::UndoPlan => word.to_owned(),
+        Verb::Execute | Verb::Verify | Verb::UndoPlan | Verb::Owners => word.to_owned(),
     }
 }

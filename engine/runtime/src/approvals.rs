@@ -1,9 +1,17 @@
 //! People decide.
 
+mod break_glass;
+mod handover;
+mod hearing;
+mod own_cause;
+mod reach;
+mod since;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, may_decide, tally};
+use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, Voice, tally};
 use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::{ApprovalId, InboxId};
 use stanch_engine_core::incident::Milestone;
@@ -14,11 +22,18 @@ use stanch_engine_store::approvals::{self, Approval};
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::runs::{self, Claimed};
-use stanch_engine_store::{StoreError, Tx, incidents, milestones, pages, playbooks};
+use stanch_engine_store::{StoreError, Tx, incidents, milestones, pages};
+
+pub use break_glass::{break_glass, review};
+pub use handover::hand_over;
+pub(crate) use reach::{Asked, ask};
+pub use since::{Since, alike, since};
+
+use hearing::Heard;
 
 use crate::live::facts::Decided;
 use crate::people::Caller;
-use crate::projection::approval_page_key;
+use crate::projection::approval_page_keys;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 
@@ -41,7 +56,7 @@ pub enum DecideError {
     TooLate(ApprovalStatus),
     /// Who asks, or wrote what asks, does not answer.
     #[error(
-        "{person} {what}: another person must say yes, as `second_person` in stanch.toml wants it"
+        "{person} {what}: another person must say yes, unless `requester_counts` under [approvals] in stanch.toml lets their own count"
     )]
     OwnCause {
         /// Who.
@@ -49,6 +64,26 @@ pub enum DecideError {
         /// What they did.
         what: &'static str,
     },
+    /// They have handed it over.
+    #[error("you have handed it to {0}: only they can hand it back")]
+    HandedOver(String),
+    /// Somebody has decided for them.
+    #[error("{0} has decided for you")]
+    SpokenFor(String),
+    /// Others may answer for everybody.
+    #[error(
+        "{person} may not answer for everybody: {} may, by `break_glass` under [approvals] in stanch.toml",
+        .who.join(", ")
+    )]
+    NoGlass {
+        /// Who wanted to.
+        person: String,
+        /// Who may.
+        who: Vec<String>,
+    },
+    /// It can't be done as things stand.
+    #[error("{0}")]
+    Conflict(String),
     /// The same person decides once.
     #[error("you have decided already")]
     Twice,
@@ -81,9 +116,6 @@ pub async fn decide(
     caller: &Caller,
     say: Say,
 ) -> Result<ApprovalStatus, DecideError> {
-    if say.reason.trim().is_empty() {
-        return Err(DecideError::BadRequest("a decision needs a reason".to_owned()));
-    }
     let decision = Decision {
         person: caller.name.clone(),
         answer: say.answer,
@@ -91,9 +123,24 @@ pub async fn decide(
         form: say.form,
         at: runtime.world().now(),
         from: caller.from.clone(),
+        counts_as: None,
+        on_behalf: BTreeSet::new(),
+        is_break_glass: false,
     };
+    decide_with(runtime, approval, caller.roles.clone(), decision).await
+}
+
+async fn decide_with(
+    runtime: &Runtime,
+    approval: ApprovalId,
+    roles: Vec<String>,
+    decision: Decision,
+) -> Result<ApprovalStatus, DecideError> {
+    if decision.reason.trim().is_empty() {
+        return Err(DecideError::BadRequest("a decision needs a reason".to_owned()));
+    }
     // Whoever asked may hang up: what is claimed is taken up all the same.
-    let deciding = take_and_go_on(runtime.clone(), approval, caller.roles.clone(), decision);
+    let deciding = take_and_go_on(runtime.clone(), approval, roles, decision);
     let decided = tokio::task::spawn(deciding).await;
     decided.unwrap_or_else(|error| Err(DecideError::Store(error.to_string())))
 }
@@ -144,22 +191,26 @@ async fn take(
     let Some(approval) = approvals::get(tx, id).await? else {
         return Ok(Err(DecideError::NotFound(id)));
     };
-    if let Err(error) = may_take(&approval, roles, decision) {
-        return Ok(Err(error));
-    }
-    if let Some(what) = own_cause(tx, shared, &approval, decision).await? {
-        let person = decision.person.clone();
-        return Ok(Err(DecideError::OwnCause { person, what }));
-    }
+    let heard = Heard::of(tx, shared, &approval, &decision.person, decision.at).await?;
+    let Voice { counts_as, on_behalf } = match may_take(&approval, &heard, roles, decision) {
+        Ok(voice) => voice,
+        Err(error) => return Ok(Err(error)),
+    };
+    let decision = &Decision { counts_as: Some(counts_as), on_behalf, ..decision.clone() };
     if !approvals::decide(tx, id, decision).await? {
         return Ok(Err(DecideError::Twice));
     }
     let decisions = approvals::decisions(tx, id).await?;
-    let status = tally(approval.quorum, &decisions, approval.expires_at, decision.at);
+    let status = tally(&approval.rules, &decisions, approval.expires_at, decision.at);
     acknowledge(tx, &approval, decision).await?;
+    if decision.is_break_glass {
+        break_glass::note(tx, shared, &approval, decision).await?;
+    }
     if status != ApprovalStatus::Pending {
         approvals::settle(tx, id, status, decision.at).await?;
-        pages::take_by_key(tx, &approval_page_key(id), &decision.person, decision.at).await?;
+        for key in approval_page_keys(id) {
+            pages::take_by_key(tx, &key, &decision.person, decision.at).await?;
+        }
         let decided = Decided { approval: id, status, decisions };
         let fact = Fact {
             id: shared.world.id(InboxId::new),
@@ -238,49 +289,31 @@ async fn take_back(
     Ok(Ok(()))
 }
 
-fn may_take(approval: &Approval, roles: &[String], decision: &Decision) -> Result<(), DecideError> {
+/// What a person says it as, when their decision may be taken. Who breaks the glass need not be asked.
+fn may_take(
+    approval: &Approval,
+    heard: &Heard,
+    roles: &[String],
+    decision: &Decision,
+) -> Result<Voice, DecideError> {
     if approval.status != ApprovalStatus::Pending {
         return Err(DecideError::TooLate(approval.status));
     }
     if decision.at >= approval.expires_at {
         return Err(DecideError::TooLate(ApprovalStatus::Expired));
     }
-    if !may_decide(&approval.approvers, &decision.person, roles) {
-        let (approval, approvers) = (approval.id, approval.approvers.clone());
-        return Err(DecideError::NotAsked { approval, approvers });
-    }
-    match approval.form {
+    let voice = heard.voice(approval, (&decision.person, roles), decision.answer);
+    let voice = match decision.is_break_glass {
+        true => voice.unwrap_or_default(),
+        false => voice?,
+    };
+    match &approval.form {
         Some(form) if decision.answer == Answer::Approve => {
-            form.check(&decision.form).map_err(DecideError::BadRequest)
+            form.check(&decision.form).map_err(DecideError::BadRequest)?;
         }
-        _ => Ok(()),
+        _ => {}
     }
-}
-
-/// What keeps a person's yes from counting where two are to agree: that they started the run, or one
-/// above it, or published its playbook. Their no counts.
-async fn own_cause(
-    tx: &mut Tx<'_>,
-    shared: &Shared,
-    approval: &Approval,
-    decision: &Decision,
-) -> Result<Option<&'static str>, StoreError> {
-    if !shared.settings.second_person || decision.answer == Answer::Reject {
-        return Ok(None);
-    }
-    let mut next = Some(approval.run);
-    while let Some(id) = next {
-        let Some(run) = runs::get(tx, id).await? else { return Ok(None) };
-        if run.requester == decision.person {
-            return Ok(Some("started the run"));
-        }
-        let by = playbooks::publisher(tx, &run.playbook, run.digest).await?;
-        if by.as_ref() == Some(&decision.person) {
-            return Ok(Some("published the playbook"));
-        }
-        next = run.parent.map(|parent| parent.run);
-    }
-    Ok(None)
+    Ok(voice)
 }
 
 /// Whether an approval still has as many yeses as it needs: who gave one may have been disabled
@@ -302,7 +335,7 @@ pub(crate) async fn still_stands(
     })?;
     let stands = found.is_some_and(|approval| {
         let now = shared.world.now();
-        tally(approval.quorum, &decisions, approval.expires_at, now) == ApprovalStatus::Approved
+        tally(&approval.rules, &decisions, approval.expires_at, now) == ApprovalStatus::Approved
     });
     if stands {
         return Ok(());

@@ -5,6 +5,7 @@ mod collect;
 mod evidence;
 pub(crate) mod large;
 mod look;
+mod owners;
 mod secrets;
 mod undo;
 
@@ -49,6 +50,7 @@ async fn other_work(shared: &Arc<Shared>, job: &Job) -> JobOutcome {
         Work::RaiseAlert(alert) => raise(shared, alert).await,
         Work::Notify { to, message } => notify(shared, job, to, message).await,
         Work::UndoPlan(run) => undo::plan(shared, job, *run).await,
+        Work::Owners { plan, tags } => owners::find(shared, job, plan, tags).await,
     }
 }
 
@@ -91,7 +93,8 @@ async fn guard(shared: &Shared, job: &Job, call: &Call) -> Result<(), StepError>
         return Ok(());
     }
     approvals::still_stands(shared, call.approval).await?;
-    rails::survey(shared, call, &context(shared, job, call)).await
+    rails::survey(shared, call, &context(shared, job, call)).await?;
+    rails::count(shared, job, call).await
 }
 
 /// Nothing is kept of a call that says nothing of itself.

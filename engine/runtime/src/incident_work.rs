@@ -1,11 +1,13 @@
 //! What people do about an incident beside deciding what a playbook asks: they open one, say what
 //! it was, note what they learn, mark its milestones, close it and open it again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stanch_engine_core::alert::{Alert, AlertStatus, Resource};
 use stanch_engine_core::custody::CustodyAction;
+use stanch_engine_core::duty::Duty;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone, Verdict};
 use stanch_engine_core::limits;
@@ -13,9 +15,12 @@ use stanch_engine_core::severity::Severity;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::{self, Incident};
-use stanch_engine_store::{StoreError, Tx, milestones, pages, runs};
+use stanch_engine_store::{
+    StoreError, Tx, assignments, broken_glass, milestones, pages, runs, tokens,
+};
 
 use crate::intake::{self, Received};
+use crate::people::FIRST_ADMIN;
 use crate::projection;
 use crate::runs::Person;
 use crate::runtime::Runtime;
@@ -61,6 +66,8 @@ pub enum Work {
     Note(String),
     /// What it was.
     Verdict(Verdict),
+    /// Who does what.
+    Assign(BTreeMap<Duty, String>),
     /// A milestone that people know of, and when it was.
     Milestone(Milestone, Timestamp),
     /// It is over.
@@ -79,6 +86,7 @@ impl Work {
         match self {
             Self::Note(_) => "note",
             Self::Verdict(_) => "verdict",
+            Self::Assign(_) => "assign",
             Self::Milestone(..) => "milestone",
             Self::Close { .. } => "close",
             Self::Reopen => "reopen",
@@ -202,6 +210,10 @@ async fn do_one(
             judge(tx, id, *verdict, person, now).await?;
             set(&mut detail, "verdict", json!(verdict));
         }
+        Work::Assign(duties) => match assign(tx, id, duties, (&person.name, now)).await? {
+            Ok(told) => set(&mut detail, "text", json!(told)),
+            Err(why) => return Ok(Err(WorkError::BadRequest(why))),
+        },
         Work::Milestone(milestone, at) => {
             // What people say later of the same milestone is what holds.
             milestones::unmark(tx, id, *milestone).await?;
@@ -239,12 +251,42 @@ async fn do_one(
             milestones::unmark(tx, id, Milestone::ClosedAt).await?;
         }
     }
-    incidents::acknowledge(tx, id, &person.name).await?;
-    milestones::mark(tx, id, Milestone::AcknowledgedAt, now, &person.name).await?;
-    let (actor, action) = (person.name.clone(), CustodyAction::Decided);
-    let record = NewRecord { incident: id, at: now, actor, action, item: None, detail };
-    custody::append(tx, &record).await?;
+    record(tx, id, (&person.name, now), detail).await?;
     Ok(Ok(()))
+}
+
+/// A person has done something: it is their first action where none came before, and goes into the
+/// custody chain.
+async fn record(
+    tx: &mut Tx<'_>,
+    id: IncidentId,
+    (person, now): (&str, Timestamp),
+    detail: Value,
+) -> Result<(), StoreError> {
+    incidents::acknowledge(tx, id, person).await?;
+    milestones::mark(tx, id, Milestone::AcknowledgedAt, now, person).await?;
+    let (actor, action) = (person.to_owned(), CustodyAction::Decided);
+    let record = NewRecord { incident: id, at: now, actor, action, item: None, detail };
+    custody::append(tx, &record).await.map(drop)
+}
+
+/// Gives people their duties, unless one of them is nobody.
+async fn assign(
+    tx: &mut Tx<'_>,
+    id: IncidentId,
+    duties: &BTreeMap<Duty, String>,
+    (by, now): (&str, Timestamp),
+) -> Result<Result<String, String>, StoreError> {
+    let people = tokens::people(tx, now).await?;
+    let is_there = |who: &String| who == FIRST_ADMIN || people.contains_key(who);
+    if let Some(who) = duties.values().find(|who| !is_there(who)) {
+        return Ok(Err(format!("nobody of the name `{who}` has a token")));
+    }
+    for (duty, who) in duties {
+        assignments::set(tx, id, (*duty, who), (by, now)).await?;
+    }
+    let told = duties.iter().map(|(duty, who)| format!("{}: {who}", duty.as_str()));
+    Ok(Ok(told.collect::<Vec<_>>().join(", ")))
 }
 
 fn set(detail: &mut Value, name: &str, value: Value) {
@@ -275,6 +317,12 @@ async fn lacks(
         if !run.status.is_final() {
             lacks.push(format!("{} (`{}`) is {}", run.id, run.playbook, run.status));
         }
+    }
+    for broken in broken_glass::open_of(tx, incident.id).await? {
+        lacks.push(format!(
+            "nobody has reviewed the glass that {} broke ({})",
+            broken.person, broken.approval
+        ));
     }
     let verdict = verdict.or(incident.verdict);
     if verdict.is_none() {

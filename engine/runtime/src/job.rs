@@ -6,7 +6,7 @@ use stanch_engine_core::command::{CollectArgs, StepOptions};
 use stanch_engine_core::effect::{Effect, RetrySafety};
 use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
 use stanch_engine_core::json::Json;
-use stanch_engine_core::plan::Probe;
+use stanch_engine_core::plan::{Plan, Probe};
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::{StepError, StepKey};
 use uuid::Uuid;
@@ -51,6 +51,8 @@ pub(crate) enum Work {
     Notify { to: String, message: String },
     /// Make the plan that undoes a run.
     UndoPlan(RunId),
+    /// Read these tags of what a plan touches.
+    Owners { plan: Box<Plan>, tags: Vec<String> },
 }
 
 /// A call of an action.

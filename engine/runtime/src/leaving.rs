@@ -7,6 +7,7 @@ use stanch_engine_core::id::ApprovalId;
 use stanch_engine_store::StoreError;
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::people::{self, Disabled};
+use stanch_engine_store::{absences, handovers};
 
 use crate::runtime::Runtime;
 
@@ -17,6 +18,8 @@ pub struct TakenBack {
     pub tokens: u64,
     /// The approvals in which a yes of theirs counts no more.
     pub approvals: Vec<ApprovalId>,
+    /// How many absences and hand-overs, of theirs and to them.
+    pub entrusted: u64,
 }
 
 /// Disables a person: no token of theirs is good from now on, whenever it was made, and their yes
@@ -45,6 +48,8 @@ pub async fn disable(
                     return Ok(None);
                 }
                 let tokens = people::revoke_tokens(tx, &who.name, who.at).await?;
+                let absences = absences::end_all(tx, &who.name, who.at).await?;
+                let entrusted = absences + handovers::end_all(tx, &who.name).await?;
                 let mut approvals = Vec::new();
                 for (approval, incident) in people::revoke_decisions(tx, &who.name, who.at).await? {
                     approvals.push(approval);
@@ -62,7 +67,7 @@ pub async fn disable(
                     };
                     custody::append(tx, &record).await?;
                 }
-                Ok(Some(TakenBack { tokens, approvals }))
+                Ok(Some(TakenBack { tokens, approvals, entrusted }))
             })
         })
         .await

@@ -32,6 +32,7 @@ mod silence;
 mod steps;
 mod unreadable;
 
+pub mod absences;
 pub mod approvals;
 pub mod backup;
 pub mod evidence;
@@ -48,6 +49,7 @@ pub mod regroup;
 pub mod reruns;
 pub mod runs;
 pub mod schedules;
+pub mod scopes;
 pub mod scripted;
 pub mod secret_file;
 pub mod settings;

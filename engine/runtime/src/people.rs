@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{IncidentId, PageId, TokenId};
+use stanch_engine_core::scope::Scope;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::suggest;
 use stanch_engine_store::people as rows;
@@ -46,6 +47,9 @@ impl Role {
         }
     }
 }
+
+/// The name of whoever has the first token, which is in no database.
+pub const FIRST_ADMIN: &str = "admin";
 
 /// A person or program that calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +105,8 @@ pub struct NewToken {
     pub roles: Vec<String>,
     /// For how long it is good; until it is revoked, unless it is said.
     pub ttl: Option<Span>,
+    /// How far its roles reach; everywhere, unless it is said.
+    pub scope: Scope,
 }
 
 /// Makes a token and gives its secret, which is nowhere else.
@@ -108,9 +114,14 @@ pub struct NewToken {
 /// # Errors
 /// [`TokenError`] when the name is taken or is none, or a role is nearly one that Stanch knows.
 pub async fn create_token(runtime: &Runtime, new: NewToken) -> Result<String, TokenError> {
-    let NewToken { name, person, roles, ttl } = new;
+    let NewToken { name, person, roles, ttl, scope } = new;
+    scope.check().map_err(TokenError::Role)?;
+    let own = &runtime.settings().roles;
     let known = Role::ALL.map(Role::as_str);
-    let slip = roles.iter().find_map(|role| Some((role, suggest::slip(role, known)?)));
+    let slip = roles
+        .iter()
+        .filter(|role| !own.contains_key(*role))
+        .find_map(|role| Some((role, suggest::slip(role, known)?)));
     if let Some((written, meant)) = slip {
         let message = format!("the role `{written}`: did you mean `{meant}`?");
         return Err(TokenError::Role(message));
@@ -135,6 +146,7 @@ pub async fn create_token(runtime: &Runtime, new: NewToken) -> Result<String, To
         person,
         hash: Sha256::of(&secret),
         roles,
+        scope,
         created_at: now,
         expires_at: ttl.map(|ttl| now.plus_ms(ttl.ms)),
         revoked_at: None,

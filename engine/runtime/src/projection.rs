@@ -6,7 +6,7 @@ use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone, Ver
 use stanch_engine_core::journal::Started;
 use stanch_engine_core::severity::Severity;
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_store::approvals::{self, Approval};
+use stanch_engine_store::approvals;
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::evidence::{self, Item};
 use stanch_engine_store::inbox::{self, Fact};
@@ -14,11 +14,13 @@ use stanch_engine_store::pages::{self, Page};
 use stanch_engine_store::runs::{self, NewRun};
 use stanch_engine_store::{StoreError, Tx, incidents, milestones};
 
+use crate::approvals::{Asked, ask};
+
 /// One change elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Projection {
     /// People are asked.
-    Ask(Box<Approval>),
+    Ask(Box<Asked>),
     /// An approval ran out: that is a no. It fails when somebody decided in the same moment.
     Expire(ApprovalId, Timestamp),
     /// A run no longer asks anything.
@@ -61,13 +63,7 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, projections: &[Projection]) -> Result
 
 async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), StoreError> {
     match projection {
-        Projection::Ask(approval) => {
-            approvals::insert(tx, approval).await?;
-            match approval.incident {
-                Some(incident) => incidents::recount(tx, incident).await,
-                None => Ok(()),
-            }
-        }
+        Projection::Ask(asked) => ask(tx, asked).await,
         Projection::Expire(id, at) => {
             if approvals::settle(tx, *id, ApprovalStatus::Expired, *at).await? {
                 return Ok(());
@@ -77,7 +73,9 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
         Projection::WithdrawAll(run, at) => {
             for approval in approvals::pending_of_run(tx, *run).await? {
                 approvals::settle(tx, approval.id, ApprovalStatus::Withdrawn, *at).await?;
-                pages::take_by_key(tx, &approval_page_key(approval.id), "stanch", *at).await?;
+                for key in approval_page_keys(approval.id) {
+                    pages::take_by_key(tx, &key, "stanch", *at).await?;
+                }
             }
             Ok(())
         }
@@ -124,4 +122,14 @@ pub(crate) async fn happen(
 /// The page that asks people to decide.
 pub(crate) fn approval_page_key(id: ApprovalId) -> String {
     format!("approval/{id}")
+}
+
+/// The page that says that nobody can.
+pub(crate) fn alarm_key(id: ApprovalId) -> String {
+    format!("out-of-reach/{id}")
+}
+
+/// What is over when an approval is settled.
+pub(crate) fn approval_page_keys(id: ApprovalId) -> [String; 2] {
+    [approval_page_key(id), alarm_key(id)]
 }

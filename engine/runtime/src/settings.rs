@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::Value;
 use stanch_engine_core::correlation;
 use stanch_engine_core::echo::OwnRoles;
 use stanch_engine_core::effect::Mode;
+use stanch_engine_core::guard::limits::Limits;
 use stanch_engine_core::guard::rails::Rails;
 use stanch_engine_core::kpi::Targets;
 use stanch_engine_core::reconcile::Reconcile;
+use stanch_engine_core::scope::CustomRole;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::storm;
 
@@ -35,6 +38,8 @@ pub struct Settings {
     pub own_roles: OwnRoles,
     /// What is protected, whatever playbooks and people say.
     pub rails: Rails,
+    /// How much may be done, how soon again, and when not.
+    pub limits: Limits,
     /// What playbooks read as `config`.
     pub config: Value,
     /// Threads that run scripts.
@@ -59,6 +64,12 @@ pub struct Settings {
     pub keep_journals: Option<Span>,
     /// Whether what one person publishes becomes active only when another says so.
     pub second_person: bool,
+    /// Whether who started a run or published its playbook may say yes to it.
+    pub requester_counts: bool,
+    /// Roles of one's own.
+    pub roles: Arc<BTreeMap<String, CustomRole>>,
+    /// Who may answer for everybody beside those who administer, by name or `role:NAME`.
+    pub break_glass: Vec<String>,
     /// That all of it is a simulation, in which nothing is changed.
     pub simulation: Option<Simulation>,
 }

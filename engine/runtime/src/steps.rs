@@ -13,7 +13,7 @@ pub(crate) mod restored;
 pub(crate) mod signal;
 
 pub(crate) use child::{inputs_of, time_out as child_timed_out};
-pub(crate) use plan::{note_change, note_refusal, seen};
+pub(crate) use plan::{call_for, note_change, note_refusal, seen};
 
 use serde_json::json;
 use stanch_engine_core::command::{Command, Verb, summary};
@@ -48,7 +48,7 @@ pub(crate) fn start(live: &mut Live, shared: &Shared, command: Command) {
         Verb::Execute => plan::execute(live, shared, &key, &args),
         Verb::Change => plan::change(live, shared, &key, &args),
         Verb::Verify => plan::verify(live, shared, &key, &args),
-        Verb::Probe | Verb::Evidence | Verb::UndoPlan => {
+        Verb::Probe | Verb::Evidence | Verb::UndoPlan | Verb::Owners => {
             other::work_of(live, verb, &args).map(|work| live.run_job(key.clone(), 1, work))
         }
         Verb::Collect | Verb::Notify => {

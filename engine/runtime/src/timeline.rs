@@ -237,7 +237,14 @@ async fn of_people(
         let decisions = runtime.store().read(|c| Box::pin(approvals::history(c, of))).await?;
         for approvals::Given { decision, revoked_at } in decisions {
             let (answer, person) = (decision.answer.as_str(), decision.person);
-            let text = format!("{answer} by {person}: {}", decision.reason);
+            let word = if decision.is_break_glass { "BREAK-GLASS" } else { answer };
+            let others: Vec<_> = decision.on_behalf.into_iter().collect();
+            let for_whom = if others.is_empty() {
+                String::new()
+            } else {
+                format!(" for {}", others.join(", "))
+            };
+            let text = format!("{word} by {person}{for_whom}: {}", decision.reason);
             lines.push(Line { at: decision.at, kind: "decision", text, about: about.clone() });
             if let Some(at) = revoked_at {
                 let text = format!("{answer} by {person}: does not count any more");

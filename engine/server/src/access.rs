@@ -5,11 +5,12 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use stanch_engine_core::error_code;
-use stanch_engine_runtime::people::Role;
+use stanch_engine_runtime::people::{Caller, Role};
 
 use crate::App;
 use crate::auth::Known;
-use crate::problem::Refusal;
+use crate::problem::{Handled, Refusal};
+use crate::reach::Reach;
 
 /// What a call needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,7 @@ rules! {
     POST "/v1/incidents/{id}/note" RESPONDER;
     POST "/v1/incidents/{id}/verdict" RESPONDER;
     POST "/v1/incidents/{id}/milestone" RESPONDER;
+    POST "/v1/incidents/{id}/assign" RESPONDER;
     POST "/v1/incidents/{id}/close" RESPONDER;
     POST "/v1/incidents/{id}/reopen" RESPONDER;
     POST "/v1/incidents/{id}/merge" RESPONDER;
@@ -99,6 +101,10 @@ rules! {
     GET "/v1/approvals/{id}" Token;
     POST "/v1/approvals/{id}/decisions" Token;
     POST "/v1/approvals/{id}/withdraw" Token;
+    POST "/v1/approvals/{id}/handover" Token;
+    POST "/v1/approvals/{id}/break-glass" Token;
+    GET "/v1/break-glass" Token;
+    POST "/v1/break-glass/{id}/review" RESPONDER;
     GET "/v1/pages" Token;
     POST "/v1/pages/{id}/ack" Token;
     GET "/v1/kpis" Token;
@@ -123,6 +129,9 @@ rules! {
     POST "/v1/tokens" ADMIN;
     DELETE "/v1/tokens/{name}" ADMIN;
     POST "/v1/tokens/{name}/rotate" ADMIN;
+    GET "/v1/people/absent" Token;
+    POST "/v1/people/{name}/absent" Token;
+    POST "/v1/people/{name}/back" Token;
     GET "/v1/people/disabled" ADMIN;
     POST "/v1/people/{name}/disable" ADMIN;
     POST "/v1/people/{name}/enable" ADMIN;
@@ -152,12 +161,36 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
         Ok(caller) => caller,
         Err(refusal) => return refusal.into_response(),
     };
+    let caller = match within_reach(&app, caller, &parts, rule).await {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal.into_response(),
+    };
     let roles = if let Needs::Roles(roles) = rule.needs { roles } else { &[] };
     if let Some(refusal) = roles.iter().find_map(|role| caller.must_be(*role).err()) {
         return refusal.into_response();
     }
     parts.extensions.insert(caller.0);
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// The caller with the roles that reach what the call is about.
+async fn within_reach(
+    app: &App,
+    caller: Known,
+    parts: &axum::http::request::Parts,
+    rule: &Rule,
+) -> Handled<Known> {
+    let reach = parts.extensions.get::<Reach>().cloned().unwrap_or_default();
+    if reach.is_whole() {
+        return Ok(caller);
+    }
+    let call = (rule.method, rule.path, parts.uri.path());
+    let roles = reach.for_call(app, call).await?;
+    if roles.is_empty() {
+        let detail = format!("the roles of {} do not reach this", caller.0.name);
+        return Err(Refusal::forbidden(detail));
+    }
+    Ok(Known(Caller { roles, ..caller.0 }))
 }
 
 fn not_allowed(method: &Method, path: &str) -> Response {

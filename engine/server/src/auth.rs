@@ -7,13 +7,15 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::error_code;
+use stanch_engine_core::scope::{CustomRole, Scope, grants};
 use stanch_engine_runtime::people::{self, Caller, Role};
 
 use crate::App;
 use crate::problem::{Handled, Refusal};
+use crate::reach::Reach;
 
 /// The name of whoever has the first token.
-pub(crate) const ADMIN: &str = "admin";
+pub(crate) const ADMIN: &str = people::FIRST_ADMIN;
 
 /// A caller that was recognised by its token.
 pub(crate) struct Known(pub(crate) Caller);
@@ -50,11 +52,19 @@ impl FromRequestParts<App> for Known {
         let from = connected.map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_string());
         if Sha256::of(secret) == app.settings.admin_token {
             let roles = vec![Role::Admin.as_str().to_owned()];
+            parts.extensions.insert(Reach(grants(&none(), &roles, &Scope::default())));
             return Ok(Self(Caller { name: ADMIN.to_owned(), roles, from }));
         }
         let token = people::find(&app.runtime, secret).await?.ok_or_else(unknown)?;
-        Ok(Self(Caller { name: token.person, roles: token.roles, from }))
+        let grants = grants(&app.runtime.settings().roles, &token.roles, &token.scope);
+        let roles = grants.iter().flat_map(|grant| grant.roles.clone()).collect();
+        parts.extensions.insert(Reach(grants));
+        Ok(Self(Caller { name: token.person, roles, from }))
     }
+}
+
+fn none() -> std::collections::BTreeMap<String, CustomRole> {
+    Default::default()
 }
 
 /// Whether the webhook's token is there, which senders have that the configuration says nothing of.

@@ -1,5 +1,7 @@
 //! What people do about incidents: opened by hand, noted, judged, closed, opened again.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -7,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stanch_engine_core::alert::Resource;
+use stanch_engine_core::duty::Duty;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::incident::{Milestone, Verdict};
 use stanch_engine_core::severity::Severity;
@@ -75,6 +78,18 @@ pub(crate) struct Close {
     verdict: Option<Verdict>,
     #[serde(default)]
     force: bool,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assign {
+    #[serde(default)]
+    lead: Option<String>,
+    #[serde(default)]
+    scribe: Option<String>,
+    #[serde(default)]
+    communications: Option<String>,
     reason: String,
 }
 
@@ -179,6 +194,25 @@ pub(crate) async fn close(
     Read(Close { verdict, force, reason }): Read<Close>,
 ) -> Handled<Json<Value>> {
     done(&app, &id, &caller, Work::Close { verdict, force }, reason).await
+}
+
+/// Says who does what.
+pub(crate) async fn assign(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+    Read(body): Read<Assign>,
+) -> Handled<Json<Value>> {
+    let Assign { lead, scribe, communications, reason } = body;
+    let named =
+        [(Duty::Lead, lead), (Duty::Scribe, scribe), (Duty::Communications, communications)];
+    let duties: BTreeMap<Duty, String> =
+        named.into_iter().filter_map(|(duty, who)| Some((duty, who?))).collect();
+    if duties.is_empty() {
+        let detail = "nobody is named: give `lead`, `scribe` or `communications`";
+        return Err(Refusal::bad_request(detail));
+    }
+    done(&app, &id, &caller, Work::Assign(duties), reason).await
 }
 
 pub(crate) async fn reopen(

@@ -7,15 +7,19 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stanch_engine_core::id::IncidentId;
+use stanch_engine_core::scope::Subject;
 use stanch_engine_runtime::evidence::bundle;
 use stanch_engine_runtime::people::{self, Role};
 use stanch_engine_runtime::{kpis, timeline};
-use stanch_engine_store::{alerts, approvals, evidence, incidents, milestones, runs, storms};
+use stanch_engine_store::{
+    alerts, approvals, assignments, evidence, incidents, milestones, runs, storms,
+};
 
 use crate::App;
 use crate::auth::Known;
-use crate::paging::{self, Params, page, parse};
+use crate::paging::{self, Params, next, parse};
 use crate::problem::{Handled, Refusal};
+use crate::reach::Reach;
 use crate::views;
 
 #[derive(Deserialize)]
@@ -36,7 +40,7 @@ fn missing(id: IncidentId) -> Refusal {
 
 pub(crate) async fn list(
     State(app): State<App>,
-    _caller: Known,
+    reach: Reach,
     Params(query): Params<Query>,
 ) -> Handled<Json<Value>> {
     let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
@@ -46,7 +50,14 @@ pub(crate) async fn list(
         .store()
         .read(|conn| Box::pin(incidents::list(conn, before, status, limit)))
         .await?;
-    Ok(page(&rows, limit, |row| row.id.to_string(), views::incident))
+    let next = next(&rows, limit, |row| row.id.to_string());
+    let about = |row: &incidents::Incident| Subject {
+        accounts: vec![row.account.clone()],
+        playbook: None,
+        severity: Some(row.severity),
+    };
+    let seen = rows.iter().filter(|row| reach.sees(&about(row)));
+    Ok(Json(json!({"items": seen.map(views::incident).collect::<Vec<_>>(), "next_cursor": next})))
 }
 
 /// An incident with its alerts, runs, approvals and milestones.
@@ -64,6 +75,7 @@ pub(crate) async fn show(
     let approvals = store.read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
     let marked = store.read(|conn| Box::pin(milestones::of_incident(conn, id))).await?;
     let children = store.read(|conn| Box::pin(incidents::children(conn, id))).await?;
+    let assigned = store.read(|conn| Box::pin(assignments::of(conn, id))).await?;
     let storms = store.read(|conn| Box::pin(storms::of_incident(conn, id))).await?;
     if let Some(members) = view.as_object_mut() {
         let alerts = alerts.iter().map(views::alert).collect();
@@ -73,6 +85,7 @@ pub(crate) async fn show(
         let approvals = approvals.iter().map(|a| views::approval(a, None)).collect();
         members.insert("approvals".to_owned(), Value::Array(approvals));
         members.insert("milestones".to_owned(), json!(marked));
+        members.insert("assigned".to_owned(), json!(assigned));
         let children = children.iter().map(views::incident).collect();
         members.insert("children".to_owned(), Value::Array(children));
         members.insert("storm".to_owned(), json!(storms.first().map(views::storm)));

@@ -17,11 +17,14 @@ mod listen;
 mod paging;
 mod pressure;
 mod problem;
+mod reach;
 pub mod trust;
 mod views;
 
+mod absences;
 mod alerts;
 mod approvals;
+mod break_glass;
 mod dead_letters;
 mod incident_work;
 mod incidents;
@@ -87,7 +90,7 @@ pub fn router(runtime: Runtime, settings: ServerSettings) -> Router {
 }
 
 fn api() -> Router<App> {
-    Router::new()
+    people_api()
         .route("/alerts", get(alerts::list))
         .route("/alerts/{id}", get(alerts::show))
         .route("/alerts/{id}/replay", post(alerts::replay))
@@ -104,6 +107,7 @@ fn api() -> Router<App> {
         .route("/incidents/{id}/note", post(incident_work::note))
         .route("/incidents/{id}/verdict", post(incident_work::verdict))
         .route("/incidents/{id}/milestone", post(incident_work::milestone))
+        .route("/incidents/{id}/assign", post(incident_work::assign))
         .route("/incidents/{id}/close", post(incident_work::close))
         .route("/incidents/{id}/reopen", post(incident_work::reopen))
         .route("/incidents/{id}/merge", post(regroup::merge))
@@ -123,12 +127,6 @@ fn api() -> Router<App> {
         .route("/runs/{id}/signal", post(runs::signal))
         .route("/runs/{id}/migrate", post(runs::migrate))
         .route("/runs/{id}/undo", post(runs::undo))
-        .route("/approvals", get(approvals::list))
-        .route("/approvals/{id}", get(approvals::show))
-        .route("/approvals/{id}/decisions", post(approvals::decide))
-        .route("/approvals/{id}/withdraw", post(approvals::withdraw))
-        .route("/pages", get(pages::list))
-        .route("/pages/{id}/ack", post(pages::take))
         .route("/kpis", get(kpis::report))
         .route("/kpis/definitions", get(kpis::all))
         .route("/kpis/trend", get(kpis::trend))
@@ -144,12 +142,30 @@ fn api() -> Router<App> {
         .route("/schedules/{playbook}/{name}/trigger", post(schedules::trigger))
         .route("/schedules/{playbook}/{name}/backfill", post(schedules::backfill))
         .route("/halt", get(operations::halted).post(operations::halt).delete(operations::unhalt))
+        .route("/nodes", get(operations::nodes))
+        .route("/evidence-key", get(operations::public_key))
+}
+
+/// What is about people: what they are asked, and who they are.
+fn people_api() -> Router<App> {
+    Router::new()
+        .route("/approvals", get(approvals::list))
+        .route("/approvals/{id}", get(approvals::show))
+        .route("/approvals/{id}/decisions", post(approvals::decide))
+        .route("/approvals/{id}/withdraw", post(approvals::withdraw))
+        .route("/approvals/{id}/handover", post(approvals::hand_over))
+        .route("/approvals/{id}/break-glass", post(break_glass::break_glass))
+        .route("/break-glass", get(break_glass::list))
+        .route("/break-glass/{id}/review", post(break_glass::review))
+        .route("/pages", get(pages::list))
+        .route("/pages/{id}/ack", post(pages::take))
         .route("/tokens", get(operations::tokens).post(operations::create_token))
         .route("/tokens/{name}", axum::routing::delete(operations::revoke_token))
         .route("/tokens/{name}/rotate", post(operations::rotate_token))
+        .route("/people/absent", get(absences::list))
+        .route("/people/{name}/absent", post(absences::leave))
+        .route("/people/{name}/back", post(absences::come_back))
         .route("/people/disabled", get(people::disabled))
         .route("/people/{name}/disable", post(people::disable))
         .route("/people/{name}/enable", post(people::enable))
-        .route("/nodes", get(operations::nodes))
-        .route("/evidence-key", get(operations::public_key))
 }

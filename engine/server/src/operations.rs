@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use stanch_engine_core::scope::Scope;
 use stanch_engine_core::span::Span;
 use stanch_engine_runtime::people::{self, Role, TokenError};
 use stanch_engine_store::{nodes, tokens as token_rows};
@@ -28,6 +29,8 @@ pub(crate) struct NewToken {
     person: Option<String>,
     roles: Vec<String>,
     expires: Option<Span>,
+    #[serde(default)]
+    scope: Scope,
 }
 
 pub(crate) async fn halted(State(app): State<App>, _caller: Known) -> Handled<Json<Value>> {
@@ -67,6 +70,7 @@ pub(crate) async fn tokens(State(app): State<App>, caller: Known) -> Handled<Jso
     let view = |token: &token_rows::Token| {
         json!({
             "name": token.name, "person": token.person, "roles": token.roles,
+            "scope": token.scope,
             "created_at": token.created_at, "expires_at": token.expires_at,
             "revoked_at": token.revoked_at,
         })
@@ -93,6 +97,7 @@ pub(crate) async fn create_token(
         person: body.person,
         roles: body.roles,
         ttl: body.expires,
+        scope: body.scope,
     };
     if new.person.as_deref().unwrap_or(&new.name) == ADMIN {
         return Err(Refusal::conflict("`admin` is the first administrator: use another name"));

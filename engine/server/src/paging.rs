@@ -47,7 +47,12 @@ pub(crate) fn page<T>(
     id: impl Fn(&T) -> String,
     view: impl Fn(&T) -> Value,
 ) -> Json<Value> {
-    let is_full = rows.len() >= limit as usize;
-    let next_cursor = rows.last().filter(|_| is_full).map(id);
+    let next_cursor = next(rows, limit, id);
     Json(json!({"items": rows.iter().map(view).collect::<Vec<_>>(), "next_cursor": next_cursor}))
+}
+
+/// Where the next page begins, when this one is full.
+pub(crate) fn next<T>(rows: &[T], limit: u32, id: impl Fn(&T) -> String) -> Option<String> {
+    let is_full = rows.len() >= limit as usize;
+    rows.last().filter(|_| is_full).map(id)
 }

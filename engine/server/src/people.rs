@@ -47,8 +47,10 @@ pub(crate) async fn disable(
         return Err(Refusal::conflict(format!("{name} was disabled before")));
     };
     tracing::warn!(%name, %by, reason = %body.reason, "a person was disabled");
-    let (tokens, approvals) = (taken.tokens, taken.approvals);
-    Ok(Json(json!({"name": name, "tokens_revoked": tokens, "decisions_revoked": approvals})))
+    Ok(Json(json!({
+        "name": name, "tokens_revoked": taken.tokens, "decisions_revoked": taken.approvals,
+        "entrusted_ended": taken.entrusted,
+    })))
 }
 
 /// Lets a person call again, with new tokens.

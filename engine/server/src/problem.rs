@@ -136,8 +136,14 @@ impl From<DecideError> for Refusal {
         let detail = error.to_string();
         match error {
             DecideError::NotFound(_) => Self::not_found(detail),
-            DecideError::NotAsked { .. } | DecideError::OwnCause { .. } => Self::forbidden(detail),
-            DecideError::TooLate(_) | DecideError::Twice => Self::conflict(detail),
+            DecideError::NotAsked { .. }
+            | DecideError::OwnCause { .. }
+            | DecideError::NoGlass { .. } => Self::forbidden(detail),
+            DecideError::TooLate(_)
+            | DecideError::Twice
+            | DecideError::HandedOver(_)
+            | DecideError::SpokenFor(_)
+            | DecideError::Conflict(_) => Self::conflict(detail),
             DecideError::BadRequest(_) => Self::bad_request(detail),
             DecideError::Store(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error_code::STORE, detail)

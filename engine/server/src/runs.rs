@@ -10,17 +10,19 @@ use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{AlertId, IncidentId, RunId};
 use stanch_engine_core::limits;
 use stanch_engine_core::run::RunStatus;
+use stanch_engine_core::scope::Subject;
 use stanch_engine_core::step::StepKey;
-use stanch_engine_runtime::people::Role;
+use stanch_engine_runtime::people::{Caller, Role};
 use stanch_engine_runtime::runs::{self, DoubtOutcome, Person, StartRequest};
-use stanch_engine_runtime::{Runtime, intake, migration, reruns};
+use stanch_engine_runtime::{Runtime, intake, migration, reruns, scopes};
 use stanch_engine_store::{journal, runs as rows};
 
 use crate::App;
 use crate::auth::Known;
 use crate::body::Read;
-use crate::paging::{self, Params, page, parse};
+use crate::paging::{self, Params, next, parse};
 use crate::problem::{Handled, Refusal};
+use crate::reach::Reach;
 use crate::views;
 
 /// The longest that a caller may wait for a run to come to rest, in seconds.
@@ -113,7 +115,7 @@ async fn find(runtime: &Runtime, id: RunId) -> Handled<rows::Run> {
 
 pub(crate) async fn list(
     State(app): State<App>,
-    _caller: Known,
+    reach: Reach,
     Params(query): Params<Query>,
 ) -> Handled<Json<Value>> {
     let limit = paging::limit(query.limit);
@@ -128,7 +130,37 @@ pub(crate) async fn list(
         .store()
         .read(|conn| Box::pin(async move { rows::list(conn, &filter).await }))
         .await?;
-    Ok(page(&found, limit, |row| row.id.to_string(), views::run))
+    let next = next(&found, limit, |row| row.id.to_string());
+    let mut items = Vec::new();
+    for row in &found {
+        if reach.is_whole() || reach.sees(&about(&app.runtime, row.clone()).await?) {
+            items.push(views::run(row));
+        }
+    }
+    Ok(Json(json!({"items": items, "next_cursor": next})))
+}
+
+async fn about(runtime: &Runtime, run: rows::Run) -> Handled<Subject> {
+    let subject =
+        runtime.store().read(move |conn| Box::pin(async move { scopes::of_run(conn, &run).await }));
+    Ok(subject.await?)
+}
+
+/// What a run would be about that is to be started.
+async fn about_start(
+    runtime: &Runtime,
+    playbook: &str,
+    (alert, incident): (Option<AlertId>, Option<IncidentId>),
+) -> Handled<Subject> {
+    let subject = runtime.store().read(move |conn| {
+        Box::pin(async move {
+            match alert {
+                Some(alert) => scopes::of_alert(conn, alert).await,
+                None => scopes::of_incident(conn, incident).await,
+            }
+        })
+    });
+    Ok(Subject { playbook: Some(playbook.to_owned()), ..subject.await? })
 }
 
 /// A run. With `?wait=SECONDS` the answer comes when it has come to rest: when it waits, is parked
@@ -179,16 +211,28 @@ pub(crate) async fn journal(
 pub(crate) async fn start(
     State(app): State<App>,
     caller: Known,
+    reach: Reach,
     Read(body): Read<Start>,
 ) -> Handled<Response> {
     let caller = caller.must_be(Role::Responder)?;
+    // A payload would be taken in before anything is known of it.
     let alert = match &body.alert {
+        Value::Object(_) if !reach.is_whole() => {
+            let detail = "your roles are limited: name an `alert` by its id, or an `incident`";
+            return Err(Refusal::forbidden(detail));
+        }
         Value::Null => None,
         Value::String(id) => {
             Some(id.parse::<AlertId>().map_err(|e| Refusal::bad_request(format!("`alert`: {e}")))?)
         }
         payload => Some(take_alert(&app.runtime, payload).await?),
     };
+    if !reach.is_whole() {
+        let about = about_start(&app.runtime, &body.playbook, (alert, body.incident)).await?;
+        let roles = reach.roles(&about);
+        let caller = Known(Caller { roles, ..caller.clone() });
+        caller.must_be(Role::Responder)?;
+    }
     let request = StartRequest {
         playbook: body.playbook,
         inputs: body.inputs,

@@ -1,10 +1,12 @@
 //! What rows look like in JSON.
 
 use serde_json::{Value, json};
+use stanch_engine_core::approval::{ApprovalStatus, Rule, lacking};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::storm::Tally;
 use stanch_engine_core::suppression::Suppression;
 use stanch_engine_core::time::Timestamp;
+use stanch_engine_runtime::approvals::Since;
 use stanch_engine_runtime::schedules::Standing;
 use stanch_engine_store::alerts::StoredAlert;
 use stanch_engine_store::approvals::{Approval, Given};
@@ -90,11 +92,33 @@ pub(crate) fn approval(approval: &Approval, decisions: Option<&[Given]>) -> Valu
     json!({
         "id": approval.id, "run_id": approval.run, "step": approval.step,
         "incident_id": approval.incident, "status": approval.status, "title": approval.title,
-        "approvers": approval.approvers, "quorum": approval.quorum, "form": approval.form,
+        "approvers": approval.approvers, "quorum": approval.quorum, "rules": approval.rules,
+        "missing": decisions.map(|given| missing(approval, given)),
+        "out_of_reach": approval.out_of_reach, "form": approval.form,
+        "evidence_head": approval.evidence_head,
         "plan": approval.plan, "plan_sha256": approval.plan_digest, "card": approval.card.value(),
         "requested_at": approval.requested_at, "expires_at": approval.expires_at,
         "decided_at": approval.decided_at, "decisions": decisions,
     })
+}
+
+/// What came after it was asked.
+pub(crate) fn since(since: &Since) -> Value {
+    let item = |item: &Item| json!({"id": item.id, "label": item.label, "sha256": item.sha256, "captured_at": item.captured_at});
+    let alert = |alert: &StoredAlert| json!({"id": alert.id, "title": alert.alert.title, "severity": alert.severity, "last_received_at": alert.last_received_at});
+    json!({
+        "evidence": since.evidence.iter().map(item).collect::<Vec<_>>(),
+        "alerts": since.alerts.iter().map(alert).collect::<Vec<_>>(),
+    })
+}
+
+/// The yeses that it still waits for.
+fn missing(approval: &Approval, given: &[Given]) -> Vec<Rule> {
+    let counts = given.iter().filter(|given| given.revoked_at.is_none());
+    match approval.status {
+        ApprovalStatus::Pending => lacking(&approval.rules, counts.map(|given| &given.decision)),
+        _ => Vec::new(),
+    }
 }
 
 pub(crate) fn evidence(item: &Item) -> Value {

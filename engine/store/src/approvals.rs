@@ -1,7 +1,9 @@
 //! Approvals and the decisions on them.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
-use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, Form};
+use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, Form, Rule};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
 use stanch_engine_core::json::Json;
@@ -17,17 +19,20 @@ use crate::tx::{Bound, Conn, Tx};
 statements! {
     INSERT =
         "INSERT INTO approvals (id, run_id, step, incident_id, status, title, approvers, quorum, form, \
-         plan, plan_digest, card, requested_at, expires_at) \
-         VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+         plan, plan_digest, card, requested_at, expires_at, rules, out_of_reach, \
+         evidence_head) \
+         VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     GET = "SELECT * FROM approvals WHERE id = $1";
     SETTLE =
         "UPDATE approvals SET status = $2, decided_at = $3 WHERE id = $1 AND status = 'pending'";
     DECIDE =
-        "INSERT INTO decisions (approval_id, person, answer, reason, form, at, origin) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (approval_id, person) DO UPDATE SET \
+        "INSERT INTO decisions (approval_id, person, answer, reason, form, at, origin, counts_as, \
+         on_behalf, is_break_glass) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (approval_id, person) DO UPDATE SET \
          answer = excluded.answer, reason = excluded.reason, form = excluded.form, \
-         at = excluded.at, origin = excluded.origin, revoked_at = NULL \
-         WHERE decisions.revoked_at IS NOT NULL";
+         at = excluded.at, origin = excluded.origin, counts_as = excluded.counts_as, \
+         on_behalf = excluded.on_behalf, is_break_glass = excluded.is_break_glass, \
+         revoked_at = NULL \
+         WHERE decisions.revoked_at IS NOT NULL OR excluded.is_break_glass = 1";
     DECISIONS =
         "SELECT * FROM decisions WHERE approval_id = $1 AND revoked_at IS NULL ORDER BY at, person";
     HISTORY = "SELECT * FROM decisions WHERE approval_id = $1 ORDER BY at, person";
@@ -56,10 +61,16 @@ pub struct Approval {
     pub status: ApprovalStatus,
     /// What is asked.
     pub title: String,
-    /// Who may decide.
+    /// Everybody that is asked.
     pub approvers: Vec<String>,
-    /// How many must say yes.
+    /// How many must say yes in all.
     pub quorum: u32,
+    /// How many of whom.
+    pub rules: Vec<Rule>,
+    /// Why the people that there were when it was asked could not have met the rules.
+    pub out_of_reach: Option<String>,
+    /// The hash at the end of the incident's custody chain when it was asked.
+    pub evidence_head: Option<Sha256>,
     /// What must be filled in.
     pub form: Option<Form>,
     /// The plan that is approved with it.
@@ -91,12 +102,15 @@ pub async fn insert(tx: &mut Tx<'_>, approval: &Approval) -> Result<(), StoreErr
         .bind(approval.title.clone())
         .bind(json(Json::of(&approval.approvers)))
         .bind(i64::from(approval.quorum))
-        .bind(approval.form.map(|form| json(Json::of(&form))))
+        .bind(approval.form.as_ref().map(|form| json(Json::of(form))))
         .bind(approval.plan.as_ref().map(|plan| json(Json::of(plan))))
         .bind(approval.plan_digest.map(|digest| digest.to_string()))
         .bind(approval.card.as_str().to_owned())
         .bind(approval.requested_at.micros())
-        .bind(approval.expires_at.micros());
+        .bind(approval.expires_at.micros())
+        .bind(json(Json::of(&approval.rules)))
+        .bind(approval.out_of_reach.clone())
+        .bind(approval.evidence_head.map(|hash| hash.to_string()));
     tx.run(query).await?;
     Ok(())
 }
@@ -133,6 +147,7 @@ pub async fn decide(
     id: ApprovalId,
     decision: &Decision,
 ) -> Result<bool, StoreError> {
+    let json = |names: &BTreeSet<String>| Json::of(names).as_str().to_owned();
     let query = tx
         .query(&DECIDE)
         .bind(id.to_string())
@@ -141,7 +156,10 @@ pub async fn decide(
         .bind(decision.reason.clone())
         .bind(decision.form.to_string())
         .bind(decision.at.micros())
-        .bind(decision.from.clone());
+        .bind(decision.from.clone())
+        .bind(decision.counts_as.as_ref().map(|entries| Json::of(entries).as_str().to_owned()))
+        .bind((!decision.on_behalf.is_empty()).then(|| json(&decision.on_behalf)))
+        .bind(i64::from(decision.is_break_glass));
     Ok(tx.run(query).await? == 1)
 }
 
@@ -193,7 +211,11 @@ pub async fn withdraw(
     Ok(tx.run(query).await? == 1)
 }
 
-fn read_decision(row: &Row<'_>) -> Result<Decision, StoreError> {
+pub(crate) fn read_decision(row: &Row<'_>) -> Result<Decision, StoreError> {
+    let names = |column| match row.text_opt(column)? {
+        Some(_) => row.parsed(column).map(Some),
+        None => Ok::<Option<BTreeSet<String>>, StoreError>(None),
+    };
     let answer = match row.text("answer")?.as_str() {
         "approve" => Answer::Approve,
         _ => Answer::Reject,
@@ -205,6 +227,9 @@ fn read_decision(row: &Row<'_>) -> Result<Decision, StoreError> {
         form: row.parsed("form")?,
         at: row.time("at")?,
         from: row.text("origin")?,
+        counts_as: names("counts_as")?,
+        on_behalf: names("on_behalf")?.unwrap_or_default(),
+        is_break_glass: row.flag("is_break_glass")?,
     })
 }
 
@@ -253,6 +278,11 @@ async fn rows(conn: &mut Conn<'_>, query: Bound) -> Result<Vec<Approval>, StoreE
 
 fn read(row: &Row<'_>) -> Result<Approval, StoreError> {
     let has = |column| Ok::<_, StoreError>(row.text_opt(column)?.is_some());
+    let (approvers, quorum): (Vec<String>, _) = (row.parsed("approvers")?, row.count("quorum")?);
+    let rules = match has("rules")? {
+        true => row.parsed("rules")?,
+        false => vec![Rule { of: approvers.clone(), count: quorum, why: None }],
+    };
     Ok(Approval {
         id: row.word("id")?,
         run: row.word("run_id")?,
@@ -260,8 +290,11 @@ fn read(row: &Row<'_>) -> Result<Approval, StoreError> {
         incident: row.word_opt("incident_id")?,
         status: row.word("status")?,
         title: row.text("title")?,
-        approvers: row.parsed("approvers")?,
-        quorum: row.count("quorum")?,
+        approvers,
+        quorum,
+        rules,
+        out_of_reach: row.text_opt("out_of_reach")?,
+        evidence_head: row.word_opt("evidence_head")?,
         form: if has("form")? { Some(row.parsed("form")?) } else { None },
         plan: if has("plan")? { Some(row.parsed("plan")?) } else { None },
         plan_digest: row.word_opt("plan_digest")?,

@@ -31,6 +31,8 @@ statements! {
     MOVE = "UPDATE pages SET incident_id = $2 WHERE incident_id = $1";
     TAKE_BY_KEY =
         "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE dedup_key = $1 AND taken_at IS NULL";
+    TAKE_ALIKE =
+        "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE dedup_key LIKE $1 AND taken_at IS NULL";
     UNDELIVERED =
         "SELECT last_error FROM pages WHERE taken_at IS NULL AND last_error IS NOT NULL LIMIT 1";
     GET = "SELECT * FROM pages WHERE id = $1";
@@ -227,6 +229,21 @@ pub async fn take_by_key(
         tx.query(&TAKE_BY_KEY).bind(key.to_owned()).bind(now.micros()).bind(person.to_owned());
     tx.run(query).await?;
     Ok(())
+}
+
+/// Pages whose keys begin so are over.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn take_by_prefix(
+    tx: &mut Tx<'_>,
+    prefix: &str,
+    person: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let like = format!("{prefix}%");
+    let query = tx.query(&TAKE_ALIKE).bind(like).bind(now.micros()).bind(person.to_owned());
+    tx.run(query).await.map(drop)
 }
 
 /// Pages, the newest first.

@@ -3,6 +3,7 @@
 use stanch_engine_core::id::{ApprovalId, IncidentId};
 use stanch_engine_core::time::Timestamp;
 
+use crate::approvals::read_decision;
 use crate::error::StoreError;
 use crate::row::Row;
 use crate::sql::statements;
@@ -21,6 +22,11 @@ statements! {
         "SELECT d.approval_id AS approval_id, a.incident_id AS incident_id FROM decisions d \
          JOIN approvals a ON a.id = d.approval_id JOIN runs r ON r.id = a.run_id \
          WHERE d.person = $1 AND d.answer = 'approve' AND d.revoked_at IS NULL \
+         AND a.status IN ('pending', 'approved') AND r.finished_at IS NULL ORDER BY d.approval_id";
+    UNDONE_FOR_OTHERS =
+        "SELECT d.*, a.incident_id AS incident_id FROM decisions d \
+         JOIN approvals a ON a.id = d.approval_id JOIN runs r ON r.id = a.run_id \
+         WHERE d.on_behalf IS NOT NULL AND d.answer = 'approve' AND d.revoked_at IS NULL \
          AND a.status IN ('pending', 'approved') AND r.finished_at IS NULL ORDER BY d.approval_id";
     REVOKE_DECISION =
         "UPDATE decisions SET revoked_at = $3 WHERE approval_id = $1 AND person = $2";
@@ -101,8 +107,8 @@ pub async fn revoke_tokens(
     tx.run(query).await
 }
 
-/// Takes back every yes of a person in runs that have not ended, and gives the approvals concerned,
-/// with their incidents.
+/// Takes back every yes of a person, and every yes that somebody gave in their name, in runs that
+/// have not ended, and gives the approvals concerned, with their incidents.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -115,15 +121,25 @@ pub async fn revoke_decisions(
     let mut revoked = Vec::new();
     for row in tx.all(query).await? {
         let row = Row::of("decisions", &row);
-        revoked.push((row.word::<ApprovalId>("approval_id")?, row.word_opt("incident_id")?));
+        let approval: ApprovalId = row.word("approval_id")?;
+        revoked.push((approval, person.to_owned(), row.word_opt("incident_id")?));
     }
-    for (approval, _) in &revoked {
+    let query = tx.query(&UNDONE_FOR_OTHERS);
+    for row in tx.all(query).await? {
+        let row = Row::of("decisions", &row);
+        let decision = read_decision(&row)?;
+        if decision.on_behalf.contains(person) {
+            let approval = row.word("approval_id")?;
+            revoked.push((approval, decision.person, row.word_opt("incident_id")?));
+        }
+    }
+    for (approval, whose, _) in &revoked {
         let query = tx
             .query(&REVOKE_DECISION)
             .bind(approval.to_string())
-            .bind(person.to_owned())
+            .bind(whose.clone())
             .bind(now.micros());
         tx.run(query).await?;
     }
-    Ok(revoked)
+    Ok(revoked.into_iter().map(|(approval, _, incident)| (approval, incident)).collect())
 }

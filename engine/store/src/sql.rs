@@ -60,13 +60,18 @@ mod tests {
     use crate::open::{self, Options};
 
     const ALL: &[(&str, &[(&str, Sql)])] = &[
+        ("absences", crate::absences::STATEMENTS),
         ("alerts", crate::alerts::STATEMENTS),
         ("approvals", crate::approvals::STATEMENTS),
+        ("assignments", crate::assignments::STATEMENTS),
         ("bare", crate::bare::STATEMENTS),
         ("cooldowns", crate::cooldowns::STATEMENTS),
+        ("broken_glass", crate::broken_glass::STATEMENTS),
         ("custody", crate::custody::STATEMENTS),
         ("dead_letters", crate::dead_letters::STATEMENTS),
         ("evidence", crate::evidence::STATEMENTS),
+        ("guarded", crate::guarded::STATEMENTS),
+        ("handovers", crate::handovers::STATEMENTS),
         ("heard_sources", crate::heard_sources::STATEMENTS),
         ("inbox", crate::inbox::STATEMENTS),
         ("incidents", crate::incidents::STATEMENTS),

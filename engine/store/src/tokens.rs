@@ -1,8 +1,11 @@
 //! API tokens: a name, roles, and the hash of the secret. The secret itself is nowhere.
 
+use std::collections::BTreeMap;
+
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::TokenId;
 use stanch_engine_core::json::Json;
+use stanch_engine_core::scope::Scope;
 use stanch_engine_core::time::Timestamp;
 
 use crate::error::StoreError;
@@ -12,8 +15,8 @@ use crate::tx::{Conn, Tx};
 
 statements! {
     INSERT =
-        "INSERT INTO tokens (id, name, hash, roles, created_at, person, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        "INSERT INTO tokens (id, name, hash, roles, created_at, person, expires_at, scope) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     FIND =
         "SELECT * FROM tokens WHERE hash = $1 AND revoked_at IS NULL \
          AND (expires_at IS NULL OR expires_at > $2) AND COALESCE(person, name) NOT IN \
@@ -21,6 +24,9 @@ statements! {
     ROTATE = "UPDATE tokens SET hash = $2 WHERE name = $1 AND revoked_at IS NULL";
     REVOKE = "UPDATE tokens SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL";
     LIST = "SELECT * FROM tokens ORDER BY name";
+    GOOD =
+        "SELECT * FROM tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1) \
+         AND COALESCE(person, name) NOT IN (SELECT name FROM disabled_people)";
 }
 
 /// A row.
@@ -36,6 +42,8 @@ pub struct Token {
     pub hash: Sha256,
     /// What it may do.
     pub roles: Vec<String>,
+    /// How far.
+    pub scope: Scope,
     /// When it was made.
     pub created_at: Timestamp,
     /// From when on it is no good.
@@ -57,7 +65,8 @@ pub async fn insert(tx: &mut Tx<'_>, token: &Token) -> Result<(), StoreError> {
         .bind(Json::of(&token.roles).as_str().to_owned())
         .bind(token.created_at.micros())
         .bind(token.person.clone())
-        .bind(token.expires_at.map(Timestamp::micros));
+        .bind(token.expires_at.map(Timestamp::micros))
+        .bind((!token.scope.is_whole()).then(|| Json::of(&token.scope).as_str().to_owned()));
     tx.run(query).await?;
     Ok(())
 }
@@ -95,6 +104,32 @@ pub async fn rotate(tx: &mut Tx<'_>, name: &str, hash: Sha256) -> Result<bool, S
     Ok(tx.run(query).await? == 1)
 }
 
+/// What a token that is good grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Good {
+    /// What it may do.
+    pub roles: Vec<String>,
+    /// How far.
+    pub scope: Scope,
+}
+
+/// The tokens that are good at `now`, by person.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn people(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+) -> Result<BTreeMap<String, Vec<Good>>, StoreError> {
+    let mut people: BTreeMap<String, Vec<Good>> = BTreeMap::new();
+    for row in conn.all(conn.query(&GOOD).bind(now.micros())).await? {
+        let token = read(&Row::of("tokens", &row))?;
+        let good = Good { roles: token.roles, scope: token.scope };
+        people.entry(token.person).or_default().push(good);
+    }
+    Ok(people)
+}
+
 /// Every token, by name.
 ///
 /// # Errors
@@ -113,6 +148,10 @@ fn read(row: &Row<'_>) -> Result<Token, StoreError> {
         name: row.text("name")?,
         hash: row.word("hash")?,
         roles: row.parsed("roles")?,
+        scope: match row.text_opt("scope")? {
+            Some(_) => row.parsed("scope")?,
+            None => Scope::default(),
+        },
         created_at: row.time("created_at")?,
         expires_at: row.time_opt("expires_at")?,
         revoked_at: row.time_opt("revoked_at")?,

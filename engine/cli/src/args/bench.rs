@@ -70,6 +70,21 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 500)]
         runs: u32,
     },
+    /// So many questions open in one run and over all, and what deciding one takes.
+    Gates {
+        /// The database: sqlite://PATH or postgres://….
+        #[arg(long, value_name = "URL")]
+        database: String,
+        /// How many runs.
+        #[arg(long, default_value_t = 100)]
+        runs: u32,
+        /// How many hundreds of questions each asks at once.
+        #[arg(long, default_value_t = 10)]
+        hundreds: u32,
+        /// How many are decided.
+        #[arg(long, default_value_t = 500)]
+        decisions: usize,
+    },
     /// What a node takes to go on after `kill -9` with so many runs in the middle of a step.
     Restart {
         /// The database: sqlite://PATH or postgres://….

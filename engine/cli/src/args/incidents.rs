@@ -69,6 +69,23 @@ pub(crate) enum Incidents {
         #[arg(long)]
         reason: String,
     },
+    /// Says who does what.
+    Assign {
+        /// Its id.
+        id: String,
+        /// Who decides what is done.
+        #[arg(long)]
+        lead: Option<String>,
+        /// Who writes down what is done.
+        #[arg(long)]
+        scribe: Option<String>,
+        /// Who tells those who wait.
+        #[arg(long)]
+        communications: Option<String>,
+        /// Why; it goes into the record.
+        #[arg(long)]
+        reason: String,
+    },
     /// Closes one that is over.
     Close {
         /// Its id.

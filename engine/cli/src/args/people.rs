@@ -1,6 +1,6 @@
 //! Tokens and people.
 
-use clap::{Args as Group, Subcommand};
+use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
@@ -20,6 +20,15 @@ pub(crate) enum Token {
         /// For how long it is good, such as 90d; until it is revoked, unless you say so.
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
+        /// The accounts that its roles reach; all, unless you say so.
+        #[arg(long, value_delimiter = ',')]
+        accounts: Vec<String>,
+        /// The playbooks that its roles reach, such as iam-*; all, unless you say so.
+        #[arg(long, value_delimiter = ',')]
+        playbooks: Vec<String>,
+        /// Up to which severity its roles reach; all, unless you say so.
+        #[arg(long, value_name = "SEVERITY")]
+        max_severity: Option<String>,
     },
     /// Lists them.
     List,
@@ -33,15 +42,6 @@ pub(crate) enum Token {
         /// The name of the token.
         name: String,
     },
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct Withdraw {
-    /// The approval's id.
-    pub(crate) approval: String,
-    /// Why; it goes into the record.
-    #[arg(long)]
-    pub(crate) reason: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,4 +61,25 @@ pub(crate) enum People {
     },
     /// Lists those who were disabled.
     Disabled,
+    /// Lets another person stand in for one who is away, in what they are asked.
+    Absent {
+        /// Who is away.
+        name: String,
+        /// Until when, such as 2026-12-24T08:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        until: String,
+        /// Who stands in.
+        #[arg(long)]
+        delegate: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Ends a person's absence.
+    Back {
+        /// Who is back.
+        name: String,
+    },
+    /// Lists those who are away, and who stands in.
+    Away,
 }

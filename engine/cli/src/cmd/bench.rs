@@ -2,6 +2,7 @@
 
 mod alerts;
 mod decisions;
+mod gates;
 mod kpis;
 mod nodes;
 mod noop;
@@ -28,6 +29,9 @@ pub(super) async fn run(what: Bench) -> anyhow::Result<()> {
         }
         Bench::Waiting { database, runs } => waiting::run(&database, runs).await?,
         Bench::Decisions { database, runs } => decisions::run(&database, runs).await?,
+        Bench::Gates { database, runs, hundreds, decisions } => {
+            gates::run(&database, (runs, hundreds), decisions).await?
+        }
         Bench::Restart { database, runs } => restart::run(&database, runs).await?,
         Bench::Hold { database, runs, folder } => restart::hold(&database, runs, folder).await?,
         Bench::Nodes { database, runs, decisions, held } => {

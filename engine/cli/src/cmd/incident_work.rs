@@ -35,6 +35,12 @@ pub(super) async fn run(client: &Client, what: Incidents, as_json: bool) -> anyh
             let body = json!({"milestone": milestone, "at": at, "reason": reason});
             (format!("{id}/milestone"), body, said)
         }
+        Incidents::Assign { id, lead, scribe, communications, reason } => {
+            let body = json!({
+                "lead": lead, "scribe": scribe, "communications": communications, "reason": reason,
+            });
+            (format!("{id}/assign"), body, format!("{id}: it is written down who does what"))
+        }
         Incidents::Close { id, verdict, force, reason } => {
             let body = json!({"verdict": verdict, "force": force, "reason": reason});
             (format!("{id}/close"), body, format!("{id} is closed"))

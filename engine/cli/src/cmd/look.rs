@@ -154,6 +154,7 @@ pub(super) async fn incidents(client: &Client, what: Incidents, json: bool) -> a
         | Incidents::Note { .. }
         | Incidents::Verdict { .. }
         | Incidents::Milestone { .. }
+        | Incidents::Assign { .. }
         | Incidents::Close { .. }
         | Incidents::Reopen { .. } => incident_work::run(client, what, json).await,
         Incidents::Show { id } => {

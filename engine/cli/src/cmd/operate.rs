@@ -28,8 +28,13 @@ pub(super) async fn unhalt(client: &Client, json: bool) -> anyhow::Result<()> {
 
 pub(super) async fn token(client: &Client, what: Token, json: bool) -> anyhow::Result<()> {
     match what {
-        Token::Create { name, person, roles, expires } => {
-            let body = json!({"name": name, "person": person, "roles": roles, "expires": expires});
+        Token::Create { name, person, roles, expires, accounts, playbooks, max_severity } => {
+            let scope = json!({
+                "accounts": accounts, "playbooks": playbooks, "max_severity": max_severity,
+            });
+            let body = json!({
+                "name": name, "person": person, "roles": roles, "expires": expires, "scope": scope,
+            });
             let made = client.post("/tokens", &body).await?;
             if json { output::json(&made) } else { println!("{}", output::text(&made["token"])) }
         }
@@ -42,6 +47,7 @@ pub(super) async fn token(client: &Client, what: Token, json: bool) -> anyhow::R
                     ("NAME", "/name"),
                     ("PERSON", "/person"),
                     ("ROLES", "/roles"),
+                    ("SCOPE", "/scope"),
                     ("CREATED", "/created_at"),
                     ("EXPIRES", "/expires_at"),
                     ("REVOKED", "/revoked_at"),
@@ -70,6 +76,12 @@ pub(super) async fn people(client: &Client, what: People, json: bool) -> anyhow:
             client.post(&format!("/people/{name}/enable"), &json!({})).await?
         }
         People::Disabled => client.get("/people/disabled", &[]).await?,
+        People::Absent { name, until, delegate, reason } => {
+            let body = json!({"until": until, "delegate": delegate, "reason": reason});
+            client.post(&format!("/people/{name}/absent"), &body).await?
+        }
+        People::Back { name } => client.post(&format!("/people/{name}/back"), &json!({})).await?,
+        People::Away => client.get("/people/absent", &[]).await?,
     };
     if json {
         output::json(&answer);
@@ -82,6 +94,19 @@ pub(super) async fn people(client: &Client, what: People, json: bool) -> anyhow:
                 "{name}: disabled; {} tokens are revoked, and {approvals} decisions",
                 answer["tokens_revoked"]
             );
+        }
+        People::Absent { name, until, delegate, .. } => {
+            println!("{delegate} stands in for {name} until {until}");
+        }
+        People::Back { name } => println!("{name} is back"),
+        People::Away => {
+            let columns = &[
+                ("NAME", "/person"),
+                ("DELEGATE", "/delegate"),
+                ("UNTIL", "/until"),
+                ("REASON", "/reason"),
+            ];
+            output::table(answer["items"].as_array().map_or(&[], Vec::as_slice), columns);
         }
         People::Enable { name } => println!("{name}: enabled; make a token: `stanch token create`"),
         People::Disabled => {

@@ -1,49 +1,11 @@
-//! `stanch approve|reject|withdraw|cancel|pause|resume|undo|retry|migrate|signal`.
+//! `stanch cancel|pause|resume|undo|retry|migrate|signal`.
 
 use anyhow::Context as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::args::{Decide, Migrate, Retry, Signal, Wish, Withdraw};
+use crate::args::{Migrate, Retry, Signal, Wish};
 use crate::client::Client;
 use crate::output;
-
-pub(super) async fn decide(
-    client: &Client,
-    args: Decide,
-    decision: &str,
-    json: bool,
-) -> anyhow::Result<()> {
-    let mut form = Map::new();
-    for pair in &args.form {
-        let (name, value) =
-            pair.split_once('=').with_context(|| format!("`--form {pair}`: write NAME=VALUE"))?;
-        form.insert(name.to_owned(), Value::String(value.to_owned()));
-    }
-    let body = json!({"decision": decision, "reason": args.reason, "form": form});
-    let answer = client.post(&format!("/approvals/{}/decisions", args.approval), &body).await?;
-    if json {
-        output::json(&answer);
-    } else {
-        println!("{} is {}", args.approval, output::text(&answer["status"]));
-        if answer["halted"] == true {
-            println!(
-                "the kill switch is thrown: nothing will be changed (`stanch unhalt` takes it back)"
-            );
-        }
-    }
-    Ok(())
-}
-
-pub(super) async fn withdraw(client: &Client, args: Withdraw, json: bool) -> anyhow::Result<()> {
-    let path = format!("/approvals/{}/withdraw", args.approval);
-    let answer = client.post(&path, &json!({"reason": args.reason})).await?;
-    if json {
-        output::json(&answer);
-    } else {
-        println!("{}: your yes is taken back", args.approval);
-    }
-    Ok(())
-}
 
 pub(super) async fn wish(
     client: &Client,

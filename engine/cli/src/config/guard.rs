@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use stanch_engine_core::guard::limits::{self, Limits};
 use stanch_engine_core::guard::own::SelfPreservation;
 use stanch_engine_core::guard::pattern::ArnPattern;
 use stanch_engine_core::guard::rails::{Rails, Rule};
+
+use stanch_engine_core::span::Span;
+use stanch_engine_core::time::Timestamp;
 
 use super::{Config, ConfigError};
 
@@ -26,6 +30,42 @@ pub struct Guard {
     pub evidence_keys: Vec<String>,
     /// What Stanch runs on, as patterns of ARNs: instances, services, its database.
     pub own_resources: Vec<String>,
+    /// Whose the limits below are; `whoever administers Stanch` unless it is said.
+    pub owner: Option<String>,
+    /// How many resources may be touched at once before people are asked, in any mode.
+    pub ask_above: Option<u32>,
+    /// How many calls that destroy there may be in 24 hours.
+    pub destroy_per_day: Option<u32>,
+    /// How many calls that destroy there may be in one incident.
+    pub destroy_per_incident: Option<u32>,
+    /// How long a thing that another run has changed rests, unless people approve.
+    pub cooldown: Option<Span>,
+    /// Whether evidence must have been captured in the incident before something is destroyed.
+    pub evidence_first: bool,
+    /// Windows in which less is done.
+    pub freeze: Vec<Freeze>,
+}
+
+/// A window in which less is done.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Freeze {
+    /// What people call it.
+    pub name: String,
+    /// Why it is.
+    pub reason: String,
+    /// Whose rule it is.
+    pub owner: String,
+    /// From when, such as `2026-12-20T00:00:00Z`.
+    pub starts_at: Timestamp,
+    /// Until when.
+    pub ends_at: Timestamp,
+    /// In these accounts; in all when there are none.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+    /// Whether nothing is changed whoever approves; else people are asked.
+    #[serde(default)]
+    pub strict: bool,
 }
 
 /// Something that is protected.
@@ -79,11 +119,44 @@ impl Config {
                 )));
             }
         }
+        for Freeze { name, starts_at, ends_at, accounts, .. } in &self.guard.freeze {
+            let wrong = |what: &str| Err(ConfigError(format!("[[guard.freeze]] `{name}`: {what}")));
+            if starts_at >= ends_at {
+                return wrong("it ends before it starts");
+            }
+            if let Some(account) = accounts.iter().find(|account| !is_account(account)) {
+                return wrong(&format!("`{account}` is no account: an account is 12 digits"));
+            }
+        }
         match self.guard.log_archive_accounts.iter().find(|account| !is_account(account)) {
             None => Ok(()),
             Some(account) => Err(ConfigError(format!(
                 "`guard.log_archive_accounts`: `{account}` is no account: an account is 12 digits"
             ))),
+        }
+    }
+
+    /// How much may be done, how soon again, and when not.
+    pub fn limits(&self) -> Limits {
+        let guard = &self.guard;
+        let freezes = guard.freeze.iter().cloned().map(|it| limits::Freeze {
+            name: it.name,
+            reason: it.reason,
+            owner: it.owner,
+            starts_at: it.starts_at,
+            ends_at: it.ends_at,
+            accounts: it.accounts,
+            is_strict: it.strict,
+        });
+        let owner = || "whoever administers Stanch".to_owned();
+        Limits {
+            owner: guard.owner.clone().unwrap_or_else(owner),
+            ask_above: guard.ask_above,
+            destroy_per_day: guard.destroy_per_day,
+            destroy_per_incident: guard.destroy_per_incident,
+            cooldown: guard.cooldown,
+            evidence_first: guard.evidence_first,
+            freezes: freezes.collect(),
         }
     }
 

@@ -65,6 +65,11 @@ impl Rails {
         Self { rules, encrypted: asked.cloned().collect(), ou_of, tags_of }
     }
 
+    /// The tags that the configuration gives an account, which are those of everything in it.
+    pub fn tags_of(&self, account: &str) -> &[(String, String)] {
+        self.tags_of.get(account).map_or(&[], Vec::as_slice)
+    }
+
     /// What must be found out before [`Rails::refuses_surveyed`] can be asked about a call.
     pub fn wants(&self, targets: &Targets) -> Wants {
         let here = targets.account.as_deref().unwrap_or_default();

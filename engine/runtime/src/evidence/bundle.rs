@@ -227,6 +227,7 @@ async fn asked(runtime: &Runtime, id: IncidentId) -> Result<Vec<serde_json::Valu
         asked.push(json!({
             "id": approval.id, "run": approval.run, "step": approval.step, "title": approval.title,
             "status": approval.status, "approvers": approval.approvers, "quorum": approval.quorum,
+            "rules": approval.rules,
             "plan": approval.plan, "plan_sha256": approval.plan_digest,
             "requested_at": approval.requested_at, "expires_at": approval.expires_at,
             "decisions": decisions,

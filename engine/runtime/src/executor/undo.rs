@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stanch_engine_core::approval::ApprovalOptions;
+use stanch_engine_core::approval::{ApprovalOptions, Approvers};
 use stanch_engine_core::command::{ApprovalArgs, ChangeArgs, Verb};
 use stanch_engine_core::guard::is_would_call;
 use stanch_engine_core::id::RunId;
@@ -84,13 +84,18 @@ pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutc
         return JobOutcome::failed(StepError::permanent("nothing_to_undo", message));
     }
     let asked = deeds.asked.unwrap_or_default();
+    let (rules, is_ruled) = (asked.rules(), matches!(asked.approvers, Approvers::Rules(_)));
+    let (approvers, quorum) = match rules.as_slice() {
+        [rule] if !is_ruled => (json!(rule.of), Some(rule.count)),
+        rules => (json!(rules), None),
+    };
     JobOutcome::done(Json::of(&json!({
         "plan": Plan { purpose: Purpose::Undo, items },
         "drifted": drifted,
         "final": last,
         "unsure": deeds.unsure,
-        "approvers": asked.approvers(),
-        "quorum": asked.quorum(),
+        "approvers": approvers,
+        "quorum": quorum,
     })))
 }
 

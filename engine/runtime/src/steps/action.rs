@@ -39,7 +39,8 @@ pub(super) fn start(
     args: &Json,
 ) -> Result<(), StepError> {
     let call = call_of(live, shared, args)?;
-    let permit = allowed(live, shared, &call, false);
+    let must_ask = rails::must_ask(shared, std::slice::from_ref(&call)).is_some();
+    let permit = allowed(live, shared, &call, Asked { is_approved: false, must_ask });
     // Nobody is asked about what is refused whatever they say.
     if matches!(permit, Permit::Go | Permit::Ask) {
         rails::check(shared, &call)?;
@@ -95,14 +96,22 @@ fn operation_of(input: &Value) -> Option<&str> {
     input.get("operation").and_then(Value::as_str)
 }
 
+/// Whether people have been asked about a call, and must be.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) is_approved: bool,
+    pub(super) must_ask: bool,
+}
+
 /// What the guard says to a call.
-pub(super) fn allowed(live: &Live, shared: &Shared, call: &Call, is_approved: bool) -> Permit {
+pub(super) fn allowed(live: &Live, shared: &Shared, call: &Call, asked: Asked) -> Permit {
     permit(&Circumstances {
         effect: call.effect,
         mode: mode(live, shared, call.options.account.as_deref()),
         is_halted: shared.is_halted(),
         is_sample: live.about.is_sample && !is_drilled(live, call),
-        is_approved,
+        is_approved: asked.is_approved,
+        must_ask: asked.must_ask,
     })
 }
 
@@ -175,7 +184,7 @@ fn gate(live: &mut Live, shared: &Shared, key: &StepKey, call: &Call) {
 /// Begins a step that people have just approved.
 pub(crate) fn begin_approved(live: &mut Live, shared: &Shared, key: StepKey, step: &OpenStep) {
     let begun = call_of(live, shared, &step.head.args).and_then(|call| {
-        match allowed(live, shared, &call, true) {
+        match allowed(live, shared, &call, Asked { is_approved: true, must_ask: false }) {
             Permit::Go => rails::check(shared, &call).map(|()| Call {
                 approval: step.waits_for.as_deref().and_then(|id| id.parse().ok()),
                 ..call

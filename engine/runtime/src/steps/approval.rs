@@ -1,12 +1,11 @@
 //! Steps that ask people.
 
 use serde_json::{Value, json};
-use stanch_engine_core::approval::{Answer, ApprovalOptions, ApprovalStatus, Form};
+use stanch_engine_core::approval::{Answer, ApprovalOptions, ApprovalStatus, asked};
 use stanch_engine_core::command::{ApprovalArgs, Verb};
 use stanch_engine_core::effect::Mode;
 use stanch_engine_core::id::ApprovalId;
 use stanch_engine_core::json::{Json, kept};
-use stanch_engine_core::limits;
 use stanch_engine_core::plan::{Change, Plan};
 use stanch_engine_core::run_state::OpenStep;
 use stanch_engine_core::step::{StepError, StepKey};
@@ -14,9 +13,10 @@ use stanch_engine_store::approvals::Approval;
 
 use super::action::mode;
 use super::unreadable;
+use crate::approvals::Asked;
 use crate::live::Live;
 use crate::live::facts::Decided;
-use crate::projection::{Projection, approval_page_key};
+use crate::projection::{Projection, alarm_key, approval_page_key, approval_page_keys};
 use crate::shared::Shared;
 
 pub(super) fn start(
@@ -26,10 +26,7 @@ pub(super) fn start(
     args: &Json,
 ) -> Result<(), StepError> {
     let args: ApprovalArgs = args.read().map_err(|error| unreadable(&error))?;
-    if args.options.quorum.is_some_and(|quorum| quorum == 0 || quorum > limits::QUORUM) {
-        let message = format!("a quorum is between 1 and {}", limits::QUORUM);
-        return Err(StepError::permanent("bad_arguments", message));
-    }
+    args.options.check().map_err(|message| StepError::permanent("bad_arguments", message))?;
     let row = put(live, shared, key, &args.title, args.options);
     live.wait(key.clone(), Some(row.id.to_string()), Some(row.expires_at));
     Ok(())
@@ -45,6 +42,7 @@ pub(super) fn put(
 ) -> Approval {
     let id = shared.world.id(ApprovalId::new);
     let expires_at = live.now().plus_ms(options.expires().ms);
+    let rules = options.rules();
     let row = Approval {
         id,
         run: live.who.id,
@@ -52,11 +50,14 @@ pub(super) fn put(
         incident: live.who.incident,
         status: ApprovalStatus::Pending,
         title: title.to_owned(),
-        approvers: options.approvers(),
-        quorum: options.quorum(),
-        form: options.form,
+        approvers: asked(&rules),
+        quorum: rules.iter().map(|rule| rule.count).sum(),
+        form: options.form.clone(),
         plan_digest: options.plan.as_ref().map(Plan::digest),
         card: card(live, shared, &options),
+        rules,
+        out_of_reach: None,
+        evidence_head: None,
         plan: options.plan.clone(),
         requested_at: live.now(),
         expires_at,
@@ -73,7 +74,15 @@ pub(super) fn put(
     // Everybody in the chain hears of it before it is too late.
     let turns = i64::try_from(page.chain.len().max(2)).unwrap_or(2);
     page.repeat_ms = page.repeat_ms.min(options.expires().ms / turns);
-    live.project(Projection::Ask(Box::new(row.clone())));
+    let mut alarm =
+        shared.page(alarm_key(id), vec!["role:admin".to_owned()], "approval", String::new());
+    (alarm.incident, alarm.run) = (page.incident, page.run);
+    let requester_counts = shared.settings.requester_counts;
+    // Who decides in a simulation is nobody.
+    let alarm = shared.settings.simulation.is_none().then_some(alarm);
+    let roles = shared.settings.roles.clone();
+    let asked = Asked { approval: row.clone(), alarm, requester_counts, roles };
+    live.project(Projection::Ask(Box::new(asked)));
     live.project(Projection::Raise(Box::new(page)));
     row
 }
@@ -111,7 +120,9 @@ pub(crate) fn expire(live: &mut Live, shared: &Shared, key: StepKey, step: &Open
     };
     live.project(Projection::Expire(id, live.now()));
     let by = "stanch".to_owned();
-    live.project(Projection::TakePage { key: approval_page_key(id), by, at: live.now() });
+    for key in approval_page_keys(id) {
+        live.project(Projection::TakePage { key, by: by.clone(), at: live.now() });
+    }
     let args = step.head.args.read::<ApprovalArgs>();
     let title = args.as_ref().map_or("a change outside of a plan", |args| args.title.as_str());
     let message = format!("Nobody answered in time, which is a no: {title} ({id})");
@@ -135,13 +146,8 @@ pub(crate) fn gate(step: &OpenStep, decided: &Decided) -> Json {
     };
     let said: Vec<_> = decided.decisions.iter().filter(|d| d.answer == wanted).collect();
     let last = said.last();
-    let filled_in = |name: &str| {
-        kept(last.and_then(|decision| decision.form.get(name)).cloned().unwrap_or(Value::Null))
-    };
-    let form = match form {
-        Some(Form::Verdict) => json!({"verdict": filled_in("verdict")}),
-        None => json!({}),
-    };
+    let form = form.map(|form| kept(form.seen(last.map(|decision| &decision.form))));
+    let form = form.unwrap_or_else(|| json!({}));
     Json::canonical(&json!({
         "approval": decided.approval,
         "outcome": decided.status,

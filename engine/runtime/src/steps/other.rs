@@ -1,6 +1,7 @@
 //! Steps that need no permission: looking, keeping, telling, waiting.
 use stanch_engine_core::command::{
-    CollectArgs, EvidenceArgs, PageArgs, ProbeArgs, Regions, SleepArgs, UndoPlanArgs, Verb,
+    CollectArgs, EvidenceArgs, OwnersArgs, PageArgs, ProbeArgs, Regions, SleepArgs, UndoPlanArgs,
+    Verb,
 };
 use stanch_engine_core::json::Json;
 use stanch_engine_core::sealed::plain_but_sealed;
@@ -44,6 +45,10 @@ pub(super) fn work_of(live: &Live, verb: Verb, args: &Json) -> Result<Work, Step
             Work::Notify { to, message }
         }
         Verb::UndoPlan => Work::UndoPlan(args.read::<UndoPlanArgs>().map_err(bad)?.run),
+        Verb::Owners => {
+            let OwnersArgs { plan, tags } = args.read().map_err(bad)?;
+            Work::Owners { plan: Box::new(plan), tags }
+        }
         other => {
             let message = format!("`{other}` has no work of its own");
             return Err(StepError::permanent("bad_arguments", message));

@@ -12,7 +12,7 @@ use stanch_engine_core::plan::{Change, Plan, Probe, Purpose};
 use stanch_engine_core::run_state::BegunPlan;
 use stanch_engine_core::step::{StepError, StepKey};
 
-use super::action::{self, AWS, allowed, refusal, would_call};
+use super::action::{self, AWS, Asked, allowed, refusal, would_call};
 use super::{record, restored, unreadable};
 use crate::job::Call;
 use crate::live::Live;
@@ -30,12 +30,15 @@ pub(super) fn execute(
     let plan = args.read::<ExecuteArgs>().map_err(|error| unreadable(&error))?.plan;
     let is_approved = live.state.approved.contains_key(&plan.digest());
     let mut not_made: Option<WhyNot> = None;
-    for item in &plan.items {
-        let call = call_for(shared, item)?;
-        match allowed(live, shared, &call, is_approved) {
-            Permit::Go => rails::check(shared, &call)?,
+    let calls = plan.items.iter().map(|item| call_for(shared, item));
+    let calls = calls.collect::<Result<Vec<_>, _>>()?;
+    let why = rails::must_ask(shared, &calls).filter(|_| !is_approved);
+    let asked = Asked { is_approved, must_ask: why.is_some() };
+    for call in &calls {
+        match allowed(live, shared, call, asked) {
+            Permit::Go => rails::check(shared, call)?,
             Permit::WouldCall(why) => not_made = Some(why),
-            Permit::Ask => return Err(not_approved(live, &plan)),
+            Permit::Ask => return Err(not_approved(live, &plan, why.as_deref())),
             Permit::Refuse(why) => return Err(refusal(why)),
         }
     }
@@ -50,7 +53,7 @@ pub(super) fn execute(
     Ok(())
 }
 
-fn not_approved(live: &Live, plan: &Plan) -> StepError {
+fn not_approved(live: &Live, plan: &Plan, why: Option<&str>) -> StepError {
     let message = if let Some(BegunPlan { approval: Some(approval), .. }) =
         live.state.begun.get(&plan.digest())
     {
@@ -65,10 +68,12 @@ fn not_approved(live: &Live, plan: &Plan) -> StepError {
             plan.digest()
         )
     };
-    StepError::denied("plan_not_approved", message)
+    let because = why.map(|why| format!(": {why}")).unwrap_or_default();
+    StepError::denied("plan_not_approved", format!("{message}{because}"))
 }
 
-fn call_for(shared: &Shared, change: &Change) -> Result<Call, StepError> {
+/// The call of a change.
+pub(crate) fn call_for(shared: &Shared, change: &Change) -> Result<Call, StepError> {
     let options = StepOptions {
         account: change.account.clone(),
         region: change.region.clone(),
@@ -115,7 +120,9 @@ pub(super) fn change(
     let call = call_of(live, shared, args)?;
     let args: ChangeArgs = args.read().map_err(|error| unreadable(&error))?;
     let is_approved = begun(live, &args)?.approval.is_some();
-    match allowed(live, shared, &call, is_approved) {
+    let now = rails::must_ask(shared, std::slice::from_ref(&call));
+    let asked = Asked { is_approved, must_ask: now.is_some() };
+    match allowed(live, shared, &call, asked) {
         Permit::Go => {
             rails::check(shared, &call)?;
             restored::begin(live, shared, key.clone(), call);
@@ -125,7 +132,8 @@ pub(super) fn change(
             live.succeed(key.clone(), said.clone(), Some(said));
         }
         Permit::Ask => {
-            let message = "the plan that this change belongs to was not approved";
+            let because = now.map(|why| format!(": {why}")).unwrap_or_default();
+            let message = format!("the plan that this change belongs to was not approved{because}");
             return Err(StepError::denied("plan_not_approved", message));
         }
         Permit::Refuse(why) => return Err(refusal(why)),

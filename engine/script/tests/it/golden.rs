@@ -143,6 +143,7 @@ fn answer(command: &Command) -> Value {
         Verb::RaiseAlert => json!({"alert_id": "alt_1"}),
         Verb::UndoPlan => json!({"plan": {"purpose": "undo", "items": [change]}, "drifted": [],
             "final": [], "unsure": [], "approvers": ["role:responder"], "quorum": 1}),
+        Verb::Owners => json!([]),
         Verb::Action if args["action"] == "aws.call" => json!({
             "UserName": "ann", "User": {}, "AccessKeyMetadata": [], "PolicyNames": [],
             "AttachedPolicies": [], "Groups": [], "MFADevices": [], "Volumes": [],

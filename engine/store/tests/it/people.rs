@@ -1,12 +1,13 @@
 //! What people do is done once.
 
 use serde_json::json;
-use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision};
+use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, Rule};
 use stanch_engine_core::correlation::CorrelationKey;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{ApprovalId, IncidentId, PageId, TokenId};
 use stanch_engine_core::incident::{IncidentStatus, Milestone};
 use stanch_engine_core::json::Json;
+use stanch_engine_core::scope::Scope;
 use stanch_engine_core::severity::Severity;
 use stanch_engine_store::approvals::{self, Approval};
 use stanch_engine_store::incidents::{self, Incident};
@@ -27,6 +28,9 @@ fn approval() -> Approval {
         title: "Cut it off?".into(),
         approvers: vec!["role:responder".into()],
         quorum: 2,
+        rules: vec![Rule { of: vec!["role:responder".into()], count: 2, why: None }],
+        out_of_reach: None,
+        evidence_head: Some(Sha256::of("head")),
         form: None,
         plan: None,
         plan_digest: Some(Sha256::of("plan")),
@@ -45,6 +49,9 @@ fn decision(person: &str) -> Decision {
         form: json!({"verdict": "true_positive"}),
         at: at(2),
         from: "127.0.0.1".into(),
+        counts_as: Some(["role:responder".to_owned()].into()),
+        on_behalf: ["zoe".to_owned()].into(),
+        is_break_glass: false,
     }
 }
 
@@ -177,7 +184,7 @@ both! {
         let token = || Token {
             id: TokenId::new(at(1), 1), name: "ann".into(), person: "ann".into(),
             hash: Sha256::of("secret"), roles: vec!["responder".into()], created_at: at(1),
-            expires_at: Some(at(9)), revoked_at: None,
+            expires_at: Some(at(9)), revoked_at: None, scope: Scope { playbooks: vec!["iam-*".into()], ..Scope::default() },
         };
         fresh.store.write(move |tx| Box::pin(async move { tokens::insert(tx, &token()).await })).await.unwrap();
         let find_at = |now| fresh.store.read(move |c| Box::pin(tokens::find(c, Sha256::of("secret"), at(now))));
@@ -192,7 +199,7 @@ both! {
         let token = |number, name: &str| Token {
             id: TokenId::new(at(1), number), name: name.into(), person: "ann".into(),
             hash: Sha256::of(name), roles: vec!["responder".into()], created_at: at(1),
-            expires_at: None, revoked_at: None,
+            expires_at: None, revoked_at: None, scope: Scope::default(),
         };
         let make = |number, name: &'static str| fresh.store.write(move |tx| Box::pin(async move {
             tokens::insert(tx, &token(number, name)).await

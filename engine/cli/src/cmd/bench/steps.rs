@@ -122,6 +122,7 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
         cooldown: None,
         reconcile: None,
         rails: Default::default(),
+        limits: Default::default(),
         config: json!({}),
         shards: std::thread::available_parallelism().map_or(2, usize::from),
         hot_runs: (concurrency as usize).saturating_mul(4).max(1_024),
@@ -134,6 +135,9 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
         public_url: String::new(),
         keep_journals: None,
         second_person: false,
+        requester_counts: false,
+        break_glass: Vec::new(),
+        roles: Default::default(),
         simulation: None,
     }
 }

@@ -86,6 +86,8 @@ fn config(dir: &Path, aws_url: String) -> Config {
     let mode = stanch_engine_core::effect::Mode::Ask;
     config.accounts.insert(ACCOUNT.to_owned(), Account::of_mode(mode));
     config.notify = Notify { default_topic: Some(TOPIC.to_owned()), ..Notify::default() };
+    // One person plays everybody.
+    config.approvals.requester_counts = true;
     config.config.insert("evidence_bucket".to_owned(), "stanch-evidence".into());
     config
 }

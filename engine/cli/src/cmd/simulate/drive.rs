@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use stanch_engine_core::approval::{Answer, ApprovalStatus};
+use stanch_engine_core::approval::{Answer, ApprovalStatus, Rule};
 use stanch_engine_core::command::{Verb, WaitSignalArgs};
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::journal::Entry;
@@ -274,14 +274,8 @@ impl Script {
             Say::Reject => Answer::Reject,
             Say::Expire => return Ok(false),
         };
-        let (roles, named): (Vec<_>, Vec<_>) =
-            approval.approvers.iter().partition(|approver| approver.starts_with("role:"));
-        let roles: Vec<String> =
-            roles.iter().map(|role| role.trim_start_matches("role:").to_owned()).collect();
-        let others = (1..).map(|number| format!("simulated-{number}"));
-        for name in named.into_iter().cloned().chain(others).take(approval.quorum as usize) {
-            let from = "simulation".to_owned();
-            let caller = Caller { name, roles: roles.clone(), from };
+        for (name, roles) in voices(&approval.rules) {
+            let caller = Caller { name, roles, from: "simulation".to_owned() };
             let said = Decision {
                 answer,
                 reason: "it is a simulation".to_owned(),
@@ -293,6 +287,28 @@ impl Script {
         }
         Ok(true)
     }
+}
+
+/// People who meet rules: those that they name, and others with the roles that they name.
+fn voices(rules: &[Rule]) -> Vec<(String, Vec<String>)> {
+    let (mut voices, mut number): (Vec<(String, Vec<String>)>, u32) = (Vec::new(), 0);
+    for rule in rules {
+        let (roles, named): (Vec<_>, Vec<_>) =
+            rule.of.iter().partition(|of| of.starts_with("role:"));
+        let roles: Vec<String> =
+            roles.iter().map(|role| role.trim_start_matches("role:").to_owned()).collect();
+        let mut named = named.into_iter().filter(|name| voices.iter().all(|(had, _)| had != *name));
+        let mut found = Vec::new();
+        for _ in 0..rule.count {
+            let name = named.next().cloned().unwrap_or_else(|| {
+                number += 1;
+                format!("simulated-{number}")
+            });
+            found.push((name, roles.clone()));
+        }
+        voices.extend(found);
+    }
+    voices
 }
 
 async fn pending(runtime: &Runtime, run: RunId) -> Result<Vec<Approval>, StoreError> {

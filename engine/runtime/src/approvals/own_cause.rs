@@ -1,0 +1,23 @@
+//! Whose yes does not count: who asks, or wrote what asks, does not answer.
+
+use std::collections::BTreeMap;
+
+use stanch_engine_core::id::RunId;
+use stanch_engine_store::{Conn, StoreError, playbooks, runs};
+
+/// Everybody who started a run, or one above it, or published its playbook, and which of these.
+pub(super) async fn of(
+    conn: &mut Conn<'_>,
+    run: RunId,
+) -> Result<BTreeMap<String, &'static str>, StoreError> {
+    let (mut people, mut next) = (BTreeMap::new(), Some(run));
+    while let Some(id) = next {
+        let Some(run) = runs::get(conn, id).await? else { break };
+        if let Some(by) = playbooks::publisher(conn, &run.playbook, run.digest).await? {
+            people.entry(by).or_insert("published the playbook");
+        }
+        people.insert(run.requester, "started the run");
+        next = run.parent.map(|parent| parent.run);
+    }
+    Ok(people)
+}
