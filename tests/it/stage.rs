@@ -81,7 +81,7 @@ impl Plan {
     }
 
     pub(crate) async fn set(self) -> Stage {
-        Stage::set(self).await
+        Box::pin(Stage::set(self)).await
     }
 }
 
