@@ -14,7 +14,7 @@ async fn stage(it: &Deployment) -> (Process, String) {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../playbooks");
     let settings = format!(
         "listen = \"127.0.0.1:0\"\nlog_format = \"json\"\nplaybooks = \"{shipped}\"\ndata_dir = \"data\"\n\
-         [accounts.{ACCOUNT}]\nmode = \"ask\"\n"
+         [approvals]\nrequester_counts = true\n[accounts.{ACCOUNT}]\nmode = \"ask\"\n"
     );
     it.folder.write("stanch.toml", &settings);
     let mut server = Process::start(&mut it.command(&["serve"]));
