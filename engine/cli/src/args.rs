@@ -320,6 +320,11 @@ pub(crate) struct Reason {
 pub(crate) enum Pages {
     /// Lists them, the newest first; `--status open` those that nobody took.
     List(List),
+    /// Shows one, with how each of its sendings went.
+    Show {
+        /// Its id.
+        id: String,
+    },
     /// Takes one: it does not go out again.
     Ack {
         /// Its id.

@@ -5,8 +5,11 @@ mod approvals;
 mod database;
 mod guard;
 mod noise;
+mod notify;
+mod oidc;
 mod queues;
 mod reconcile;
+mod slack;
 mod sources;
 mod targets;
 
@@ -26,8 +29,11 @@ pub use approvals::Approvals;
 pub use database::DatabaseConfig;
 pub use guard::{Freeze, Guard, Protect};
 pub use noise::{Correlation, Noise, Storm};
+pub use notify::{ChannelConfig, Duty, Notify, Person};
+pub use oidc::OidcConfig;
 pub use queues::Queue;
 pub use reconcile::Reconcile;
+pub use slack::SlackConfig;
 pub use sources::{Source, Trust};
 
 /// What can be configured. A key that is not here is an error.
@@ -73,6 +79,14 @@ pub struct Config {
     pub guard: Guard,
     /// Whom to tell what, and how.
     pub notify: Notify,
+    /// People: where they are reached, and what they may decide there.
+    pub people: BTreeMap<String, Person>,
+    /// The app of Slack whose buttons are answered.
+    pub slack: SlackConfig,
+    /// Who vouches for callers beside the tokens of this installation.
+    pub oidc: Option<OidcConfig>,
+    /// Duties that people are paged for as `oncall:NAME`.
+    pub oncall: BTreeMap<String, Duty>,
     /// How long things may take, by severity and name of KPI.
     pub targets: BTreeMap<Severity, BTreeMap<String, Span>>,
     /// Where something outside hears that all is well.
@@ -128,20 +142,6 @@ impl std::fmt::Debug for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Reference")
     }
-}
-
-/// Whom to tell what, and how.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Notify {
-    /// The SNS topic of each role or person.
-    pub topics: BTreeMap<String, String>,
-    /// The topic of everybody else.
-    pub default_topic: Option<String>,
-    /// Who is paged when nobody answers, one after the other.
-    pub escalate: Vec<String>,
-    /// The pause until a page goes out again.
-    pub repeat_every: Option<Span>,
 }
 
 /// For how long what stays where.
@@ -261,6 +261,8 @@ impl Config {
         self.check_targets()?;
         self.check_reconcile()?;
         self.check_roles()?;
+        self.check_notify()?;
+        self.check_oidc()?;
         let least = Span::from_secs(86_400);
         if let Some(journals) = self.retention.journals.filter(|journals| *journals < least) {
             let message = format!("`retention.journals`: {journals} is less than a day");
@@ -348,7 +350,7 @@ impl TokenSource {
 
 impl Reference {
     /// What it refers to.
-    fn resolve(&self, key: &str, variable: Variable<'_>) -> Result<String, ConfigError> {
+    pub(crate) fn resolve(&self, key: &str, variable: Variable<'_>) -> Result<String, ConfigError> {
         let secret = match self.0.split_once(':') {
             Some(("env", name)) => variable(name)
                 .ok_or_else(|| ConfigError(format!("the variable {name} is not set")))?,

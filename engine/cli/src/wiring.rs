@@ -1,5 +1,6 @@
 //! Puts a node together.
 
+mod channels;
 mod database;
 pub(crate) mod scripts;
 
@@ -14,7 +15,7 @@ use stanch_engine_core::error_code;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::world::World;
 use stanch_engine_runtime::people::new_secret;
-use stanch_engine_runtime::settings::{HeartbeatSettings, NotifySettings, Settings, Simulation};
+use stanch_engine_runtime::settings::{HeartbeatSettings, Settings, Simulation};
 use stanch_engine_runtime::{Runtime, playbooks, secret_file};
 use stanch_engine_server::ServerSettings;
 use stanch_engine_server::trust::SourcePolicy;
@@ -78,6 +79,7 @@ pub async fn start(
     })?;
     let secrets = config.secrets(variable)?;
     let catalogue = catalogue_of(config, &aws, secrets)?;
+    let catalogue = channels::register(catalogue, config, variable)?;
     let catalogue =
         seams.catalogue.map_or_else(|| catalogue.clone(), |change| change(catalogue.clone()));
     let mut sources = config.source_policies(variable, |name| catalogue.takes(name))?;
@@ -91,6 +93,8 @@ pub async fn start(
         webhook_token: token(&config.webhook, &keys.join("webhook.token"), &world, variable)?,
         admin_token: token(&config.admin, &keys.join("admin.token"), &world, variable)?,
         sources: std::sync::Arc::new(sources),
+        slack: config.slack_policy(variable)?.map(std::sync::Arc::new),
+        oidc: config.identity_provider()?,
     };
     Ok(Node { runtime, server, _lock: lock })
 }
@@ -201,12 +205,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         shards: config.shards.unwrap_or(processors.min(16)),
         hot_runs: config.hot_runs.unwrap_or(4_096),
         lease: (!is_alone).then_some(Span::from_secs(10)),
-        notify: NotifySettings {
-            topics: config.notify.topics.clone(),
-            default_topic: config.notify.default_topic.clone(),
-            escalate: config.notify.escalate.clone(),
-            repeat_every: config.notify.repeat_every,
-        },
+        notify: config.notify_settings(),
         targets: config.kpi_targets(),
         heartbeat: heartbeat.map(|h| HeartbeatSettings { url: h.url.clone(), every: h.every }),
         queues: config.queue_settings(),

@@ -32,6 +32,7 @@ pub mod duty;
 pub mod echo;
 pub mod incident;
 pub mod noise;
+pub mod notify;
 pub mod reconcile;
 pub mod silence;
 pub mod storm;

@@ -7,6 +7,7 @@ pub(crate) mod large;
 mod look;
 mod owners;
 mod secrets;
+mod tell;
 mod undo;
 
 use std::future::poll_fn;
@@ -48,7 +49,7 @@ async fn other_work(shared: &Arc<Shared>, job: &Job) -> JobOutcome {
         Work::Collect(args) => collect::collect(shared, job, args).await,
         Work::Evidence { label, value } => evidence::keep(shared, job, label, value).await,
         Work::RaiseAlert(alert) => raise(shared, alert).await,
-        Work::Notify { to, message } => notify(shared, job, to, message).await,
+        Work::Notify { to, message } => tell::tell(shared, job, to, message).await,
         Work::UndoPlan(run) => undo::plan(shared, job, *run).await,
         Work::Owners { plan, tags } => owners::find(shared, job, plan, tags).await,
     }
@@ -198,15 +199,4 @@ async fn raise(shared: &Arc<Shared>, alert: &Alert) -> JobOutcome {
             JobOutcome::failed(StepError::new(ErrorKind::Transient, "store", message))
         }
     }
-}
-
-/// Tells somebody, by way of the topic that the configuration names for them.
-async fn notify(shared: &Arc<Shared>, job: &Job, to: &str, message: &str) -> JobOutcome {
-    let Some(call) = crate::notify::publish(&shared.settings, to, "Stanch", message) else {
-        let message = format!(
-            "there is no way to tell {to}: set `default_topic`, or a topic for `{to}`, under [notify] in stanch.toml"
-        );
-        return JobOutcome::failed(StepError::permanent("no_channel", message));
-    };
-    act(shared, job, &call).await
 }

@@ -133,3 +133,8 @@ pub(crate) fn alarm_key(id: ApprovalId) -> String {
 pub(crate) fn approval_page_keys(id: ApprovalId) -> [String; 2] {
     [approval_page_key(id), alarm_key(id)]
 }
+
+/// The approval that a page with this key asks for, if it asks for one.
+pub(crate) fn approval_of_page(key: &str) -> Option<ApprovalId> {
+    key.strip_prefix("approval/")?.parse().ok()
+}

@@ -11,6 +11,7 @@ use stanch_engine_core::effect::Mode;
 use stanch_engine_core::guard::limits::Limits;
 use stanch_engine_core::guard::rails::Rails;
 use stanch_engine_core::kpi::Targets;
+use stanch_engine_core::notify::Route;
 use stanch_engine_core::reconcile::Reconcile;
 use stanch_engine_core::scope::CustomRole;
 use stanch_engine_core::span::Span;
@@ -93,6 +94,27 @@ pub struct NotifySettings {
     pub escalate: Vec<String>,
     /// The pause until a page that nobody took goes out again, one step higher.
     pub repeat_every: Option<Span>,
+    /// Which channels carry what, the first that fits.
+    pub routes: Vec<Route>,
+    /// Channels that are topics of SNS: the topic of each name.
+    pub topic_channels: BTreeMap<String, String>,
+    /// The people of each duty, and those who have it when its roster can't be asked.
+    pub on_call: BTreeMap<String, Vec<String>>,
+    /// Where people are reached, and what they may decide there.
+    pub people: BTreeMap<String, PersonSettings>,
+}
+
+/// Where a person is reached, and what they may decide there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PersonSettings {
+    /// Their roles where they are known by none of their tokens.
+    pub roles: Vec<String>,
+    /// Their id in Slack.
+    pub slack: Option<String>,
+    /// Their address.
+    pub email: Option<String>,
+    /// Their id in PagerDuty.
+    pub pagerduty: Option<String>,
 }
 
 /// Where something outside hears that all is well.

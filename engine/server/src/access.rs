@@ -106,7 +106,11 @@ rules! {
     GET "/v1/break-glass" Token;
     POST "/v1/break-glass/{id}/review" RESPONDER;
     GET "/v1/pages" Token;
+    GET "/v1/pages/{id}" Token;
     POST "/v1/pages/{id}/ack" Token;
+    POST "/v1/slack/interactions" Proof;
+    GET "/v1/links/{link}" Proof;
+    POST "/v1/links/{link}" Proof;
     GET "/v1/kpis" Token;
     GET "/v1/kpis/definitions" Token;
     GET "/v1/kpis/trend" Token;

@@ -7,7 +7,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::error_code;
-use stanch_engine_core::scope::{CustomRole, Scope, grants};
+use stanch_engine_core::scope::{CustomRole, Grant, Scope, grants};
+use stanch_engine_runtime::elsewhere;
+use stanch_engine_runtime::oidc::{Identity, NotBelieved, Oidc};
 use stanch_engine_runtime::people::{self, Caller, Role};
 
 use crate::App;
@@ -39,6 +41,24 @@ fn unknown() -> Refusal {
     Refusal::new(StatusCode::UNAUTHORIZED, error_code::UNAUTHENTICATED, detail)
 }
 
+/// Who calls with a token of an identity provider.
+async fn vouched(app: &App, oidc: &Oidc, token: &str) -> Handled<Identity> {
+    let checked = oidc.check(token, app.runtime.world().now()).await;
+    let known = checked.map_err(|error| match error {
+        NotBelieved::Wrong(why) => {
+            Refusal::new(StatusCode::UNAUTHORIZED, error_code::UNAUTHENTICATED, why)
+        }
+        NotBelieved::Unavailable(why) => {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error_code::UNCHECKED, why)
+        }
+    })?;
+    if elsewhere::is_disabled(&app.runtime, &known.name).await? {
+        let detail = format!("{} was disabled", known.name);
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, error_code::UNAUTHENTICATED, detail));
+    }
+    Ok(known)
+}
+
 impl FromRequestParts<App> for Known {
     type Rejection = Refusal;
 
@@ -55,11 +75,14 @@ impl FromRequestParts<App> for Known {
             parts.extensions.insert(Reach(grants(&none(), &roles, &Scope::default())));
             return Ok(Self(Caller { name: ADMIN.to_owned(), roles, from }));
         }
+        if let Some(oidc) = app.settings.oidc.as_ref().filter(|_| Oidc::is_token(secret)) {
+            let known = vouched(app, oidc, secret).await?;
+            let grants = grants(&app.runtime.settings().roles, &known.roles, &Scope::default());
+            return Ok(Self::within(parts, grants, known.name, from));
+        }
         let token = people::find(&app.runtime, secret).await?.ok_or_else(unknown)?;
         let grants = grants(&app.runtime.settings().roles, &token.roles, &token.scope);
-        let roles = grants.iter().flat_map(|grant| grant.roles.clone()).collect();
-        parts.extensions.insert(Reach(grants));
-        Ok(Self(Caller { name: token.person, roles, from }))
+        Ok(Self::within(parts, grants, token.person, from))
     }
 }
 
@@ -75,6 +98,13 @@ pub(crate) fn sender(parts: &Parts, app: &App) -> Handled<()> {
 }
 
 impl Known {
+    /// A caller with all roles of what they were granted, and how far those reach.
+    fn within(parts: &mut Parts, grants: Vec<Grant>, name: String, from: String) -> Self {
+        let roles = grants.iter().flat_map(|grant| grant.roles.clone()).collect();
+        parts.extensions.insert(Reach(grants));
+        Self(Caller { name, roles, from })
+    }
+
     /// Refuses callers without the role.
     pub(crate) fn must_be(&self, role: Role) -> Handled<&Caller> {
         if self.0.is(role) {

@@ -29,6 +29,7 @@ mod dead_letters;
 mod incident_work;
 mod incidents;
 mod kpis;
+mod links;
 mod noise;
 mod operations;
 mod pages;
@@ -38,6 +39,7 @@ mod reconcile;
 mod regroup;
 mod runs;
 mod schedules;
+mod slack;
 mod suppressions;
 mod webhooks;
 
@@ -48,6 +50,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_runtime::Runtime;
+use stanch_engine_runtime::oidc::Oidc;
 
 use pressure::Pressure;
 use trust::SourcePolicy;
@@ -65,6 +68,10 @@ pub struct ServerSettings {
     /// How the senders of each source prove who they are; by the webhook's token where a source is
     /// not here.
     pub sources: Arc<BTreeMap<String, SourcePolicy>>,
+    /// How Slack proves who it is; nothing where its buttons are not answered.
+    pub slack: Option<Arc<SourcePolicy>>,
+    /// Who vouches for callers beside the tokens of this installation.
+    pub oidc: Option<Arc<Oidc>>,
 }
 
 /// What every handler reaches.
@@ -127,6 +134,15 @@ fn api() -> Router<App> {
         .route("/runs/{id}/signal", post(runs::signal))
         .route("/runs/{id}/migrate", post(runs::migrate))
         .route("/runs/{id}/undo", post(runs::undo))
+        .route("/approvals", get(approvals::list))
+        .route("/approvals/{id}", get(approvals::show))
+        .route("/approvals/{id}/decisions", post(approvals::decide))
+        .route("/approvals/{id}/withdraw", post(approvals::withdraw))
+        .route("/pages", get(pages::list))
+        .route("/pages/{id}", get(pages::show))
+        .route("/pages/{id}/ack", post(pages::take))
+        .route("/slack/interactions", post(slack::interact))
+        .route("/links/{link}", get(links::show).post(links::decide))
         .route("/kpis", get(kpis::report))
         .route("/kpis/definitions", get(kpis::all))
         .route("/kpis/trend", get(kpis::trend))

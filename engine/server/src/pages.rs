@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stanch_engine_core::approval::may_decide;
 use stanch_engine_core::id::PageId;
 use stanch_engine_runtime::people::{self, Role};
-use stanch_engine_store::pages;
+use stanch_engine_store::{deliveries, pages};
 
 use crate::App;
 use crate::auth::Known;
@@ -42,6 +42,23 @@ pub(crate) async fn list(
         .read(|conn| Box::pin(pages::list(conn, before, only_open, limit)))
         .await?;
     Ok(page(&rows, limit, |row| row.id.to_string(), views::page))
+}
+
+/// One page, with how each of its sendings went.
+pub(crate) async fn show(
+    State(app): State<App>,
+    _caller: Known,
+    Path(id): Path<String>,
+) -> Handled<Json<Value>> {
+    let id: PageId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let found = app.runtime.store().read(|conn| {
+        Box::pin(
+            async move { Ok((pages::get(conn, id).await?, deliveries::of_page(conn, id).await?)) },
+        )
+    });
+    let (page, sent) = found.await?;
+    let page = page.ok_or_else(|| Refusal::not_found(format!("there is no page {id}")))?;
+    Ok(Json(views::page_with(&page, &sent)))
 }
 
 /// Takes a page: it does not go out again. Whoever responds may, and whoever it calls by name.

@@ -11,6 +11,7 @@ use stanch_engine_runtime::schedules::Standing;
 use stanch_engine_store::alerts::StoredAlert;
 use stanch_engine_store::approvals::{Approval, Given};
 use stanch_engine_store::dead_letters::DeadLetter;
+use stanch_engine_store::deliveries::Delivery;
 use stanch_engine_store::evidence::Item;
 use stanch_engine_store::incidents::Incident;
 use stanch_engine_store::pages::Page;
@@ -136,6 +137,21 @@ pub(crate) fn page(page: &Page) -> Value {
         "deliveries": page.deliveries, "last_error": page.last_error, "raised_at": page.raised_at,
         "next_at": page.next_at, "taken_at": page.taken_at, "taken_by": page.taken_by,
     })
+}
+
+pub(crate) fn page_with(page_row: &Page, sent: &[Delivery]) -> Value {
+    let delivery = |it: &Delivery| {
+        json!({
+            "turn": it.turn, "channel": it.channel, "recipient": it.recipient,
+            "status": it.status.as_str(), "attempts": it.attempts, "error": it.error,
+            "told": it.told.as_str(), "at": it.at,
+        })
+    };
+    let mut view = page(page_row);
+    if let Some(members) = view.as_object_mut() {
+        members.insert("sendings".to_owned(), sent.iter().map(delivery).collect());
+    }
+    view
 }
 
 pub(crate) fn playbook(active: &Active) -> Value {

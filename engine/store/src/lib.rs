@@ -30,6 +30,7 @@ pub mod broken_glass;
 pub mod cooldowns;
 pub mod custody;
 pub mod dead_letters;
+pub mod deliveries;
 pub mod evidence;
 pub mod examine;
 pub mod guarded;
@@ -56,6 +57,7 @@ pub mod snapshot;
 pub mod storms;
 pub mod suppressions;
 pub mod tokens;
+pub mod used_links;
 
 pub use dialect::Dialect;
 pub use error::{OpenError, StoreError};

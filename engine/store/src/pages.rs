@@ -1,5 +1,7 @@
 //! Pages to people.
 
+pub mod follow;
+
 use stanch_engine_core::id::{IncidentId, PageId, RunId};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::time::Timestamp;
@@ -22,10 +24,14 @@ statements! {
     SENT =
         "UPDATE pages SET level = $2, deliveries = deliveries + 1, last_error = $3, next_at = $4 \
          WHERE id = $1 AND taken_at IS NULL";
+    RETRY =
+        "UPDATE pages SET last_error = $2, next_at = $3 WHERE id = $1 AND taken_at IS NULL";
     RECOUNT =
         "UPDATE incidents SET kpi_version = kpi_version + 1 \
          WHERE id = (SELECT incident_id FROM pages WHERE id = $1)";
-    TAKE = "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE id = $1 AND taken_at IS NULL";
+    TAKE =
+        "UPDATE pages SET taken_at = $2, taken_by = $3, follow_at = $2, follow_tries = 0 \
+         WHERE id = $1 AND taken_at IS NULL";
     TAKE_OF_INCIDENT =
         "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE incident_id = $1 AND taken_at IS NULL";
     MOVE = "UPDATE pages SET incident_id = $2 WHERE incident_id = $1";
@@ -182,6 +188,20 @@ pub async fn sent(
     Ok(())
 }
 
+/// Has a page go out again soon, since it reached nobody.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn retry(
+    tx: &mut Tx<'_>,
+    id: PageId,
+    error: &str,
+    next_at: Timestamp,
+) -> Result<(), StoreError> {
+    let query = tx.query(&RETRY).bind(id.to_string()).bind(error.to_owned()).bind(next_at.micros());
+    tx.run(query).await.map(drop)
+}
+
 /// Takes a page; false when it was taken before or does not exist.
 ///
 /// # Errors
@@ -212,7 +232,7 @@ pub async fn take_of_incident(
         .bind(now.micros())
         .bind(person.to_owned());
     tx.run(query).await?;
-    Ok(())
+    follow::of_incident(tx, incident, now).await
 }
 
 /// Takes the page with a key, if it is out.
@@ -228,7 +248,7 @@ pub async fn take_by_key(
     let query =
         tx.query(&TAKE_BY_KEY).bind(key.to_owned()).bind(now.micros()).bind(person.to_owned());
     tx.run(query).await?;
-    Ok(())
+    follow::by_key(tx, key, now).await
 }
 
 /// Pages whose keys begin so are over.

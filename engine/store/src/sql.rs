@@ -69,6 +69,7 @@ mod tests {
         ("broken_glass", crate::broken_glass::STATEMENTS),
         ("custody", crate::custody::STATEMENTS),
         ("dead_letters", crate::dead_letters::STATEMENTS),
+        ("deliveries", crate::deliveries::STATEMENTS),
         ("evidence", crate::evidence::STATEMENTS),
         ("guarded", crate::guarded::STATEMENTS),
         ("handovers", crate::handovers::STATEMENTS),
@@ -83,6 +84,7 @@ mod tests {
         ("nodes", crate::nodes::STATEMENTS),
         ("noise", crate::noise::STATEMENTS),
         ("pages", crate::pages::STATEMENTS),
+        ("pages/follow", crate::pages::follow::STATEMENTS),
         ("payloads", crate::payloads::STATEMENTS),
         ("people", crate::people::STATEMENTS),
         ("playbooks", crate::playbooks::STATEMENTS),
@@ -99,6 +101,7 @@ mod tests {
         ("storms", crate::storms::STATEMENTS),
         ("suppressions", crate::suppressions::STATEMENTS),
         ("tokens", crate::tokens::STATEMENTS),
+        ("used_links", crate::used_links::STATEMENTS),
     ];
 
     async fn prepare_all(url: &str, dialect: Dialect) {

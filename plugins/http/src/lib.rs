@@ -5,6 +5,7 @@
 //!
 //! Must never: follow a redirect, or repeat a call by itself: the engine owns repetition.
 
+mod exchange;
 mod fetch;
 mod reach;
 mod request;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use stanch_plugins_sdk::Catalogue;
 
+pub use exchange::Exchanger;
 pub use fetch::Fetcher;
 pub use secrets::Secrets;
 pub use sources::{BadMapping, Mapping};

@@ -7,12 +7,14 @@ use serde_json::Value;
 use stanch_engine_core::operation::Operations;
 use stanch_engine_core::suggest;
 
-use crate::{Action, Envelope, Source};
+use crate::{Action, Channel, Envelope, Roster, Source};
 
-/// The actions and sources of a binary, and the operations that its playbooks may name.
+/// The actions, sources and channels of a binary, and the operations that its playbooks may name.
 #[derive(Clone)]
 pub struct Catalogue {
     actions: BTreeMap<&'static str, Arc<dyn Action>>,
+    channels: BTreeMap<String, Arc<dyn Channel>>,
+    rosters: BTreeMap<String, Arc<dyn Roster>>,
     sources: Vec<Listed>,
     envelopes: Vec<Arc<dyn Envelope>>,
     operations: Arc<dyn Operations>,
@@ -39,14 +41,29 @@ pub enum Family {
 impl Catalogue {
     /// A catalogue of nothing but operations.
     pub fn new(operations: Arc<dyn Operations>) -> Self {
-        let (actions, sources, envelopes) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { actions, sources, envelopes, operations }
+        let (actions, channels, rosters) = Default::default();
+        let (sources, envelopes) = (Vec::new(), Vec::new());
+        Self { actions, channels, rosters, sources, envelopes, operations }
     }
 
     /// With one more action; a later one of the same name takes the place of the earlier.
     #[must_use]
     pub fn with_action(mut self, action: Arc<dyn Action>) -> Self {
         self.actions.insert(action.name(), action);
+        self
+    }
+
+    /// With one more channel, by its name in the configuration.
+    #[must_use]
+    pub fn with_channel(mut self, name: String, channel: Arc<dyn Channel>) -> Self {
+        self.channels.insert(name, channel);
+        self
+    }
+
+    /// With one more roster, by the name of the duty in the configuration.
+    #[must_use]
+    pub fn with_roster(mut self, duty: String, roster: Arc<dyn Roster>) -> Self {
+        self.rosters.insert(duty, roster);
         self
     }
 
@@ -99,6 +116,21 @@ impl Catalogue {
                 suggest::hint(name, self.actions.keys().copied())
             )
         })
+    }
+
+    /// The channel of this name.
+    pub fn channel(&self, name: &str) -> Option<&Arc<dyn Channel>> {
+        self.channels.get(name)
+    }
+
+    /// Every channel, by name.
+    pub fn channels(&self) -> impl Iterator<Item = &Arc<dyn Channel>> {
+        self.channels.values()
+    }
+
+    /// The roster of a duty, where something outside knows who has it.
+    pub fn roster(&self, duty: &str) -> Option<&Arc<dyn Roster>> {
+        self.rosters.get(duty)
     }
 
     /// Every action.

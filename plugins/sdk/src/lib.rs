@@ -1,8 +1,8 @@
 //! What a plugin imports.
 //!
 //! Owns: the seams between the engine and the world, [`Action`] (the engine acts) and [`Source`]
-//! with [`Envelope`] (the world tells), the [`Catalogue`] that lists what a binary has of them,
-//! and what every source needs: [`payload`] reads members and times, [`Draft`] becomes an alert.
+//! with [`Envelope`] (the world tells), [`Channel`] (people are told), the [`Catalogue`] that lists
+//! what a binary has of them, and what every source needs: [`payload`] reads members and times, [`Draft`] becomes an alert.
 //!
 //! Must never: know the store, a run's script or another plugin. A plugin sees its
 //! [`ActionContext`] and nothing else.
@@ -11,8 +11,10 @@
 
 mod action;
 mod catalogue;
+mod channel;
 mod draft;
 mod envelope;
+mod exchange;
 mod patience;
 pub mod payload;
 mod reading;
@@ -24,8 +26,10 @@ pub use action::{
     Urgency,
 };
 pub use catalogue::{Catalogue, Family};
+pub use channel::{Ask, Channel, Message, OnDuty, Receipt, Recipient, Roster, Standing};
 pub use draft::{Draft, id_of_content};
 pub use envelope::{Around, Envelope, Part};
+pub use exchange::{Exchange, Incoming, Outgoing};
 pub use patience::{Patience, Waiting};
 pub use reading::{Reading, Refusal};
 pub use source::{Source, SourceError};

@@ -14,6 +14,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ed25519-dalek", &["engine/runtime"]),
     ("jiff", &["engine/core"]),
     ("jmespath", &["engine/core"]),
+    ("lettre", &["plugins/notify"]),
     ("reqwest", &["engine/cli", "plugins/http"]),
     ("rhai", &["engine/script"]),
     ("ring", &["engine/runtime", "plugins/aws"]),

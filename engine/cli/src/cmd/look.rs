@@ -58,6 +58,17 @@ const PAGES: Kind = Kind {
     ],
 };
 
+const SENDINGS: &[(&str, &str)] = &[
+    ("TURN", "/turn"),
+    ("CHANNEL", "/channel"),
+    ("TO", "/recipient"),
+    ("STATUS", "/status"),
+    ("TRIES", "/attempts"),
+    ("TOLD", "/told"),
+    ("AT", "/at"),
+    ("ERROR", "/error"),
+];
+
 pub(super) async fn run(
     client: &Client,
     kind: &Kind,
@@ -192,6 +203,21 @@ pub(super) fn timeline_line(line: &Value) -> String {
 pub(super) async fn pages(client: &Client, what: Pages, json: bool) -> anyhow::Result<()> {
     match what {
         Pages::List(list) => listing(client, &PAGES, list, json).await,
+        Pages::Show { id } => {
+            let mut found = client.get(&format!("/pages/{id}"), &[]).await?;
+            if json {
+                output::json(&found);
+                return Ok(());
+            }
+            let sent = found.as_object_mut().and_then(|members| members.remove("sendings"));
+            output::members(&found);
+            println!();
+            output::table(
+                sent.as_ref().and_then(Value::as_array).map_or(&[], Vec::as_slice),
+                SENDINGS,
+            );
+            Ok(())
+        }
         Pages::Ack { id } => {
             let found = client.post(&format!("/pages/{id}/ack"), &json!({})).await?;
             if json {

@@ -39,8 +39,10 @@ pub(super) async fn run(common: &Common, args: Serve) -> anyhow::Result<()> {
     node.runtime.take_from_queues();
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("can't listen at {address}"))?;
-    if config.notify.default_topic.is_none() && config.notify.topics.is_empty() {
-        tracing::warn!("nobody can be paged: set `default_topic` under [notify] in stanch.toml");
+    if !config.reaches_somebody() {
+        tracing::warn!(
+            "nobody can be paged: set `default_topic`, or routes, under [notify] in stanch.toml"
+        );
     }
     tracing::info!(address = %listener.local_addr()?, database = %config.data_dir().display(), "serving");
     let folder = config.playbooks.map(|folder| (folder, seen));

@@ -54,6 +54,12 @@ impl Cron {
         Some(Timestamp::from_micros(next.0.timestamp().as_microsecond()))
     }
 
+    /// Whether it names the minute in which a moment lies, on the clocks of a zone.
+    pub fn covers(&self, moment: Timestamp, zone: &Zone) -> bool {
+        let minute = moment.micros().div_euclid(60_000_000) * 60_000_000;
+        self.names(Timestamp::from_micros(minute), zone)
+    }
+
     /// Whether it names a moment on the clocks of a zone.
     pub(super) fn names(&self, moment: Timestamp, zone: &Zone) -> bool {
         let at = zone.at(moment);

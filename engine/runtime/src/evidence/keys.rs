@@ -60,6 +60,11 @@ impl Keys {
         self.signing.sign(bytes).to_string().to_lowercase()
     }
 
+    /// Whether a signature in hexadecimal digits is this key's own over the bytes.
+    pub(crate) fn is_own(&self, bytes: &[u8], signature: &str) -> bool {
+        is_signed(&self.signing.verifying_key(), bytes, signature)
+    }
+
     /// The public key in PEM.
     pub fn public_pem(&self) -> String {
         self.signing.verifying_key().to_public_key_pem(LineEnding::LF).unwrap_or_default()

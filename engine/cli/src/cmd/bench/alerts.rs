@@ -87,7 +87,9 @@ impl Target {
     async fn listen(runtime: &Runtime) -> anyhow::Result<Self> {
         let token = Sha256::of(TOKEN);
         let sources = Arc::new(BTreeMap::new());
-        let settings = ServerSettings { webhook_token: token, admin_token: token, sources };
+        let (webhook_token, admin_token) = (token, token);
+        let (slack, oidc) = (None, None);
+        let settings = ServerSettings { webhook_token, admin_token, sources, slack, oidc };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/v1/webhooks/guardduty", listener.local_addr()?);
         let router = stanch_engine_server::router(runtime.clone(), settings);

@@ -74,12 +74,13 @@ fn redrive(url: &str, answer: &Value, report: &mut Report) {
 
 /// The topics that pages go to.
 pub(super) async fn topics(config: &Config, caller: &Caller, report: &mut Report) {
-    let notify = &config.notify;
-    let mut topics: Vec<&String> = notify.topics.values().chain(&notify.default_topic).collect();
+    let settings = config.notify_settings();
+    let named = settings.topics.values().chain(settings.topic_channels.values());
+    let mut topics: Vec<&String> = named.chain(&settings.default_topic).collect();
     topics.sort();
     topics.dedup();
-    if topics.is_empty() {
-        let mend = "name a topic as `default_topic` under [notify]: pages reach nobody";
+    if !config.reaches_somebody() {
+        let mend = "name a `default_topic`, or routes, under [notify]: pages reach nobody";
         return report.missing("topic", "[notify]", "there is none", mend);
     }
     for topic in topics {

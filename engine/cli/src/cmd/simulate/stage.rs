@@ -164,9 +164,17 @@ impl Config {
                 "{account} is not in the configuration: it is `ask` here, and would be observed"
             )),
         }
-        if self.notify.topics.is_empty() && self.notify.default_topic.is_none() {
-            self.notify.default_topic = Some(TOPIC.to_owned());
+        if !self.reaches_somebody() {
             notes.push("no topic is configured under [notify]: nobody would be told".to_owned());
+        }
+        // Channels are no calls that a simulation could answer: all of them are one topic here.
+        let has_routes = !self.notify.routes.is_empty();
+        self.notify.channels.clear();
+        self.notify.routes.clear();
+        self.oncall.clear();
+        (self.slack, self.oidc) = (Default::default(), None);
+        if has_routes || self.notify.topics.is_empty() {
+            self.notify.default_topic.get_or_insert_with(|| TOPIC.to_owned());
         }
     }
 }
