@@ -43,7 +43,7 @@ async fn callers(stage: &Stage) -> Vec<Caller> {
 }
 
 /// The path with something that is not there in place of its parameters.
-fn filled(path: &str) -> String {
+pub(crate) fn filled(path: &str) -> String {
     let part = |part: &str| if part.starts_with('{') { "none".to_owned() } else { part.to_owned() };
     path.split('/').map(part).collect::<Vec<_>>().join("/")
 }

@@ -65,6 +65,18 @@ impl Caller {
         answer.bytes().await.unwrap().to_vec()
     }
 
+    /// The bytes at a path beside the API.
+    pub(crate) async fn root_bytes(&self, path: &str) -> Vec<u8> {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let answer = request.send().await.unwrap().error_for_status().unwrap();
+        answer.bytes().await.unwrap().to_vec()
+    }
+
+    /// What is at a path beside the API.
+    pub(crate) async fn root(&self, path: &str) -> Answer {
+        self.read(self.http.get(format!("{}{path}", self.url))).await.unwrap()
+    }
+
     /// Sends any bytes.
     pub(crate) async fn send(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
         let request = self.http.post(format!("{}/v1{path}", self.url)).body(body);

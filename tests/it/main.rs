@@ -16,6 +16,8 @@ mod stage;
 
 mod access;
 mod approval_rules;
+mod audit;
+mod baseline;
 mod baseline;
 mod bundle;
 mod channels;
@@ -42,6 +44,7 @@ mod kpis;
 mod large;
 mod leaving;
 mod links;
+mod metrics;
 mod moto;
 mod no_way_around;
 mod noise;

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod approvals;
+mod audit;
 mod aws;
 mod backup;
 mod bench;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 
 pub(crate) use alerts::{Alerts, DeadLetters};
 pub(crate) use approvals::{Approvals, BreakGlass, Decide, Glass, Withdraw};
+pub(crate) use audit::{Audit, AuditList};
 pub(crate) use aws::{Aws, Sandbox};
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
@@ -134,6 +136,9 @@ pub(crate) enum Command {
     Export(Export),
     /// Proves a bundle, offline.
     Verify(Verify),
+    /// Who did what.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Key figures.
     Kpis(Kpis),
     /// Playbooks.

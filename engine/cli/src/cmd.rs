@@ -2,6 +2,7 @@
 
 mod alerts;
 mod approvals;
+mod audit;
 mod aws;
 mod backup;
 mod bench;
@@ -72,6 +73,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Pages(what) => look::pages(&client()?, what, json).await?,
         Command::Export(args) => bundle::export(&client()?, &args).await?,
         Command::Verify(args) => return bundle::verify(&args, json),
+        Command::Audit(what) => return audit::run(&common, what, json).await,
         Command::Kpis(args) => kpis::run(&client()?, &args, json).await?,
         Command::Playbooks(what) => playbooks::run(&client()?, what, json).await?,
         Command::Schedules(what) => schedules::run(&client()?, what, json).await?,

@@ -16,7 +16,7 @@ use stanch_engine_core::span::Span;
 use stanch_engine_core::world::World;
 use stanch_engine_runtime::people::new_secret;
 use stanch_engine_runtime::settings::{HeartbeatSettings, Settings, Simulation};
-use stanch_engine_runtime::{Runtime, playbooks, secret_file};
+use stanch_engine_runtime::{Runtime, audit, playbooks, secret_file};
 use stanch_engine_server::ServerSettings;
 use stanch_engine_server::trust::SourcePolicy;
 use stanch_engine_store::{CommitHook, Dialect, Options, Passwords, Store};
@@ -88,6 +88,10 @@ pub async fn start(
     let settings = Settings { simulation: seams.simulation, ..settings(config, is_alone)? };
     let runtime = Runtime::start(world.clone(), settings, store, catalogue).await?;
     playbooks::publish_built_in(&runtime).await?;
+    if seams.simulation.is_none() {
+        // Secrets stand in no configuration, and references to them are not shown.
+        audit::configured(&runtime, Sha256::of(format!("{config:?}"))).await?;
+    }
     let keys = data_dir.join("keys");
     let server = ServerSettings {
         webhook_token: token(&config.webhook, &keys.join("webhook.token"), &world, variable)?,

@@ -57,6 +57,7 @@ error_codes! {
     BACKUP = "ST0508", "the backup can't be made or restored";
     GUARDED = "ST0601", "a guard rail refused a change";
     BUNDLE = "ST0701", "the bundle does not verify";
+    AUDIT = "ST0703", "the audit log does not verify";
 }
 
 /// The code with this name.

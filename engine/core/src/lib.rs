@@ -16,6 +16,7 @@ pub mod foreign_time;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod metric;
 pub mod span;
 pub mod time;
 pub mod world;
@@ -67,5 +68,6 @@ pub mod operation;
 pub mod plan;
 pub mod probe;
 
+pub mod audit;
 pub mod custody;
 pub mod kpi;

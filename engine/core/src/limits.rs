@@ -221,6 +221,9 @@ pub const REASON_CHARS: usize = 2_000;
 /// Characters of a note about an incident: some pages. What is longer is a file, and evidence.
 pub const NOTE_CHARS: usize = 20_000;
 
+/// Lessons of an incident, and action items: what is more is a project.
+pub const REVIEW_ITEMS: usize = 50;
+
 /// Rules of correlation, and of storms: every alert is held against each of them.
 pub const INTAKE_RULES: usize = 50;
 

@@ -9,3 +9,4 @@ pub mod verify;
 pub(crate) use items::FOLDER_ID;
 pub use items::{ItemError, Items};
 pub use keys::{KeyError, Keys};
+pub(crate) use keys::{is_signed, read_public};

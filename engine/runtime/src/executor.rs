@@ -34,10 +34,13 @@ use crate::shared::Shared;
 /// need.
 pub(crate) fn work(shared: Arc<Shared>, job: Job) -> BoxFuture<'static, JobOutcome> {
     Box::pin(async move {
-        match &job.work {
+        let began = std::time::Instant::now();
+        let came = match &job.work {
             Work::Action(call) => act(&shared, &job, call).await,
             _ => Box::pin(other_work(&shared, &job)).await,
-        }
+        };
+        shared.metrics.worked(&job, &came, began.elapsed());
+        came
     })
 }
 

@@ -78,7 +78,10 @@ pub async fn receive(
     source: &str,
     body: &[u8],
 ) -> Result<Vec<Received>, IntakeError> {
-    receive_for(&runtime.shared, source, body).await
+    let began = std::time::Instant::now();
+    let received = receive_for(&runtime.shared, source, body).await?;
+    runtime.shared.metrics.acknowledged(began.elapsed());
+    Ok(received)
 }
 
 /// The same, for a loop of the node.
@@ -166,6 +169,7 @@ async fn keep_unread(
             Box::pin(async move { dead_letters::insert(tx, &letter).await })
         })
         .await?;
+    shared.metrics.kept_unread(source);
     Ok(IntakeError::Unreadable { reason, letter: id })
 }
 
@@ -222,7 +226,8 @@ async fn commit(
     hand: Hand,
 ) -> Result<Vec<Received>, StoreError> {
     let taken = Arc::new((shared.clone(), door.map(str::to_owned), alerts));
-    shared
+    let parts = taken.clone();
+    let received = shared
         .store
         .write(move |tx| {
             let taken = taken.clone();
@@ -237,5 +242,8 @@ async fn commit(
                 Ok(received)
             })
         })
-        .await
+        .await?;
+    let sources = parts.2.iter().map(|alert| alert.source.as_str());
+    shared.metrics.took_alerts(sources.zip(&received));
+    Ok(received)
 }

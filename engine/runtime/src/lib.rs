@@ -34,14 +34,17 @@ mod unreadable;
 
 pub mod absences;
 pub mod approvals;
+pub mod audit;
 pub mod backup;
 pub mod elsewhere;
 pub mod evidence;
+pub mod health;
 pub mod incident_work;
 pub mod intake;
 pub mod kpis;
 pub mod leaving;
 pub mod links;
+pub mod metrics;
 pub mod migration;
 pub mod noise;
 pub mod oidc;

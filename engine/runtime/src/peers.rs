@@ -107,6 +107,7 @@ pub(crate) async fn hold_leases(shared: Arc<Shared>, mut stop: watch::Receiver<b
                 shared.clock_is(now, held.clock);
                 shared.has_peers.store(held.others > 0, Ordering::Relaxed);
                 if held.taken > 0 {
+                    shared.metrics.lapses.add(held.taken);
                     tracing::warn!(
                         runs = held.taken,
                         "took over runs of a node that is dead or asleep"

@@ -18,7 +18,7 @@ use crate::seal::{SealKeyError, Seals};
 use crate::settings::Settings;
 use crate::shard::{self, Message, ShardHandle, Watch};
 use crate::shared::{Parts, Shared};
-use crate::{heartbeat, kpis, pager, queues, reconciler, retention, scheduler, silence};
+use crate::{audit, heartbeat, kpis, pager, queues, reconciler, retention, scheduler, silence};
 
 /// How often shards look at their runs' timers, and scripts are watched.
 const TICK: Duration = Duration::from_secs(1);
@@ -129,6 +129,7 @@ impl Runtime {
                 spawn(retention::work(shared.clone(), stopped.clone())),
                 spawn(reconciler::work(shared.clone(), stopped.clone())),
                 spawn(kpis::projector::work(shared.clone(), stopped.clone())),
+                spawn(audit::work(shared.clone(), stopped.clone())),
                 spawn(heartbeat::work(shared.clone(), stopped)),
             ]);
         }

@@ -195,6 +195,10 @@ impl Shard {
         let digest = claimed.digest;
         let is_poison = claimed.recoveries > limits::RECOVERIES;
         let who = Identity::of_claimed(claimed);
+        // It was begun by what started it, and is worked on for the first time.
+        if entries.len() == 1 {
+            self.shared.metrics.grew(&who.playbook, entries);
+        }
         let shared = self.shared.clone();
         let program = match self.program(digest, bundle) {
             Ok(program) => program,
@@ -290,6 +294,7 @@ impl Shard {
         let falls_asleep = outbox.standing.as_ref().is_some_and(|s| !s.status.is_final());
         resident.rings = falls_asleep || !projections.is_empty() || resident.live.who.is_limited;
         let commit = outbox.commit(&resident.live.who, 0);
+        self.shared.metrics.grew(&resident.live.who.playbook, &commit.entries);
         if projections.is_empty() {
             self.appends.push(commit);
             return;

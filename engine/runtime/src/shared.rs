@@ -12,6 +12,7 @@ use stanch_plugins_sdk::Catalogue;
 use tokio::sync::{Notify, broadcast};
 
 use crate::evidence::{Items, Keys};
+use crate::metrics::Metrics;
 use crate::peers::lease_until;
 use crate::room::Room;
 use crate::seal::Seals;
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     /// When the database was restored from a backup, in microseconds; 0 when it never was.
     restored_at_us: AtomicI64,
     is_halted: AtomicBool,
+    pub(crate) metrics: Metrics,
     active: RwLock<Arc<Vec<Active>>>,
 }
 
@@ -77,6 +79,7 @@ impl Shared {
         let (work, paging, scheduling, orphans, is_halted, active) = Default::default();
         let (hinting, has_peers, clock_ahead_us, restored_at_us) = Default::default();
         let (reconciling, is_reconcile_asked) = Default::default();
+        let metrics = Metrics::default();
         let room = Room::of(settings.hot_runs);
         Self {
             node,
@@ -100,6 +103,7 @@ impl Shared {
             clock_ahead_us,
             restored_at_us,
             is_halted,
+            metrics,
             active,
         }
     }

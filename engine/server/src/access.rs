@@ -1,6 +1,7 @@
 //! Who may call what: one row for each path and method. What has no row is refused.
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -8,6 +9,7 @@ use stanch_engine_core::error_code;
 use stanch_engine_runtime::people::{Caller, Role};
 
 use crate::App;
+use crate::audit;
 use crate::auth::Known;
 use crate::problem::{Handled, Refusal};
 use crate::reach::Reach;
@@ -55,6 +57,7 @@ const MIGRATION: Needs = Needs::Roles(&[Role::Author, Role::Responder]);
 rules! {
     GET "/healthz" Nothing;
     GET "/readyz" Nothing;
+    GET "/metrics" Token;
     GET "/errors/{code}" Nothing;
     POST "/v1/webhooks/{source}" Proof;
     GET "/v1/alerts" Token;
@@ -141,6 +144,8 @@ rules! {
     POST "/v1/people/{name}/enable" ADMIN;
     GET "/v1/nodes" Token;
     GET "/v1/evidence-key" Token;
+    GET "/v1/audit" ADMIN;
+    GET "/v1/audit/export" ADMIN;
 }
 
 /// The rule of a call. A look at the head of a page is a look at the page.
@@ -160,30 +165,29 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
     if matches!(rule.needs, Needs::Nothing | Needs::Proof) {
         return next.run(request).await;
     }
-    let (mut parts, body) = request.into_parts();
-    let caller = match Known::from_request_parts(&mut parts, &app).await {
-        Ok(caller) => caller,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let caller = match within_reach(&app, caller, &parts, rule).await {
-        Ok(caller) => caller,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let roles = if let Needs::Roles(roles) = rule.needs { roles } else { &[] };
-    if let Some(refusal) = roles.iter().find_map(|role| caller.must_be(*role).err()) {
-        return refusal.into_response();
+    if audit::is_told(rule) {
+        return audit::carry_out(app, rule, request, next).await;
     }
-    parts.extensions.insert(caller.0);
-    next.run(Request::from_parts(parts, body)).await
+    let (mut parts, body) = request.into_parts();
+    match admit(&app, rule, &mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Finds out who calls, which is in the head from then on, and whether they may.
+pub(crate) async fn admit(app: &App, rule: &Rule, parts: &mut Parts) -> Handled<()> {
+    let caller = Known::from_request_parts(parts, app).await?;
+    // Who is refused is known, too.
+    parts.extensions.insert(caller.0.clone());
+    let caller = within_reach(app, caller, parts, rule).await?;
+    parts.extensions.insert(caller.0.clone());
+    let roles = if let Needs::Roles(roles) = rule.needs { roles } else { &[] };
+    roles.iter().try_for_each(|role| caller.must_be(*role).map(drop))
 }
 
 /// The caller with the roles that reach what the call is about.
-async fn within_reach(
-    app: &App,
-    caller: Known,
-    parts: &axum::http::request::Parts,
-    rule: &Rule,
-) -> Handled<Known> {
+async fn within_reach(app: &App, caller: Known, parts: &Parts, rule: &Rule) -> Handled<Known> {
     let reach = parts.extensions.get::<Reach>().cloned().unwrap_or_default();
     if reach.is_whole() {
         return Ok(caller);

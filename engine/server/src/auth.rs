@@ -19,6 +19,16 @@ use crate::reach::Reach;
 /// The name of whoever has the first token.
 pub(crate) const ADMIN: &str = people::FIRST_ADMIN;
 
+/// The name of the token that was called with.
+#[derive(Clone)]
+pub(crate) struct TokenName(pub(crate) String);
+
+/// From where it is called.
+pub(crate) fn address(parts: &Parts) -> String {
+    let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    connected.map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_string())
+}
+
 /// A caller that was recognised by its token.
 pub(crate) struct Known(pub(crate) Caller);
 
@@ -68,8 +78,7 @@ impl FromRequestParts<App> for Known {
             return Ok(Self(caller.clone()));
         }
         let secret = bearer(parts)?;
-        let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let from = connected.map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_string());
+        let from = address(parts);
         if Sha256::of(secret) == app.settings.admin_token {
             let roles = vec![Role::Admin.as_str().to_owned()];
             parts.extensions.insert(Reach(grants(&none(), &roles, &Scope::default())));
@@ -82,6 +91,7 @@ impl FromRequestParts<App> for Known {
         }
         let token = people::find(&app.runtime, secret).await?.ok_or_else(unknown)?;
         let grants = grants(&app.runtime.settings().roles, &token.roles, &token.scope);
+        parts.extensions.insert(TokenName(token.name));
         Ok(Self::within(parts, grants, token.person, from))
     }
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use stanch_engine_runtime::people;
+use stanch_engine_runtime::health::{self, Standing};
 
 use crate::App;
 
@@ -13,20 +13,17 @@ pub(crate) async fn live() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// It can work: the database can be read, and the last write came about.
+/// It can work, or what is wrong. A warning lets it work: whoever takes the kill switch back, or
+/// publishes the first playbook, has to reach it.
 pub(crate) async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
-    let mut wrong = Vec::new();
-    if let Some(why) = app.runtime.store().failing() {
-        wrong.push(format!("the last write failed: {why}"));
-    }
-    let halted = match people::halted(&app.runtime).await {
-        Ok(halted) => halted,
-        Err(error) => {
-            wrong.push(error.to_string());
-            None
-        }
-    };
+    let checks = health::look(&app.runtime).await;
+    let wrong = checks.iter().filter(|check| check.standing == Standing::Wrong);
+    let wrong: Vec<_> = wrong
+        .map(|check| format!("{}: {}", check.name, check.detail.as_deref().unwrap_or_default()))
+        .collect();
+    let is_halted = checks.iter().any(|c| c.name == "halt" && c.standing != Standing::Ok);
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if wrong.is_empty() { "ready" } else { "not ready" };
-    (status, Json(json!({"status": word, "wrong": wrong, "halted": halted.is_some()})))
+    let body = json!({"status": word, "wrong": wrong, "halted": is_halted, "checks": checks});
+    (status, Json(body))
 }

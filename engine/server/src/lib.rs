@@ -9,11 +9,13 @@
 //! Start reading at [`router`].
 
 pub mod access;
+mod audit;
 mod auth;
 mod body;
 mod errors;
 mod health;
 mod listen;
+mod metrics;
 mod paging;
 mod pressure;
 mod problem;
@@ -80,16 +82,18 @@ pub(crate) struct App {
     pub(crate) runtime: Runtime,
     pub(crate) settings: ServerSettings,
     pub(crate) pressure: Pressure,
+    pub(crate) strangers: Arc<audit::Strangers>,
 }
 
 /// The whole API.
 pub fn router(runtime: Runtime, settings: ServerSettings) -> Router {
-    let app = App { runtime, settings, pressure: Pressure::default() };
+    let app = App { runtime, settings, pressure: Pressure::default(), strangers: Arc::default() };
     let v1 = Router::new().merge(webhooks::routes()).merge(api()).fallback(problem::no_such_path);
     Router::new()
         .nest("/v1", v1)
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
         .route("/errors/{code}", get(errors::page))
         .route_layer(axum::middleware::from_fn_with_state(app.clone(), access::check))
         .fallback(problem::no_such_path)
@@ -160,6 +164,8 @@ fn api() -> Router<App> {
         .route("/halt", get(operations::halted).post(operations::halt).delete(operations::unhalt))
         .route("/nodes", get(operations::nodes))
         .route("/evidence-key", get(operations::public_key))
+        .route("/audit", get(audit::list))
+        .route("/audit/export", get(audit::export))
 }
 
 /// What is about people: what they are asked, and who they are.

@@ -34,6 +34,11 @@ impl StoreError {
             Self::Inconsistent { .. } | Self::Unavailable(_) => error_code::STORE,
         }
     }
+
+    /// Whether the same thing may come about when it is tried again at once.
+    pub(crate) const fn is_worth_another_try(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

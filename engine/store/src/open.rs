@@ -29,6 +29,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (12, "trigger_cooldowns", include_str!("../../../migrations/0012_trigger_cooldowns.sql")),
     (13, "approvals", include_str!("../../../migrations/0013_approvals.sql")),
     (14, "notifications", include_str!("../../../migrations/0014_notifications.sql")),
+    (15, "audit", include_str!("../../../migrations/0015_audit.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

@@ -2,11 +2,13 @@
 //! backup was made, and whoever still works from what came later must not write to it.
 
 use serde_json::json;
+use stanch_engine_core::audit::{Asked, Ended};
 use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::limits;
 use stanch_engine_core::time::Timestamp;
 
+use crate::audit;
 use crate::custody::{self, NewRecord};
 use crate::error::StoreError;
 use crate::row::Row;
@@ -74,6 +76,17 @@ pub async fn mark(tx: &mut Tx<'_>, now: Timestamp, by: &str) -> Result<Marked, S
         };
         custody::append(tx, &new).await?;
     }
+    let asked = Asked {
+        at: now,
+        actor: Some(by.to_owned()),
+        token: None,
+        verb: "installation.restore".to_owned(),
+        object: None,
+        from: "this machine".to_owned(),
+        reason: None,
+        detail: json!({"known_until": known_until}),
+    };
+    audit::append(tx, &asked, &Ended::DONE).await?;
     let halt = json!({"by": by, "reason": note(known_until), "at": now});
     settings::set(tx, settings::HALT, &halt.to_string()).await?;
     settings::set(tx, RESTORED, &now.micros().to_string()).await?;

@@ -9,7 +9,7 @@ use crate::dialect::Dialect;
 use crate::error::{OpenError, StoreError};
 use crate::open::{self, Connect, Options};
 use crate::tx::{Conn, Tx};
-use crate::writer::{CommitSink, RunCommit, SinkId, Writer};
+use crate::writer::{CommitSink, RunCommit, SinkId, Writer, Written};
 
 /// A future that a boxed closure returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -98,6 +98,11 @@ impl Store {
     /// How many transactions were committed so far.
     pub fn commits(&self) -> u64 {
         self.writer.commits()
+    }
+
+    /// What the writer measured of its work.
+    pub fn written(&self) -> &Written {
+        self.writer.written()
     }
 
     /// Why the last commit failed, if it did.

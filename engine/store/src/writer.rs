@@ -7,6 +7,7 @@
 //! neighbour.
 
 mod batch;
+mod measured;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +28,7 @@ use crate::store::BoxFuture;
 use crate::tx::{Conn, Tx};
 
 use batch::Batch;
+pub use measured::Written;
 
 /// How many waiting parts one transaction takes at most: enough for full speed, and few enough
 /// that nobody waits long.
@@ -103,6 +105,7 @@ struct Shared {
     sinks: Mutex<Vec<Arc<dyn CommitSink>>>,
     commits: AtomicU64,
     failing: Mutex<Option<String>>,
+    written: Written,
 }
 
 impl Shared {
@@ -181,6 +184,10 @@ impl Writer {
         self.shared.commits.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn written(&self) -> &Written {
+        &self.shared.written
+    }
+
     pub(crate) fn failing(&self) -> Option<String> {
         self.shared.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -232,7 +239,11 @@ impl Lane {
     /// Everything in one transaction. A closure that fails is undone to its savepoint and the
     /// rest goes on; anything else that fails undoes everything.
     async fn together(&mut self, batch: &mut Batch) -> Result<Outcomes, StoreError> {
+        let began = std::time::Instant::now();
         let result = self.try_together(batch).await;
+        if result.is_ok() {
+            self.shared.written.committed(batch, began);
+        }
         self.is_suspect = matches!(result, Err(StoreError::Unavailable(_)));
         result
     }
@@ -381,11 +392,4 @@ async fn in_savepoint(
         return Err(conflict);
     }
     Ok(outcome)
-}
-
-impl StoreError {
-    /// Whether the same thing may come about when it is tried again at once.
-    fn is_worth_another_try(&self) -> bool {
-        matches!(self, Self::Conflict(_))
-    }
 }

@@ -53,7 +53,7 @@ pub(super) fn verify(args: &Verify, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn whose(is_authenticated: bool) -> &'static str {
+pub(super) fn whose(is_authenticated: bool) -> &'static str {
     if is_authenticated {
         "signed by the key that you gave"
     } else {

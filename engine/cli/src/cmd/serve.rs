@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde_json::json;
+use stanch_engine_core::audit::Ended;
 use stanch_engine_core::digest::Sha256;
-use stanch_engine_runtime::{Runtime, playbooks, system};
+use stanch_engine_runtime::{Runtime, audit, playbooks, system};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing_subscriber::filter::filter_fn;
@@ -151,6 +153,12 @@ async fn publish_folder(runtime: &Runtime, folder: &Path, seen: &mut Seen) {
         match published {
             Ok(published) if published.changed => {
                 tracing::info!(file = %shown, playbook = %published.name, digest = %published.digest, "published");
+                let mut asked = audit::own(runtime, "playbooks.create", Some(published.name));
+                asked.detail["digest"] = json!(published.digest);
+                asked.detail["source"] = json!(shown);
+                if let Err(error) = audit::record(runtime, asked, Ended::DONE).await {
+                    tracing::error!(%error, "it is not in the audit log");
+                }
             }
             Ok(_) => {}
             Err(error) => tracing::error!(file = %shown, "not published: {error}"),
