@@ -18,7 +18,6 @@ mod access;
 mod approval_rules;
 mod audit;
 mod baseline;
-mod baseline;
 mod bundle;
 mod channels;
 mod command;
