@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Proves a Stanch bundle with Python's standard library and nothing of Stanch: docs/bundle.md.
 
-verify.py BUNDLE.zip [PUBLIC_KEY.pem]   exit 0: whole; 1: not whole, with the first thing wrong; 2: usage
+verify.py BUNDLE.zip [--key PUBLIC_KEY.pem]... [--anchor ANCHORS.jsonl]
+exit 0: whole; 1: not whole, with the first thing wrong; 2: usage
 """
+import argparse
 import base64
 import hashlib
 import json
@@ -14,6 +16,9 @@ P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: an Ed25519 public key, before its 32 bytes
+
+
+READ = ("checkpoint.json", "manifest.json", "chain.jsonl", "details.jsonl", "keys.jsonl", "anchors.jsonl")
 
 
 class Fault(Exception):
@@ -78,10 +83,11 @@ def once(pairs):
     return dict(pairs)
 
 
-def record(text, members, what):
+def record(text, members, what, optional=""):
     try:
         value = json.loads(text, object_pairs_hook=once)
-        if not isinstance(value, dict) or set(value) != set(members.split()):
+        must, may = set(members.split()), set(optional.split())
+        if not isinstance(value, dict) or not must <= set(value) <= must | may:
             raise ValueError("it has other members")
         return value
     except (ValueError, RecursionError) as error:
@@ -97,38 +103,45 @@ def scan(bundle):
             with bundle.open(entry) as file:
                 while piece := file.read(1 << 20):
                     digest.update(piece)
-                    if path in ("checkpoint.json", "manifest.json", "chain.jsonl"):
+                    if path in READ:
                         kept.append(piece)
         except (zipfile.BadZipFile, zlib.error, EOFError):
             raise Fault(f"{path} can't be unpacked: it was changed")
         if path in files:
             raise Fault(f"{path} is there twice")
         files[path], texts[path] = (digest.hexdigest(), entry.file_size), b"".join(kept)
-    for path in ("checkpoint.json", "chain.jsonl"):
-        if path not in files:
-            raise Fault(f"{path} is missing")
-        try:
-            texts[path].decode()
-        except UnicodeDecodeError:
-            raise Fault(f"{path} was changed: it is no text")
     return files, texts
+
+
+def text(texts, path):
+    if path not in texts:
+        raise Fault(f"{path} is missing")
+    try:
+        return texts[path].decode()
+    except UnicodeDecodeError:
+        raise Fault(f"{path} was changed: it is no text")
 
 
 def lines(text):
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
 
 
-def walk(chain, head):
+def walk(chain, incident, head):
     """The custody chain, against the head that was signed."""
     prev, records = "0" * 64, []
     for seq, line in enumerate(chain):
-        members = "incident seq at actor action item detail prev"
-        it = record(line, members, lambda e: f"chain.jsonl: record {seq} was changed: it can't be read: {e}")
+        members = "incident seq at actor action item prev"
+        changed = lambda why: Fault(f"chain.jsonl: record {seq} was changed: {why}")
+        it = record(line, members, lambda e: f"chain.jsonl: record {seq} was changed: it can't be read: {e}", "detail detail_sha256")
+        if ("detail" in it) == ("detail_sha256" in it):
+            raise changed("it has other members")
+        if it["incident"] != incident:
+            raise changed("it belongs to another incident")
         if it["seq"] != seq:
             raise Fault(f"chain.jsonl: record {seq} is missing or out of order: record {it['seq']} stands in its place")
         if it["prev"] != prev:
             raise Fault(f"chain.jsonl: record {max(seq - 1, 0)} was changed: record {seq} names another hash for it")
-        prev = hashlib.sha256(line.encode()).hexdigest()
+        prev = it["hash"] = hashlib.sha256(line.encode()).hexdigest()
         records.append(it)
     found, signed = len(records), head["count"]
     if found != signed:
@@ -139,59 +152,147 @@ def walk(chain, head):
     return records
 
 
-def prove(path, pem):
+def tell(records, details):
+    """The texts beside the records, against the hashes that these have."""
+    for it in records:
+        seq = it["seq"]
+        if seq >= len(details):
+            raise Fault(f"chain.jsonl: the detail of record {seq} is missing")
+        beside = it.get("detail_sha256")
+        if hashlib.sha256(details[seq].encode()).hexdigest() != beside if beside else details[seq]:
+            raise Fault(f"chain.jsonl: the detail of record {seq} was changed")
+        if beside:
+            it["detail"] = json.loads(details[seq])
+    if len(details) > len(records):
+        raise Fault(f"chain.jsonl: the detail of record {len(records)} was added")
+
+
+def fingerprint(key):
+    return hashlib.sha256(SPKI + key).hexdigest()
+
+
+def is_right(key, text, signature):
+    try:
+        return is_signed(key, text.encode(), bytes.fromhex(signature))
+    except ValueError:
+        return False
+
+
+def entry(line, fault):
+    """An entry of the ledger, with its signature."""
+    signed = record(line, "statement signature", fault, "anchored")
+    it = record(signed["statement"], "format seq at prev key", fault, "checkpoint handover")
+    return it, lambda key: is_right(key, signed["statement"], signed["signature"])
+
+
+def signers(pems, handovers):
+    """The keys that were brought, and those that they handed over to, by their fingerprints."""
+    keys = {fingerprint(key): key for key in map(read_key, pems)}
+    changed = lambda _: "keys.jsonl can't be read: it was changed"
+    for number, line in enumerate(lines(handovers), 1):
+        it, signed_by = entry(line, changed)
+        to = it.get("handover")
+        if to is None:
+            raise Fault(changed(None))
+        if it["key"] in keys:
+            if not signed_by(keys[it["key"]]):
+                raise Fault(f"keys.jsonl: line {number} is not signed by the key that it names, or was changed")
+            try:
+                key = read_key(to["to"])
+            except Fault:
+                raise Fault(changed(None))
+            keys[fingerprint(key)] = key
+    return keys
+
+
+def compare(path, anchors, records, incident, keys):
+    """The chain, against the ends that it once had; how many records the last of them vouches for."""
+    ends = []
+    for number, line in enumerate(lines(anchors), 1):
+        if not line.strip():
+            continue
+        fault = lambda what: Fault(f"{path}: line {number} {what}")
+        it, signed_by = entry(line, lambda _: f"{path}: line {number} can't be read")
+        point = it.get("checkpoint")
+        if point is None or point["incident"] != incident:
+            continue
+        is_known = it["key"] in keys
+        if keys and not is_known and path != "anchors.jsonl":
+            raise fault("is signed by a key that was not brought")
+        if is_known and not signed_by(keys[it["key"]]):
+            raise fault("is not signed by the key that it names, or was changed")
+        ends.append((point["chain"]["count"], point["chain"]["hash"], it["at"]))
+    same = 0
+    for count, digest, at in sorted(ends, key=lambda end: end[0]):
+        if count > len(records):
+            raise Fault(f"chain.jsonl: record {len(records)} is the first that is missing: {count} were anchored at {at}")
+        if count and records[count - 1]["hash"] != digest:
+            still = f"; record {same - 1} still is" if same else ""
+            raise Fault(f"chain.jsonl: record {count - 1} is not the one that was anchored at {at}{still}")
+        same = count
+    return same
+
+
+def prove(path, pems, anchors):
     try:
         files, texts = scan(zipfile.ZipFile(path))
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise Fault(f"it is no bundle: {error}")
     unread = lambda path: lambda _: f"{path} can't be read: it was changed"
-    checkpoint = record(texts["checkpoint.json"], "statement signature", unread("checkpoint.json"))
-    if pem is not None:
-        key, signature = read_key(pem), checkpoint["signature"]
-        try:
-            is_right = is_signed(key, checkpoint["statement"].encode(), bytes.fromhex(signature))
-        except ValueError:
-            is_right = False
-        if not is_right:
-            raise Fault("checkpoint.json is not signed by this key, or was changed")
+    optional = lambda path: text(texts, path) if path in texts else ""
+    keys = signers(pems, optional("keys.jsonl"))
+    checkpoint = record(text(texts, "checkpoint.json"), "statement signature", unread("checkpoint.json"))
+    if keys and not any(is_right(key, checkpoint["statement"], checkpoint["signature"]) for key in keys.values()):
+        raise Fault("checkpoint.json is not signed by this key, or was changed")
     members = "format incident at chain manifest anchor"
     statement = record(checkpoint["statement"], members, unread("checkpoint.json"))
-    if statement["format"] != 1:
-        raise Fault(f"it is no bundle: it is of format {statement['format']}, and this verifier knows 1")
-    records = walk(lines(texts["chain.jsonl"].decode()), statement["chain"])
-    for it in records:
-        if it["incident"] != statement["incident"]:
-            raise Fault(f"chain.jsonl: record {it['seq']} was changed: it belongs to another incident")
-    for it in records:
-        if (item := it["item"]) is None:
-            continue
-        label = it["detail"].get("label") or it["detail"].get("title") or "an item"
-        digest = files.get(f"items/{item}", (None,))[0]
-        if digest != item:
-            what = "was changed" if digest else "is missing"
-            raise Fault(f"record {it['seq']} ({label}): the item {item} {what}")
+    if statement["format"] != 2:
+        raise Fault(f"it is no bundle: it is of format {statement['format']}, and this verifier knows 2")
+    records = walk(lines(text(texts, "chain.jsonl")), statement["incident"], statement["chain"])
     if "manifest.json" not in files:
         raise Fault("manifest.json is missing")
     if files["manifest.json"][0] != statement["manifest"]:
         raise Fault("manifest.json was changed")
-    manifest = record(texts["manifest.json"], "format incident tool files missing", unread("manifest.json"))["files"]
-    for path, entry in sorted(manifest.items()):
+    members = "format incident tool redacted files missing"
+    manifest = record(text(texts, "manifest.json"), members, unread("manifest.json"))["files"]
+    withheld = {path: it["sha256"] for path, it in manifest.items() if it.get("withheld")}
+    if "details.jsonl" not in withheld:
+        tell(records, lines(text(texts, "details.jsonl")))
+    for it in records:
+        if (item := it["item"]) is None:
+            continue
+        detail = it.get("detail") or {}
+        label = detail.get("label") or detail.get("title") or "an item"
+        path = f"items/{item}"
+        digest = withheld.get(path) or files.get(path, (None,))[0]
+        if digest != item:
+            what = "was changed" if digest else "is missing"
+            raise Fault(f"record {it['seq']} ({label}): the item {item} {what}")
+    here = {path: it for path, it in manifest.items() if path not in withheld}
+    for path, it in sorted(here.items()):
         if path not in files:
             raise Fault(f"{path} is missing")
-        if files[path] != (entry["sha256"], entry["bytes"]):
+        if files[path] != (it["sha256"], it["bytes"]):
             raise Fault(f"{path} was changed")
-    for path in sorted(set(files) - set(manifest) - {"manifest.json", "checkpoint.json"}):
+    for path in sorted(set(files) - set(here) - {"manifest.json", "checkpoint.json"}):
         raise Fault(f"{path} was added")
-    return f"whole: {len(records)} records, {len(files)} files of {statement['incident']}, exported {statement['at']}"
+    compare("anchors.jsonl", optional("anchors.jsonl"), records, statement["incident"], keys)
+    count = compare("the anchors", anchors, records, statement["incident"], keys)
+    whole = f"whole: {len(records)} records, {len(files)} files of {statement['incident']}, exported {statement['at']}"
+    left_out = f"\nredacted: {len(withheld)} files are left out" if withheld else ""
+    return f"{whole}{left_out}\nanchored: {count} of {len(records)} records are those that were laid down outside"
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        print(__doc__, file=sys.stderr)
-        sys.exit(2)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle")
+    parser.add_argument("--key", action="append", default=[])
+    parser.add_argument("--anchor")
+    args = parser.parse_args()
     try:
-        print(prove(sys.argv[1], open(sys.argv[2]).read() if len(sys.argv) == 3 else None))
-        print("signed by the key that you gave" if len(sys.argv) == 3 else "NOT AUTHENTICATED: no key was given")
+        anchors = open(args.anchor).read() if args.anchor else ""
+        print(prove(args.bundle, [open(path).read() for path in args.key], anchors))
+        print("signed by a key that you gave" if args.key else "NOT AUTHENTICATED: no key was given")
     except Fault as fault:
         sys.exit(f"NOT WHOLE: {fault}")
     except (AttributeError, KeyError, TypeError, ValueError) as error:

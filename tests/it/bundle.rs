@@ -1,6 +1,10 @@
 //! The bundle proves itself; and whatever is changed in it is found and named, by Stanch and by
 //! the verifier in `docs/` that shares no line with it.
 
+mod anchors;
+mod evidence;
+mod tamper;
+
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _, Write as _};
 use std::process::Command;
@@ -8,12 +12,12 @@ use std::process::Command;
 use serde_json::{Value, json};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::effect::Mode;
-use stanch_engine_runtime::evidence::verify;
+use stanch_engine_runtime::evidence::verify::{self, Brought};
 use stanch_plugins_aws::sandbox::FaultKind;
 
 use crate::stage::{Plan, Stage, id, run_of};
 
-type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 async fn exported() -> (Stage, Files) {
     let stage = Plan::new().set().await;
@@ -39,7 +43,7 @@ pub(crate) fn unpack(bundle: &[u8]) -> Files {
     files
 }
 
-fn pack(files: &Files) -> Vec<u8> {
+pub(crate) fn pack(files: &Files) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in files {
         zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
@@ -57,8 +61,15 @@ fn fault(stage: &Stage, files: &Files, tamper: impl FnOnce(&mut Files)) -> Strin
 
 /// What both verifiers say: that it is whole, or the same fault.
 fn both(bundle: &[u8], key: Option<&str>) -> Result<(), String> {
-    let ours = verify::verify(bundle, key).map(drop).map_err(|fault| fault.to_string());
-    assert_eq!(by_script(bundle, key), ours.clone().map_err(|fault| comparable(&fault)));
+    let keys: Vec<&str> = key.into_iter().collect();
+    both_with(bundle, &Brought { keys: &keys, anchors: None })
+}
+
+/// The same, with whatever a verifier brings.
+pub(crate) fn both_with(bundle: &[u8], brought: &Brought<'_>) -> Result<(), String> {
+    let ours = verify::prove(Cursor::new(bundle), brought).map(drop);
+    let ours = ours.map_err(|fault| fault.to_string());
+    assert_eq!(by_script(bundle, brought), ours.clone().map_err(|fault| comparable(&fault)));
     ours
 }
 
@@ -69,15 +80,21 @@ fn comparable(fault: &str) -> String {
     fault[..end.unwrap_or(fault.len())].to_owned()
 }
 
-fn by_script(bundle: &[u8], key: Option<&str>) -> Result<(), String> {
+fn by_script(bundle: &[u8], brought: &Brought<'_>) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
-    let (zip, pem) = (folder.path().join("bundle.zip"), folder.path().join("key.pem"));
+    let zip = folder.path().join("bundle.zip");
     std::fs::write(&zip, bundle).unwrap();
     let mut command = Command::new(stanch_tests::python());
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/verify.py")).arg(zip);
-    if let Some(key) = key {
+    for (number, key) in brought.keys.iter().enumerate() {
+        let pem = folder.path().join(format!("{number}.pem"));
         std::fs::write(&pem, key).unwrap();
-        command.arg(pem);
+        command.arg("--key").arg(pem);
+    }
+    if let Some(anchors) = brought.anchors {
+        let file = folder.path().join("anchors.jsonl");
+        std::fs::write(&file, anchors).unwrap();
+        command.arg("--anchor").arg(file);
     }
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -225,9 +242,76 @@ async fn every_change_is_in_the_chain_planned_or_not_made_or_refused() {
     let files = unpack(&stage.mia.bytes(&format!("/incidents/{incident}/export")).await);
     let of = |run: &str, action: &str| {
         let action = format!("\"action\":\"{action}\"");
-        let says = |line: &&String| line.contains(&action) && line.contains("iam:UpdateAccessKey");
-        lines(&files).iter().filter(says).filter(|line| line.contains(run)).count()
+        let details = String::from_utf8_lossy(&files["details.jsonl"]).into_owned();
+        let chain = lines(&files);
+        let told = chain.iter().zip(details.lines());
+        let says = |(line, detail): &(&String, &str)| {
+            line.contains(&action) && line.contains(run) && detail.contains("iam:UpdateAccessKey")
+        };
+        told.filter(says).count()
     };
     assert_eq!((of(&made, "changed"), of(&refused, "changed")), (1, 0));
     assert_eq!((of(&made, "change_failed"), of(&refused, "change_failed")), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_end_of_a_chain_gives_the_same_bytes() {
+    let (stage, files) = exported().await;
+    let (incident, count) = (incident_of(&files), lines(&files).len());
+    let path = format!("/incidents/{incident}/export");
+    let first = stage.mia.bytes(&format!("{path}?head={count}")).await;
+    let second = stage.mia.bytes(&format!("{path}?head={count}")).await;
+    assert!(first == second, "two exports of one end differ");
+    assert_eq!(unpack(&first), files, "what was exported before comes once more");
+    both(&first, Some(&stage.runtime.public_key())).unwrap();
+    let now = unpack(&stage.mia.bytes(&path).await);
+    assert_eq!(lines(&now).len(), count + 3, "each export is in the chain of the next");
+    for wrong in [0, count + 9] {
+        let asked = format!("{path}?head={wrong}");
+        let refused = stage.mia.try_ask(reqwest::Method::GET, &asked, None);
+        let (status, said) = refused.await.unwrap();
+        assert!(status == 400 && said["detail"].to_string().contains("records"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redacted_bundle_holds_no_text_and_proves_the_same_chain() {
+    let (stage, files) = exported().await;
+    let (incident, count) = (incident_of(&files), lines(&files).len());
+    let path = format!("/incidents/{incident}/export?redact=true&head={count}");
+    let redacted = unpack(&stage.mia.bytes(&path).await);
+    let key = stage.runtime.public_key();
+    both(&pack(&redacted), Some(&key)).unwrap();
+    let verified = verify::verify(&pack(&redacted), Some(&key)).unwrap();
+    let whole = verify::verify(&pack(&files), Some(&key)).unwrap();
+    assert_eq!((verified.records, verified.items), (whole.records, whole.items));
+    assert!(whole.withheld == 0 && verified.withheld > 5, "{verified:?}");
+    assert_eq!(redacted["chain.jsonl"], files["chain.jsonl"]);
+    let paths: Vec<&String> = redacted.keys().collect();
+    assert_eq!(
+        paths,
+        ["chain.jsonl", "checkpoint.json", "kpis.json", "manifest.json", "milestones.json"]
+    );
+    let words = redacted.values().flat_map(|bytes| bytes.iter().copied()).collect::<Vec<u8>>();
+    let words = String::from_utf8(words).unwrap();
+    for said in ["it is ours to stop", "ci-deploy", "AKIAIOSFODNN7EXAMPLE", "iam:UpdateAccessKey"] {
+        assert!(!words.contains(said), "{said}");
+    }
+    // Each hash is the one that the whole bundle has.
+    let manifest: Value = serde_json::from_slice(&redacted["manifest.json"]).unwrap();
+    assert_eq!(manifest["redacted"], true);
+    for (path, entry) in manifest["files"].as_object().unwrap() {
+        assert_eq!(entry["sha256"], json!(Sha256::of(&files[path])), "{path}");
+        assert_eq!(entry["withheld"] == true, !redacted.contains_key(path), "{path}");
+    }
+    // What is withheld can be put back, and is known for what it is.
+    let said = fault(&stage, &redacted, |redacted| {
+        drop(redacted.insert("timeline.json".into(), files["timeline.json"].clone()));
+    });
+    assert_eq!(said, "timeline.json was added");
+}
+
+fn incident_of(files: &Files) -> String {
+    let manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    id(&manifest["incident"])
 }

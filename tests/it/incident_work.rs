@@ -70,7 +70,7 @@ async fn an_incident_goes_by_hand_from_its_beginning_to_its_end_and_back() {
     for words in ["it was in a taxi", "true_positive: it is gone", "close by", "reopen by"] {
         assert!(told.contains(words), "{words}: {told}");
     }
-    let chain = unpack(&mia.bytes(&path("export")).await)["chain.jsonl"].clone();
+    let chain = unpack(&mia.bytes(&path("export")).await)["details.jsonl"].clone();
     let chain = String::from_utf8_lossy(&chain).into_owned();
     assert!(
         chain.contains("it was in a taxi") && chain.contains("nothing is contained"),

@@ -85,9 +85,9 @@ async fn a_protected_resource_is_not_touched_and_everybody_is_told_why() {
     let journal = Value::from(stage.journal(&run).await).to_string();
     assert!(journal.contains("protected by the rule `deployers`"), "{journal}");
     let bundle = stage.mia.bytes(&format!("/incidents/{incident}/export")).await;
-    let chain = unpack(&bundle)["chain.jsonl"].clone();
-    let chain = String::from_utf8(chain).unwrap();
-    assert!(chain.contains("change_refused") && chain.contains("deployers"), "{chain}");
+    let text = |path: &str| String::from_utf8(unpack(&bundle)[path].clone()).unwrap();
+    let (chain, details) = (text("chain.jsonl"), text("details.jsonl"));
+    assert!(chain.contains("change_refused") && details.contains("deployers"), "{details}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,7 +101,7 @@ async fn a_run_goes_on_with_a_version_that_fits_its_journal() {
     assert_eq!(ended["digest"], fixed["digest"]);
     let incident = id(&ended["incident_id"]);
     let bundle = unpack(&stage.mia.bytes(&format!("/incidents/{incident}/export")).await);
-    let custody = String::from_utf8_lossy(&bundle["chain.jsonl"]).into_owned();
+    let custody = String::from_utf8_lossy(&bundle["details.jsonl"]).into_owned();
     assert!(custody.contains("a better end") && custody.contains("migrated"), "{custody}");
 }
 

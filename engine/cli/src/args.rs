@@ -8,6 +8,7 @@ mod backup;
 mod bench;
 mod doctor;
 mod drill;
+mod evidence;
 mod incidents;
 mod kpis;
 mod noise;
@@ -29,6 +30,7 @@ pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
 pub(crate) use doctor::Doctor;
 pub(crate) use drill::Drill;
+pub(crate) use evidence::Evidence;
 pub(crate) use incidents::Incidents;
 pub(crate) use kpis::Kpis;
 pub(crate) use noise::Noise;
@@ -132,6 +134,9 @@ pub(crate) enum Command {
     /// Pages to people.
     #[command(subcommand)]
     Pages(Pages),
+    /// Evidence: added by hand, and held.
+    #[command(subcommand)]
+    Evidence(Evidence),
     /// Exports everything about an incident as a bundle that proves itself.
     Export(Export),
     /// Proves a bundle, offline.
@@ -344,15 +349,25 @@ pub(crate) struct Export {
     /// Where to write the bundle.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Without the items and whatever somebody has worded; their hashes stay.
+    #[arg(long)]
+    pub(crate) redact: bool,
+    /// Of the chain when it had so many records: the same bundle as then, once more.
+    #[arg(long, value_name = "RECORDS")]
+    pub(crate) head: Option<u64>,
 }
 
 #[derive(Debug, Group)]
 pub(crate) struct Verify {
     /// The bundle.
     pub(crate) file: PathBuf,
-    /// The public key of the installation, in PEM; have it by another way than the bundle.
-    #[arg(long, value_name = "PUB")]
-    pub(crate) key: Option<PathBuf>,
+    /// The public key of the installation, in PEM; have it by another way than the bundle. Several
+    /// times for several that it had.
+    #[arg(long = "key", value_name = "PUB")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// What was laid down outside of the installation, an entry a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) anchor: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -46,10 +46,6 @@ impl Client {
         Ok(serde_json::from_slice(&self.send(request).await?)?)
     }
 
-    pub(crate) async fn bytes(&self, path: &str) -> anyhow::Result<Vec<u8>> {
-        self.send(self.http.get(format!("{}/v1{path}", self.url))).await
-    }
-
     pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let request = self.http.post(format!("{}/v1{path}", self.url)).json(body);
         Ok(serde_json::from_slice(&self.send(request).await?)?)
@@ -60,14 +56,47 @@ impl Client {
         Ok(serde_json::from_slice(&self.send(request).await?)?)
     }
 
+    /// Hands on the bytes at a path as they come.
+    pub(crate) async fn download(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let request = self.http.get(format!("{}/v1{path}", self.url)).query(query);
+        let mut answer = self.answer(request).await?;
+        while let Some(piece) = answer.chunk().await.context("the answer broke off")? {
+            take(&piece)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a body as it comes.
+    pub(crate) async fn upload(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        media_type: &str,
+        body: reqwest::Body,
+    ) -> anyhow::Result<Value> {
+        let request = self.http.post(format!("{}/v1{path}", self.url)).query(query);
+        let request = request.header("content-type", media_type).body(body);
+        Ok(serde_json::from_slice(&self.send(request).await?)?)
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Vec<u8>> {
+        Ok(self.answer(request).await?.bytes().await?.to_vec())
+    }
+
+    /// An answer that is no error.
+    async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
         let sent = request.bearer_auth(&self.token).send().await;
         let answer = sent.with_context(|| format!("no server answers at {}", self.url))?;
         let status = answer.status();
-        let bytes = answer.bytes().await?.to_vec();
         if status.is_success() {
-            return Ok(bytes);
+            return Ok(answer);
         }
+        let bytes = answer.bytes().await?;
         match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => bail!("{}: {}: {}", problem.code, problem.title, problem.detail),
             Err(_) => bail!("{status}: {}", String::from_utf8_lossy(&bytes)),

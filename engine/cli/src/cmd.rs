@@ -12,6 +12,7 @@ mod check;
 mod demo;
 mod doctor;
 mod drill;
+mod evidence;
 mod explain;
 mod incident_work;
 mod kpis;
@@ -71,6 +72,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => people::migrate(&client()?, args, json).await?,
         Command::Signal(args) => people::signal(&client()?, args, json).await?,
         Command::Pages(what) => look::pages(&client()?, what, json).await?,
+        Command::Evidence(what) => evidence::run(&client()?, what, json).await?,
         Command::Export(args) => bundle::export(&client()?, &args).await?,
         Command::Verify(args) => return bundle::verify(&args, json),
         Command::Audit(what) => return audit::run(&common, what, json).await,

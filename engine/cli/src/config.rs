@@ -3,6 +3,7 @@
 mod accounts;
 mod approvals;
 mod database;
+mod evidence;
 mod guard;
 mod noise;
 mod notify;
@@ -27,6 +28,7 @@ use stanch_plugins_http::Secrets;
 pub use accounts::{Account, ExternalId, RolePattern};
 pub use approvals::Approvals;
 pub use database::DatabaseConfig;
+pub use evidence::{Anchor, Evidence};
 pub use guard::{Freeze, Guard, Protect};
 pub use noise::{Correlation, Noise, Storm};
 pub use notify::{ChannelConfig, Duty, Notify, Person};
@@ -103,6 +105,8 @@ pub struct Config {
     pub reconcile: Option<Reconcile>,
     /// For how long what stays where.
     pub retention: Retention,
+    /// How evidence is kept.
+    pub evidence: Evidence,
     /// Queues that alerts are taken from.
     pub queues: Vec<Queue>,
     /// Who may send to which source, and senders of alerts that are described here.
@@ -261,6 +265,7 @@ impl Config {
         self.check_targets()?;
         self.check_reconcile()?;
         self.check_roles()?;
+        self.check_evidence()?;
         self.check_notify()?;
         self.check_oidc()?;
         let least = Span::from_secs(86_400);

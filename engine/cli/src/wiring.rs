@@ -69,7 +69,11 @@ pub async fn start(
     let lock = if is_alone { Some(lock(&data_dir)?) } else { None };
     let roles = config.roles(variable)?;
     let aws = aws(config, seams.credentials, roles)?;
-    let options = Options { on_commit: seams.on_commit, ..options(config, url, &aws, &world)? };
+    let options = Options {
+        on_commit: seams.on_commit,
+        entropy: Some(world.entropy.clone()),
+        ..options(config, url, &aws, &world)?
+    };
     let store = Store::open(options).await.map_err(|error| {
         anyhow::anyhow!(
             "{}: {error}. `stanch explain {}` says what to do",
@@ -213,6 +217,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         targets: config.kpi_targets(),
         heartbeat: heartbeat.map(|h| HeartbeatSettings { url: h.url.clone(), every: h.every }),
         queues: config.queue_settings(),
+        anchor: config.anchor_settings(),
         grace: Span::from_secs(5),
         public_url: config.public_url(),
         keep_journals: config.retention.journals,

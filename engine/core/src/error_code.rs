@@ -55,8 +55,10 @@ error_codes! {
     UNSEALABLE = "ST0506", "a sealed value can't be opened";
     EVIDENCE_ELSEWHERE = "ST0507", "the other nodes' evidence lies elsewhere";
     BACKUP = "ST0508", "the backup can't be made or restored";
+    EVIDENCE = "ST0509", "the evidence can't be kept or read";
     GUARDED = "ST0601", "a guard rail refused a change";
     BUNDLE = "ST0701", "the bundle does not verify";
+    FORKED = "ST0702", "a custody chain is not the one that was anchored";
     AUDIT = "ST0703", "the audit log does not verify";
 }
 

@@ -71,3 +71,4 @@ pub mod probe;
 pub mod audit;
 pub mod custody;
 pub mod kpi;
+pub mod ledger;

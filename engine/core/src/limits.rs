@@ -289,3 +289,10 @@ pub const TARGET_NEWS_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// The longest window of KPIs: some 300 rows are read for it.
 pub const KPI_WINDOW: Span = Span::from_secs(5 * 366 * 86_400);
+
+/// Bytes of an item of evidence: the largest object that S3 takes. What is larger is a disk, and
+/// comes in parts.
+pub const EVIDENCE_BYTES: u64 = 5 << 40;
+
+/// Characters of what people call an item of evidence. It is one line of a list.
+pub const EVIDENCE_LABEL_CHARS: usize = 500;

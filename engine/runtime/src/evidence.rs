@@ -1,12 +1,16 @@
 //! Evidence: the bytes of items under their hash, the key that signs, the bundle that leaves, and
 //! the proof that it is whole.
 
+pub mod adding;
+pub(crate) mod anchor;
 pub mod bundle;
+pub mod holds;
 mod items;
 mod keys;
+pub mod rotation;
 pub mod verify;
 
 pub(crate) use items::FOLDER_ID;
-pub use items::{ItemError, Items};
+pub use items::{Draft, ItemError, Items, Kept};
 pub use keys::{KeyError, Keys};
 pub(crate) use keys::{is_signed, read_public};

@@ -311,7 +311,18 @@ pub async fn of_incident(
     runtime: &Runtime,
     id: IncidentId,
 ) -> Result<Option<OfIncident>, StoreError> {
-    let now = runtime.world().now();
+    of_incident_at(runtime, id, runtime.world().now()).await
+}
+
+/// The same, with what is still open counted up to `now`.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn of_incident_at(
+    runtime: &Runtime,
+    id: IncidentId,
+    now: Timestamp,
+) -> Result<Option<OfIncident>, StoreError> {
     let found = clocks::known(&runtime.shared, &[id]).await?.remove(&id);
     let Some(found) = found else { return Ok(None) };
     let milestones =

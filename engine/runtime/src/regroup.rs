@@ -16,6 +16,7 @@ use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::{StoreError, Tx, milestones, pages, runs, storms};
 
+use crate::evidence::holds;
 use crate::projection;
 use crate::runs::Person;
 use crate::runtime::Runtime;
@@ -109,6 +110,7 @@ async fn merge_in(
     projection::happen(tx, from, IncidentEvent::Closed).await?;
     tell(tx, from, person, now, json!({"decision": "merge", "into": into})).await?;
     tell(tx, into, person, now, json!({"decision": "merge", "from": from})).await?;
+    holds::follow(tx, from, into, (&person.name, now)).await?;
     Ok(Ok(()))
 }
 
@@ -214,6 +216,7 @@ async fn split_off(
     };
     tell(tx, from, person, now, decision("into", new.id)).await?;
     tell(tx, new.id, person, now, decision("from", from)).await?;
+    holds::follow(tx, from, new.id, (&person.name, now)).await?;
     Ok(Ok(new.id))
 }
 

@@ -12,7 +12,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::dispatcher::{self, Bundles, Dispatcher, Loader};
-use crate::evidence::{ItemError, Items, KeyError, Keys};
+use crate::evidence::rotation::{self, RotateError};
+use crate::evidence::{ItemError, Items, KeyError, Keys, anchor};
 use crate::peers::{self, Welcome};
 use crate::seal::{SealKeyError, Seals};
 use crate::settings::Settings;
@@ -32,6 +33,9 @@ pub enum StartError {
     /// The signing key.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// Which key signs.
+    #[error(transparent)]
+    Rotation(#[from] RotateError),
     /// The keys that secrets are sealed with.
     #[error(transparent)]
     Seals(#[from] SealKeyError),
@@ -99,6 +103,7 @@ impl Runtime {
         shared.look_at_halt().await?;
         shared.look_at_restored().await?;
         shared.look_at_playbooks().await?;
+        rotation::begin(&shared).await?;
         kpis::projector::begin(&shared).await?;
         let (mut shards, mut watches) = (Vec::new(), Vec::new());
         for number in 0..shared.settings.shards.max(1) {
@@ -128,6 +133,7 @@ impl Runtime {
                 spawn(silence::work(shared.clone(), stopped.clone())),
                 spawn(retention::work(shared.clone(), stopped.clone())),
                 spawn(reconciler::work(shared.clone(), stopped.clone())),
+                spawn(anchor::work(shared.clone(), stopped.clone())),
                 spawn(kpis::projector::work(shared.clone(), stopped.clone())),
                 spawn(audit::work(shared.clone(), stopped.clone())),
                 spawn(heartbeat::work(shared.clone(), stopped)),

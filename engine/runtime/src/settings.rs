@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::Value;
 use stanch_engine_core::correlation;
 use stanch_engine_core::echo::OwnRoles;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub heartbeat: Option<HeartbeatSettings>,
     /// Queues that alerts are taken from.
     pub queues: Vec<QueueSettings>,
+    /// Where the ends of custody chains are laid down; nowhere unless it is said.
+    pub anchor: Option<AnchorSettings>,
     /// How long running actions are waited for when the node stops.
     pub grace: Span,
     /// Where people reach this installation.
@@ -137,6 +140,43 @@ pub struct QueueSettings {
     pub source: String,
     /// For how long a message is kept from other consumers at a time, in seconds.
     pub visibility_s: i64,
+}
+
+/// A bucket with Object Lock that the ends of custody chains are laid down in.
+#[derive(Clone, Debug)]
+pub struct AnchorSettings {
+    /// The bucket.
+    pub bucket: String,
+    /// What keys begin with: nothing, or a path that ends in `/`.
+    pub prefix: String,
+    /// Its region.
+    pub region: Option<String>,
+    /// Who may take an object out before its time is over.
+    pub mode: LockMode,
+    /// For how many days none can be taken out.
+    pub days: i64,
+    /// How often it is laid down what is new.
+    pub every: Span,
+}
+
+/// Who may take an object out of a bucket before its time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockMode {
+    /// Whoever may `s3:BypassGovernanceRetention`.
+    Governance,
+    /// Nobody.
+    Compliance,
+}
+
+impl LockMode {
+    /// The word of S3.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Governance => "GOVERNANCE",
+            Self::Compliance => "COMPLIANCE",
+        }
+    }
 }
 
 impl Settings {

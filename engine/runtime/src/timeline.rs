@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::Value;
 use stanch_engine_core::command::{Verb, summary};
-use stanch_engine_core::custody::Record;
+use stanch_engine_core::custody::{CustodyAction, Record};
 use stanch_engine_core::guard::is_would_call;
 use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::journal::{Entry, Event, Head};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::step::StepKey;
 use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::custody::{self, Stored};
 use stanch_engine_store::{
-    StoreError, alerts, approvals, custody, evidence, journal, milestones, pages, runs,
+    StoreError, alerts, approvals, evidence, journal, milestones, pages, runs,
 };
 
 use crate::retention::is_archived;
@@ -83,17 +84,21 @@ async fn of_work(
     id: IncidentId,
     lines: &mut Vec<Line>,
 ) -> Result<(), StoreError> {
-    let bodies = runtime.store().read(|c| Box::pin(custody::bodies(c, id))).await?;
-    let records = bodies.iter().filter_map(|body| serde_json::from_str::<Record>(body).ok());
-    for Record { at, actor, detail, .. } in records {
+    let stored = runtime.store().read(|c| Box::pin(custody::records(c, id, u64::MAX))).await?;
+    for (Record { at, actor, action, .. }, detail) in stored.iter().filter_map(Stored::read) {
         let text = |name: &str| detail.get(name).and_then(|value| value.as_str());
         if let (Some("reconciliation"), Some(alert)) = (text("found"), text("alert")) {
             let title = text("title").unwrap_or_default();
             let text = format!("found by reconciliation, and never sent to us: {title}");
             lines.push(Line { at, kind: "alert", text, about: alert.to_owned() });
         }
-        // What was decided about an approval stands there by itself.
-        let Some(word) = text("decision") else { continue };
+        let word = match action {
+            CustodyAction::Held => Some("hold"),
+            CustodyAction::Released => Some("release"),
+            // What was decided about an approval stands there by itself.
+            _ => text("decision"),
+        };
+        let Some(word) = word else { continue };
         let what = text("text").or_else(|| text("verdict")).or_else(|| text("milestone"));
         let what = what.or_else(|| text("into")).or_else(|| text("from"));
         let why = text("reason").filter(|reason| !reason.is_empty());

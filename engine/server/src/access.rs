@@ -70,6 +70,9 @@ rules! {
     GET "/v1/incidents/{id}" Token;
     GET "/v1/incidents/{id}/timeline" Token;
     GET "/v1/incidents/{id}/evidence" Token;
+    POST "/v1/incidents/{id}/evidence" RESPONDER;
+    POST "/v1/incidents/{id}/evidence/hold" RESPONDER;
+    POST "/v1/incidents/{id}/evidence/release" ADMIN;
     GET "/v1/incidents/{id}/kpis" Token;
     GET "/v1/incidents/{id}/export" RESPONDER;
     POST "/v1/incidents" RESPONDER;
@@ -144,6 +147,7 @@ rules! {
     POST "/v1/people/{name}/enable" ADMIN;
     GET "/v1/nodes" Token;
     GET "/v1/evidence-key" Token;
+    POST "/v1/evidence-key/rotate" ADMIN;
     GET "/v1/audit" ADMIN;
     GET "/v1/audit/export" ADMIN;
 }

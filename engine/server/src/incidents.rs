@@ -2,17 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::scope::Subject;
-use stanch_engine_runtime::evidence::bundle;
 use stanch_engine_runtime::people::{self, Role};
 use stanch_engine_runtime::{kpis, timeline};
 use stanch_engine_store::{
-    alerts, approvals, assignments, evidence, incidents, milestones, runs, storms,
+    alerts, approvals, assignments, holds, incidents, milestones, runs, storms,
 };
 
 use crate::App;
@@ -77,6 +74,7 @@ pub(crate) async fn show(
     let children = store.read(|conn| Box::pin(incidents::children(conn, id))).await?;
     let assigned = store.read(|conn| Box::pin(assignments::of(conn, id))).await?;
     let storms = store.read(|conn| Box::pin(storms::of_incident(conn, id))).await?;
+    let hold = store.read(|conn| Box::pin(holds::get(conn, id))).await?;
     if let Some(members) = view.as_object_mut() {
         let alerts = alerts.iter().map(views::alert).collect();
         members.insert("alerts".to_owned(), Value::Array(alerts));
@@ -89,6 +87,7 @@ pub(crate) async fn show(
         let children = children.iter().map(views::incident).collect();
         members.insert("children".to_owned(), Value::Array(children));
         members.insert("storm".to_owned(), json!(storms.first().map(views::storm)));
+        members.insert("hold".to_owned(), json!(hold.as_ref().map(views::hold)));
     }
     Ok(Json(view))
 }
@@ -103,17 +102,6 @@ pub(crate) async fn timeline(
     Ok(Json(json!({"items": lines, "next_cursor": null})))
 }
 
-pub(crate) async fn evidence(
-    State(app): State<App>,
-    _caller: Known,
-    Path(id): Path<String>,
-) -> Handled<Json<Value>> {
-    let id = exists(&app, &id).await?;
-    let items = app.runtime.store().read(|c| Box::pin(evidence::of_incident(c, id))).await?;
-    let items: Vec<_> = items.iter().map(views::evidence).collect();
-    Ok(Json(json!({"items": items, "next_cursor": null})))
-}
-
 pub(crate) async fn kpis(
     State(app): State<App>,
     _caller: Known,
@@ -122,21 +110,6 @@ pub(crate) async fn kpis(
     let id = id_of(&id)?;
     let kpis = kpis::of_incident(&app.runtime, id).await?.ok_or_else(|| missing(id))?;
     Ok(Json(json!(kpis)))
-}
-
-/// The bundle. The export goes into the custody chain, with the name of the caller.
-pub(crate) async fn export(
-    State(app): State<App>,
-    caller: Known,
-    Path(id): Path<String>,
-) -> Handled<Response> {
-    let caller = caller.must_be(Role::Responder)?;
-    let id = id_of(&id)?;
-    let bundle = bundle::export(&app.runtime, id, &caller.name).await?;
-    let name = format!("attachment; filename=\"{id}.zip\"");
-    let headers =
-        [(header::CONTENT_TYPE, "application/zip".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((headers, bundle).into_response())
 }
 
 /// A person takes the incident: its pages are over.

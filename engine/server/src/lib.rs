@@ -28,6 +28,8 @@ mod alerts;
 mod approvals;
 mod break_glass;
 mod dead_letters;
+mod evidence;
+mod export;
 mod incident_work;
 mod incidents;
 mod kpis;
@@ -111,9 +113,11 @@ fn api() -> Router<App> {
         .route("/incidents", get(incidents::list).post(incident_work::open))
         .route("/incidents/{id}", get(incidents::show))
         .route("/incidents/{id}/timeline", get(incidents::timeline))
-        .route("/incidents/{id}/evidence", get(incidents::evidence))
+        .route("/incidents/{id}/evidence", get(evidence::list).post(evidence::add))
+        .route("/incidents/{id}/evidence/hold", post(evidence::hold))
+        .route("/incidents/{id}/evidence/release", post(evidence::release))
         .route("/incidents/{id}/kpis", get(incidents::kpis))
-        .route("/incidents/{id}/export", get(incidents::export))
+        .route("/incidents/{id}/export", get(export::export))
         .route("/incidents/{id}/ack", post(incidents::acknowledge))
         .route("/incidents/{id}/note", post(incident_work::note))
         .route("/incidents/{id}/verdict", post(incident_work::verdict))
@@ -164,6 +168,7 @@ fn api() -> Router<App> {
         .route("/halt", get(operations::halted).post(operations::halt).delete(operations::unhalt))
         .route("/nodes", get(operations::nodes))
         .route("/evidence-key", get(operations::public_key))
+        .route("/evidence-key/rotate", post(evidence::rotate_key))
         .route("/audit", get(audit::list))
         .route("/audit/export", get(audit::export))
 }

@@ -174,6 +174,8 @@ impl From<ExportError> for Refusal {
         let detail = error.to_string();
         match error {
             ExportError::NotFound(_) => Self::not_found(detail),
+            ExportError::BadRequest(_) => Self::bad_request(detail),
+            ExportError::Key(error) => error.into(),
             ExportError::Store(error) => error.into(),
             ExportError::Pack(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, error_code::STORE, detail)

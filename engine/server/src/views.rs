@@ -13,6 +13,7 @@ use stanch_engine_store::approvals::{Approval, Given};
 use stanch_engine_store::dead_letters::DeadLetter;
 use stanch_engine_store::deliveries::Delivery;
 use stanch_engine_store::evidence::Item;
+use stanch_engine_store::holds::Hold;
 use stanch_engine_store::incidents::Incident;
 use stanch_engine_store::pages::Page;
 use stanch_engine_store::playbooks::{Active, Version};
@@ -128,6 +129,10 @@ pub(crate) fn evidence(item: &Item) -> Value {
         "media_type": item.media_type, "run_id": item.run, "step": item.step,
         "captured_at": item.captured_at, "captured_by": item.captured_by, "how": item.call.value(),
     })
+}
+
+pub(crate) fn hold(hold: &Hold) -> Value {
+    json!({"incident_id": hold.incident, "reason": hold.reason, "by": hold.by, "at": hold.at})
 }
 
 pub(crate) fn page(page: &Page) -> Value {

@@ -136,7 +136,7 @@ pub async fn put_to_sleep(url: &str, runs: i64, from: Timestamp) -> Result<(), O
     let (dialect, mut connection) = (opened.dialect, opened.writer);
     let digest = stanch_engine_core::digest::Sha256::of("bench").to_string();
     for first in (1..=runs).step_by(50_000) {
-        let mut tx = Tx(Conn { connection: &mut connection, dialect });
+        let mut tx = Tx(Conn { connection: &mut connection, dialect, entropy: None });
         let query = tx
             .query(&PUT_TO_SLEEP)
             .bind(first)
@@ -169,7 +169,7 @@ async fn commit(
     body: &str,
 ) -> Result<(), StoreError> {
     let mut transaction = connection.begin_with(dialect.begin()).await?;
-    let mut tx = Tx(Conn { connection: &mut transaction, dialect });
+    let mut tx = Tx(Conn { connection: &mut transaction, dialect, entropy: None });
     let query = match batch {
         [row] => tx
             .query(&INSERT_ONE)

@@ -1,7 +1,7 @@
 //! The custody chains, one for each incident.
 
 use serde_json::Value;
-use stanch_engine_core::custody::{CustodyAction, Head, Record};
+use stanch_engine_core::custody::{CustodyAction, Head, Record, detail_text};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;
@@ -17,10 +17,12 @@ statements! {
         "INSERT INTO custody_heads (incident_id, count, hash) VALUES ($1, 0, $2) \
          ON CONFLICT (incident_id) DO NOTHING";
     NEXT = "UPDATE custody_heads SET count = count + 1 WHERE incident_id = $1 RETURNING count, hash";
-    APPEND = "INSERT INTO custody (incident_id, seq, at, hash, body) VALUES ($1, $2, $3, $4, $5)";
+    APPEND =
+        "INSERT INTO custody (incident_id, seq, at, hash, body, detail) VALUES ($1, $2, $3, $4, $5, $6)";
     SET_HASH = "UPDATE custody_heads SET hash = $2 WHERE incident_id = $1";
     HEAD = "SELECT count, hash FROM custody_heads WHERE incident_id = $1";
-    BODIES = "SELECT body FROM custody WHERE incident_id = $1 ORDER BY seq";
+    HASH = "SELECT hash FROM custody WHERE incident_id = $1 AND seq = $2";
+    ROWS = "SELECT body, detail FROM custody WHERE incident_id = $1 AND seq < $2 ORDER BY seq";
 }
 
 /// What is to be recorded; its place in the chain is found when it is written.
@@ -53,6 +55,7 @@ pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError
     let row = tx.one(query).await?;
     let row = Row::of("custody_heads", &row);
     let head = Head { count: u64::from(row.count("count")?) - 1, hash: row.word("hash")? };
+    let detail = detail_text(&new.detail, tx.chance());
     let record = Record {
         incident: new.incident,
         seq: head.count,
@@ -60,7 +63,8 @@ pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError
         actor: new.actor.clone(),
         action: new.action,
         item: new.item,
-        detail: new.detail.clone(),
+        detail_sha256: Some(Sha256::of(&detail)),
+        detail: None,
         prev: head.hash,
     };
     let sealed = record.seal();
@@ -70,7 +74,8 @@ pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError
         .bind(i64::try_from(record.seq).unwrap_or(i64::MAX))
         .bind(new.at.micros())
         .bind(sealed.hash.to_string())
-        .bind(sealed.body.clone());
+        .bind(sealed.body.clone())
+        .bind(detail);
     tx.run(query).await?;
     let query = tx.query(&SET_HASH).bind(incident).bind(sealed.hash.to_string());
     tx.run(query).await?;
@@ -93,11 +98,58 @@ pub async fn head(conn: &mut Conn<'_>, incident: IncidentId) -> Result<Head, Sto
     row.map_or(Ok(Head::EMPTY), read)
 }
 
-/// The records of an incident's chain, as they were sealed.
+/// The end that an incident's chain had when it had so many records; nothing when it has fewer.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn bodies(conn: &mut Conn<'_>, incident: IncidentId) -> Result<Vec<String>, StoreError> {
-    let query = conn.query(&BODIES).bind(incident.to_string());
-    conn.all(query).await?.iter().map(|row| Row::of("custody", row).text("body")).collect()
+pub async fn head_at(
+    conn: &mut Conn<'_>,
+    incident: IncidentId,
+    count: u64,
+) -> Result<Option<Head>, StoreError> {
+    let last = head(conn, incident).await?;
+    if count == last.count || count == 0 {
+        return Ok(Some(if count == 0 { Head::EMPTY } else { last }));
+    }
+    let seq = i64::try_from(count - 1).unwrap_or(i64::MAX);
+    let row = conn.maybe(conn.query(&HASH).bind(incident.to_string()).bind(seq)).await?;
+    let read = |row| Ok(Head { count, hash: Row::of("custody", &row).word("hash")? });
+    row.map(read).transpose()
+}
+
+/// A record as it was sealed, and the text beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The record in JSON.
+    pub body: String,
+    /// The text that it has the hash of; nothing in records that have it in themselves.
+    pub detail: Option<String>,
+}
+
+impl Stored {
+    /// The record, and what it says of why and how; nothing when it can't be read any more.
+    pub fn read(&self) -> Option<(Record, Value)> {
+        let record: Record = serde_json::from_str(&self.body).ok()?;
+        let beside = || serde_json::from_str(self.detail.as_deref()?).ok();
+        let detail = record.detail.clone().or_else(beside).unwrap_or_default();
+        Some((record, detail))
+    }
+}
+
+/// The first `count` records of an incident's chain, as they were sealed.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn records(
+    conn: &mut Conn<'_>,
+    incident: IncidentId,
+    count: u64,
+) -> Result<Vec<Stored>, StoreError> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let query = conn.query(&ROWS).bind(incident.to_string()).bind(count);
+    let read = |row| {
+        let row = Row::of("custody", row);
+        Ok(Stored { body: row.text("body")?, detail: row.text_opt("detail")? })
+    };
+    conn.all(query).await?.iter().map(read).collect()
 }

@@ -51,7 +51,7 @@ impl Examined {
         body: impl for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        let mut conn = Conn { connection: &mut connection, dialect: self.dialect };
+        let mut conn = Conn { connection: &mut connection, dialect: self.dialect, entropy: None };
         body(&mut conn).await
     }
 

@@ -9,6 +9,8 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Row as _, SqlSafeStr as _};
 
+use stanch_engine_core::world::Entropy;
+
 use crate::dialect::Dialect;
 use crate::error::OpenError;
 use crate::passwords::{Passwords, Place};
@@ -30,6 +32,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "approvals", include_str!("../../../migrations/0013_approvals.sql")),
     (14, "notifications", include_str!("../../../migrations/0014_notifications.sql")),
     (15, "audit", include_str!("../../../migrations/0015_audit.sql")),
+    (16, "holds", include_str!("../../../migrations/0016_holds.sql")),
+    (17, "custody_details", include_str!("../../../migrations/0017_custody_details.sql")),
+    (18, "ledger", include_str!("../../../migrations/0018_ledger.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.
@@ -51,6 +56,8 @@ pub struct Options {
     pub passwords: Option<Arc<dyn Passwords>>,
     /// Called before and after every commit: tests crash there.
     pub on_commit: Option<CommitHook>,
+    /// What nobody can guess; nothing where nothing is said in confidence.
+    pub entropy: Option<Arc<dyn Entropy>>,
 }
 
 /// What is called around every commit.
@@ -75,6 +82,7 @@ impl Options {
             statement_timeout_ms: None,
             passwords: None,
             on_commit: None,
+            entropy: None,
         }
     }
 }

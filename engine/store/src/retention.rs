@@ -14,17 +14,19 @@ statements! {
     DUE =
         "SELECT r.* FROM runs r LEFT JOIN incidents i ON i.id = r.incident_id \
          WHERE r.finished_at < $1 AND (r.incident_id IS NULL OR i.status = 'closed') \
+         AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.incident_id = r.incident_id) \
          AND EXISTS (SELECT 1 FROM journal j WHERE j.run_id = r.id) \
          ORDER BY r.finished_at, r.id LIMIT $2";
     ARCHIVE =
         "UPDATE runs SET outcome = $3 WHERE id = $1 AND finished_at = $2 AND (incident_id IS NULL \
-         OR incident_id IN (SELECT id FROM incidents WHERE status = 'closed'))";
+         OR incident_id IN (SELECT id FROM incidents WHERE status = 'closed')) \
+         AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.incident_id = runs.incident_id)";
     DROP_JOURNAL = "DELETE FROM journal WHERE run_id = $1";
     DROP_INBOX = "DELETE FROM inbox WHERE run_id = $1";
 }
 
-/// Runs that ended before a time, of closed incidents or of none, whose journals are here; the
-/// oldest first.
+/// Runs that ended before a time, of closed incidents without a hold or of none, whose journals are
+/// here; the oldest first.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -38,7 +40,7 @@ pub async fn due(
 }
 
 /// Takes a run's journal out, and says in its outcome where it is; false when the run went on
-/// meanwhile, or its incident did.
+/// meanwhile, or its incident did or was held.
 ///
 /// # Errors
 /// [`StoreError`] of the database.

@@ -43,11 +43,11 @@ impl Store {
             Connect::to(url, options.passwords.clone())
         });
         let listen = listen.transpose()?;
-        let writer =
-            Writer::start(opened.dialect, opened.connect, opened.writer, options.on_commit)
-                .map_err(|error| {
-                    OpenError::Unreachable(format!("no thread for the writer: {error}"))
-                })?;
+        let no_thread =
+            |error| OpenError::Unreachable(format!("no thread for the writer: {error}"));
+        let (hook, entropy) = (options.on_commit, options.entropy);
+        let writer = Writer::start(dialect, opened.connect, opened.writer, hook, entropy)
+            .map_err(no_thread)?;
         Ok(Self { dialect, readers, listen, writer: Arc::new(writer) })
     }
 
@@ -65,7 +65,7 @@ impl Store {
         body: impl for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        let mut conn = Conn { connection: &mut connection, dialect: self.dialect };
+        let mut conn = Conn { connection: &mut connection, dialect: self.dialect, entropy: None };
         body(&mut conn).await
     }
 

@@ -1,10 +1,12 @@
 //! A connection, and a connection inside a writing transaction.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use sqlx::AnyConnection;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
+use stanch_engine_core::world::Entropy;
 
 use crate::dialect::Dialect;
 use crate::error::StoreError;
@@ -17,6 +19,8 @@ pub(crate) type Bound = Query<'static, sqlx::Any, AnyArguments>;
 pub struct Conn<'c> {
     pub(crate) connection: &'c mut AnyConnection,
     pub(crate) dialect: Dialect,
+    /// What nobody can guess, where it is written.
+    pub(crate) entropy: Option<Arc<dyn Entropy>>,
 }
 
 impl Conn<'_> {
@@ -47,6 +51,11 @@ impl Conn<'_> {
 pub struct Tx<'c>(pub(crate) Conn<'c>);
 
 impl Tx<'_> {
+    /// What nobody can guess, where the store was given dice.
+    pub(crate) fn chance(&self) -> Option<u128> {
+        self.0.entropy.as_ref().map(|entropy| entropy.next())
+    }
+
     /// Carries a statement out and says how many rows it touched.
     pub(crate) async fn run(&mut self, query: Bound) -> Result<u64, StoreError> {
         Ok(query.execute(&mut *self.0.connection).await?.rows_affected())

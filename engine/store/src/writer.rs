@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::{AnyConnection, Connection as _};
 use stanch_engine_core::id::{InboxId, RunId};
 use stanch_engine_core::journal::Entry;
+use stanch_engine_core::world::Entropy;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::dialect::Dialect;
@@ -121,12 +122,14 @@ impl Writer {
         connect: Connect,
         connection: AnyConnection,
         hook: Option<CommitHook>,
+        entropy: Option<Arc<dyn Entropy>>,
     ) -> std::io::Result<Self> {
         let (parts, waiting) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::default());
         let connection = Some(connection);
+        let (is_suspect, shared_too) = (false, shared.clone());
         let mut lane =
-            Lane { dialect, connect, connection, is_suspect: false, hook, shared: shared.clone() };
+            Lane { dialect, connect, connection, is_suspect, hook, entropy, shared: shared_too };
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         // SQLite's driver has a thread of its own: without sockets to watch, waking up is cheaper.
         let runtime = match dialect {
@@ -208,6 +211,7 @@ struct Lane {
     /// Whether the connection may be dead: the last transaction did not come about.
     is_suspect: bool,
     hook: Option<CommitHook>,
+    entropy: Option<Arc<dyn Entropy>>,
     shared: Arc<Shared>,
 }
 
@@ -252,10 +256,10 @@ impl Lane {
         if let Some(commit) = batch.lone_append() {
             return self.alone(commit).await;
         }
-        let (dialect, hook) = (self.dialect, self.hook.clone());
+        let (dialect, hook, entropy) = (self.dialect, self.hook.clone(), self.entropy.clone());
         let connection = self.connected().await?;
         let mut transaction = connection.begin_with(dialect.begin()).await?;
-        let mut tx = Tx(Conn { connection: &mut transaction, dialect });
+        let mut tx = Tx(Conn { connection: &mut transaction, dialect, entropy });
         if !batch.appends.is_empty() {
             let commits: Vec<&RunCommit> = batch.appends.iter().map(|(_, commit)| commit).collect();
             append(&mut tx, &commits).await?;
@@ -279,7 +283,7 @@ impl Lane {
     /// that begin and end one. Its rows share one fence: all of them are written, or none is.
     async fn alone(&mut self, commit: &RunCommit) -> Result<Outcomes, StoreError> {
         let (dialect, hook) = (self.dialect, self.hook.clone());
-        let mut tx = Tx(Conn { connection: self.connected().await?, dialect });
+        let mut tx = Tx(Conn { connection: self.connected().await?, dialect, entropy: None });
         if let Some(hook) = &hook {
             hook(CommitPoint::Before);
         }

@@ -137,6 +137,15 @@ pub(crate) enum Bench {
     },
     /// What a step costs in the script alone: left standing, and run from its first line each time.
     Scripts,
+    /// Evidence that is hashed while it is written, beside a plain copy of the same bytes.
+    Evidence {
+        /// Where to write; on the disk that is to be measured.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// How many MiB.
+        #[arg(long, default_value_t = 1_024)]
+        mib: u64,
+    },
     /// Finding the runs that are due among so many that sleep.
     Sleeping {
         /// The database: sqlite://PATH or postgres://….

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod decisions;
+mod evidence;
 mod gates;
 mod kpis;
 mod nodes;
@@ -41,6 +42,9 @@ pub(super) async fn run(what: Bench) -> anyhow::Result<()> {
             kpis::run(&database, incidents, rounds).await?
         }
         Bench::Scripts => scripts::run()?,
+        Bench::Evidence { dir, mib } => {
+            tokio::task::spawn_blocking(move || evidence::run(&dir, mib)).await??
+        }
         Bench::Sleeping { database, runs } => sleeping::run(&database, runs).await?,
     };
     println!("{line}");

@@ -1,56 +1,112 @@
 //! `stanch export` and `stanch verify`.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use serde_json::json;
 use stanch_engine_core::error_code;
-use stanch_engine_runtime::evidence::verify;
+use stanch_engine_runtime::evidence::verify::{self, Brought, Verified};
 
 use crate::args::{Export, Verify};
 use crate::client::Client;
 use crate::output;
 
 pub(super) async fn export(client: &Client, args: &Export) -> anyhow::Result<()> {
-    let bundle = client.bytes(&format!("/incidents/{}/export", args.incident)).await?;
-    std::fs::write(&args.output, &bundle).with_context(|| format!("{}", args.output.display()))?;
-    println!("{}: {} bytes", args.output.display(), bundle.len());
+    let mut query = Vec::new();
+    if args.redact {
+        query.push(("redact", "true".to_owned()));
+    }
+    if let Some(head) = args.head {
+        query.push(("head", head.to_string()));
+    }
+    let bytes = save(client, &args.incident, &query, &args.output).await?;
+    println!("{}: {bytes} bytes", args.output.display());
     Ok(())
 }
 
+/// Writes a bundle to a file, which is there when all of it is there.
+pub(super) async fn save(
+    client: &Client,
+    incident: &str,
+    query: &[(&str, String)],
+    to: &Path,
+) -> anyhow::Result<u64> {
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    let aside = to.with_file_name(format!(".{name}.partial-{}", std::process::id()));
+    let saved = fetch(client, incident, query, &aside).await;
+    let saved = saved.and_then(|bytes| Ok(std::fs::rename(&aside, to).map(|()| bytes)?));
+    if saved.is_err() {
+        let _ = std::fs::remove_file(&aside);
+    }
+    saved.with_context(|| format!("{}", to.display()))
+}
+
+async fn fetch(
+    client: &Client,
+    incident: &str,
+    query: &[(&str, String)],
+    to: &Path,
+) -> anyhow::Result<u64> {
+    let (mut file, mut bytes) = (File::create(to)?, 0);
+    let path = format!("/incidents/{incident}/export");
+    let taken = client.download(&path, query, |piece| {
+        bytes += piece.len() as u64;
+        file.write_all(piece)
+    });
+    taken.await?;
+    file.sync_all()?;
+    Ok(bytes)
+}
+
 pub(super) fn verify(args: &Verify, json: bool) -> anyhow::Result<ExitCode> {
-    let bundle = std::fs::read(&args.file).with_context(|| format!("{}", args.file.display()))?;
-    let key = match &args.key {
-        Some(path) => {
-            Some(std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?)
-        }
-        None => None,
+    let bundle = File::open(&args.file).with_context(|| format!("{}", args.file.display()))?;
+    let read = |path: &PathBuf| {
+        std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))
     };
-    let result = verify::verify(&bundle, key.as_deref());
+    let keys: Vec<String> = args.keys.iter().map(read).collect::<anyhow::Result<_>>()?;
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let anchors = args.anchor.as_ref().map(read).transpose()?;
+    let brought = Brought { keys: &keys, anchors: anchors.as_deref() };
+    let result = verify::prove(bundle, &brought);
     match (&result, json) {
         (Ok(verified), true) => output::json(&json!({"whole": true, "bundle": verified})),
         (Err(fault), true) => output::json(&json!({"whole": false, "fault": fault.to_string()})),
-        (Ok(verified), false) => {
-            println!(
-                "whole: {} records, {} items, {} files of {}, exported {}",
-                verified.records,
-                verified.items,
-                verified.files,
-                verified.incident,
-                verified.exported_at
-            );
-            println!("{}", whose(verified.is_authenticated));
-            if verified.anchor.is_none() {
-                println!(
-                    "unanchored: nothing outside of the installation vouches for the end of the chain"
-                );
-            }
-        }
+        (Ok(verified), false) => tell(verified, anchors.is_some()),
         (Err(fault), false) => {
             println!("NOT WHOLE: {fault} ({})", error_code::BUNDLE);
         }
     }
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(verified: &Verified, has_anchors: bool) {
+    let Verified { records, items, files, incident, exported_at, .. } = verified;
+    println!(
+        "whole: {records} records, {items} items, {files} files of {incident}, exported {exported_at}"
+    );
+    if verified.withheld > 0 {
+        println!("redacted: {} files are left out, and their hashes are there", verified.withheld);
+    }
+    println!("{}", whose(verified.is_authenticated));
+    match (has_anchors, verified.anchored_records, &verified.anchor) {
+        (true, 0, _) => println!("unanchored: what you gave says nothing of this incident"),
+        (true, count, _) => {
+            println!(
+                "anchored: {count} of {records} records are those that were laid down outside"
+            );
+        }
+        (false, _, Some(place)) => {
+            println!("anchored, as the installation says: fetch {place} and give it with --anchor");
+        }
+        (false, _, None) => {
+            println!(
+                "unanchored: nothing outside of the installation vouches for the end of the chain"
+            );
+        }
+    }
 }
 
 pub(super) fn whose(is_authenticated: bool) -> &'static str {

@@ -21,6 +21,7 @@ mod deploy;
 mod doctor;
 mod drill;
 mod faults;
+mod large_evidence;
 mod models;
 mod nodes;
 mod others;

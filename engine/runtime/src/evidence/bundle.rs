@@ -5,36 +5,49 @@
 //! | `checkpoint.json` | the signed statement: the end of the chain and the hash of the manifest |
 //! | `manifest.json` | every other file with its SHA-256 |
 //! | `chain.jsonl` | the custody records, one a line, as they were sealed |
+//! | `details.jsonl` | the texts that the records have the hashes of, one a line |
+//! | `keys.jsonl`, `anchors.jsonl` | which key handed over to which; what was laid down outside |
 //! | `items/HASH` | the evidence, each item under its hash |
-//! | `evidence.json` | what the items are |
-//! | `alerts.json`, `runs.json`, `journal/RUN.jsonl`, `approvals.json`, `timeline.json`, `kpis.json` | the story |
+//! | the others | the story: `bundle/story.rs` |
+//!
+//! It is made for one end of the chain, and made again for the same end it has the same bytes, as
+//! long as nothing more has happened. Nothing of it is ever in memory as a whole.
+
+mod packing;
+mod story;
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Write as _};
+use std::io::Write;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stanch_engine_core::custody::{CustodyAction, Head, Record, Sealed};
+use stanch_engine_core::custody::{CustodyAction, Head};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
+use stanch_engine_core::ledger::Signed;
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_store::custody::NewRecord;
-use stanch_engine_store::{
-    StoreError, alerts, approvals, custody, evidence, incidents, payloads, runs,
-};
-use zip::write::SimpleFileOptions;
+use stanch_engine_store::custody::{self, NewRecord, Stored};
+use stanch_engine_store::ledger::{self, Kept};
+use stanch_engine_store::{StoreError, incidents};
 
+use super::keys::Keys;
+use super::rotation;
 use crate::runtime::Runtime;
-use crate::{kpis, timeline};
 
 /// The version of the format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 pub(super) const CHECKPOINT: &str = "checkpoint.json";
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const CHAIN: &str = "chain.jsonl";
+pub(super) const DETAILS: &str = "details.jsonl";
+pub(super) const HANDOVERS: &str = "keys.jsonl";
+pub(super) const ANCHORS: &str = "anchors.jsonl";
 pub(super) const ITEMS: &str = "items/";
+
+/// What stays in a redacted bundle: nothing that a person, a playbook or AWS has worded.
+const STAYS: &[&str] = &[CHAIN, HANDOVERS, ANCHORS, "kpis.json", "milestones.json"];
 
 /// The signed statement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,11 +65,12 @@ pub(super) struct Checkpoint {
 pub(super) struct Statement {
     pub(super) format: u32,
     pub(super) incident: IncidentId,
+    /// When the last record of the chain was made.
     pub(super) at: Timestamp,
     pub(super) chain: Head,
     pub(super) manifest: Sha256,
-    /// Where the checkpoint was laid down outside of the installation; without an anchor a
-    /// restored database could have forked unseen.
+    /// Where the last checkpoint of the chain was laid down outside of the installation; without
+    /// an anchor a restored database could have forked unseen.
     pub(super) anchor: Option<String>,
 }
 
@@ -67,6 +81,8 @@ pub(super) struct Manifest {
     pub(super) format: u32,
     pub(super) incident: IncidentId,
     pub(super) tool: String,
+    /// Whether files are withheld.
+    pub(super) redacted: bool,
     pub(super) files: BTreeMap<String, FileEntry>,
     /// Items that the chain names and that could not be read.
     pub(super) missing: Vec<String>,
@@ -78,6 +94,9 @@ pub(super) struct Manifest {
 pub(super) struct FileEntry {
     pub(super) sha256: Sha256,
     pub(super) bytes: u64,
+    /// It is not in this bundle, and these are what it has in a whole one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) withheld: bool,
 }
 
 /// Why there is no bundle.
@@ -86,6 +105,12 @@ pub enum ExportError {
     /// There is no such incident.
     #[error("there is no incident {0}")]
     NotFound(IncidentId),
+    /// It can't be asked for.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The key that signs is not the one that should.
+    #[error(transparent)]
+    Key(#[from] rotation::RotateError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,190 +119,158 @@ pub enum ExportError {
     Pack(String),
 }
 
-type Files = BTreeMap<String, Vec<u8>>;
+/// What bundle is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// Who wants it.
+    pub person: String,
+    /// Without the items and whatever somebody has worded; their hashes stay.
+    pub redact: bool,
+    /// Of the chain when it had so many records: what was exported before, once more.
+    pub head: Option<u64>,
+}
 
-/// Exports an incident. The export itself goes into the chain first.
+/// A bundle that can be written.
+pub struct Prepared {
+    runtime: Runtime,
+    incident: IncidentId,
+    head: Head,
+    /// When the last of its records was made.
+    at: Timestamp,
+    redact: bool,
+    records: Vec<Stored>,
+    entries: Entries,
+    /// What signs it.
+    keys: Keys,
+}
+
+/// What of the ledger goes along.
+#[derive(Default)]
+struct Entries {
+    keys: String,
+    anchors: String,
+    anchor: Option<String>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("incident", &self.incident).finish_non_exhaustive()
+    }
+}
+
+/// Prepares the export of an incident. The export itself goes into the chain first; the bundle is of
+/// the chain with that record, unless an earlier end was asked for.
 ///
 /// # Errors
 /// [`ExportError`] says what is missing.
-pub async fn export(
+pub async fn prepare(
     runtime: &Runtime,
     incident: IncidentId,
-    person: &str,
-) -> Result<Vec<u8>, ExportError> {
-    let found = runtime.store().read(|conn| Box::pin(incidents::get(conn, incident))).await?;
+    wish: &Wish,
+) -> Result<Prepared, ExportError> {
+    let store = runtime.store();
+    let found = store.read(|conn| Box::pin(incidents::get(conn, incident))).await?;
     found.ok_or(ExportError::NotFound(incident))?;
-    record_export(runtime, incident, person).await?;
-    let bodies = runtime.store().read(|conn| Box::pin(custody::bodies(conn, incident))).await?;
-    let mut files = story(runtime, incident).await?;
-    let missing = items(runtime, &bodies, &mut files).await?;
-    let mut chain = bodies.join("\n");
-    chain.push('\n');
-    files.insert(CHAIN.to_owned(), chain.into_bytes());
-    let manifest = pretty(&Manifest {
-        format: FORMAT,
-        incident,
-        tool: format!("stanch {}", env!("CARGO_PKG_VERSION")),
-        files: files.iter().map(|(path, bytes)| (path.clone(), entry(bytes))).collect(),
-        missing,
-    });
-    let statement = Statement {
-        format: FORMAT,
-        incident,
-        at: runtime.world().now(),
-        chain: head_of(&bodies),
-        manifest: Sha256::of(&manifest),
-        anchor: None,
-    };
-    let statement = serde_json::to_string(&statement).unwrap_or_default();
-    let signature = runtime.shared.keys.sign(statement.as_bytes());
-    files.insert(CHECKPOINT.to_owned(), pretty(&Checkpoint { statement, signature }));
-    files.insert(MANIFEST.to_owned(), manifest);
-    pack(&files).map_err(|error| ExportError::Pack(error.to_string()))
+    let before = store.read(|conn| Box::pin(custody::head(conn, incident))).await?;
+    if let Some(wanted) = wish.head.filter(|wanted| !(1..=before.count).contains(wanted)) {
+        let why = format!("`head`: the chain has {} records, and no {wanted}", before.count);
+        return Err(ExportError::BadRequest(why));
+    }
+    if wish.redact {
+        can_be_redacted(runtime, incident).await?;
+    }
+    let appended = record_export(runtime, incident, wish).await?;
+    let count = wish.head.unwrap_or(appended.count);
+    let head = store.read(|conn| Box::pin(custody::head_at(conn, incident, count))).await?;
+    let head = head.unwrap_or(appended);
+    let records = store.read(|conn| Box::pin(custody::records(conn, incident, count))).await?;
+    let last = records.last().and_then(Stored::read).map(|(record, _)| record.at);
+    let at = last.unwrap_or_else(|| runtime.world().now());
+    // A key that hands over after this is of no matter here: the one before signs.
+    let keys = rotation::current(&runtime.shared).await?;
+    let entries = of_ledger(runtime, incident, head, at).await?;
+    let (redact, runtime) = (wish.redact, runtime.clone());
+    Ok(Prepared { runtime, incident, head, at, redact, records, entries, keys })
+}
+
+async fn can_be_redacted(runtime: &Runtime, incident: IncidentId) -> Result<(), ExportError> {
+    let store = runtime.store();
+    let rows = store.read(|conn| Box::pin(custody::records(conn, incident, u64::MAX))).await?;
+    let Some(seq) = rows.iter().position(|row| row.detail.is_none()) else { return Ok(()) };
+    let why = format!(
+        "record {seq} was sealed before what is said was kept beside it: this incident can be exported \
+         as a whole only"
+    );
+    Err(ExportError::BadRequest(why))
+}
+
+/// The entries of the ledger that were there when the last record was made: what is laid down later
+/// does not change what the bundle is.
+async fn of_ledger(
+    runtime: &Runtime,
+    incident: IncidentId,
+    head: Head,
+    at: Timestamp,
+) -> Result<Entries, StoreError> {
+    let line = |kept: &Kept| serde_json::to_string(&kept.signed).unwrap_or_default() + "\n";
+    let store = runtime.store();
+    let handovers = store.read(|conn| Box::pin(ledger::handovers(conn))).await?;
+    let laid =
+        store.read(|conn| Box::pin(ledger::of_incident(conn, incident, head.count, at))).await?;
+    let last = laid.last().and_then(|kept| kept.signed.anchored.as_ref());
+    Ok(Entries {
+        keys: handovers.iter().map(bare).map(|kept| line(&kept)).collect(),
+        anchors: laid.iter().map(line).collect(),
+        anchor: last.map(|anchored| anchored.place.clone()),
+    })
+}
+
+/// Where a handover was laid down is for nobody to look up, and comes later.
+fn bare(kept: &Kept) -> Kept {
+    let signed = Signed { anchored: None, ..kept.signed.clone() };
+    Kept { signed, ..kept.clone() }
 }
 
 async fn record_export(
     runtime: &Runtime,
     incident: IncidentId,
-    person: &str,
-) -> Result<(), StoreError> {
+    wish: &Wish,
+) -> Result<Head, StoreError> {
     let record = Arc::new(NewRecord {
         incident,
         at: runtime.world().now(),
-        actor: person.to_owned(),
+        actor: wish.person.clone(),
         action: CustodyAction::Exported,
         item: None,
-        detail: json!({"format": FORMAT, "tool": {"name": "stanch", "version": env!("CARGO_PKG_VERSION")}}),
+        detail: json!({
+            "format": FORMAT, "redacted": wish.redact, "head": wish.head,
+            "tool": {"name": "stanch", "version": env!("CARGO_PKG_VERSION")},
+        }),
     });
-    runtime
-        .store()
-        .write(move |tx| {
-            let record = record.clone();
-            Box::pin(async move { custody::append(tx, &record).await.map(drop) })
-        })
-        .await
+    let appended = runtime.store().write(move |tx| {
+        let record = record.clone();
+        Box::pin(async move { custody::append(tx, &record).await })
+    });
+    appended.await
 }
 
-/// The head of the chain that is exported, computed from what is exported.
-fn head_of(bodies: &[String]) -> Head {
-    bodies.iter().fold(Head::EMPTY, |head, body| {
-        head.after(&Sealed { body: String::new(), hash: Sha256::of(body) })
-    })
-}
-
-/// The items that the chain names; gives those that could not be read.
-async fn items(
-    runtime: &Runtime,
-    bodies: &[String],
-    files: &mut Files,
-) -> Result<Vec<String>, StoreError> {
-    let mut missing = Vec::new();
-    let records = bodies.iter().filter_map(|body| serde_json::from_str::<Record>(body).ok());
-    for hash in records.filter_map(|record| record.item) {
-        let path = format!("{ITEMS}{hash}");
-        if files.contains_key(&path) {
-            continue;
-        }
-        let payload = runtime.store().read(|conn| Box::pin(payloads::get(conn, hash))).await?;
-        match payload.map_or_else(|| runtime.shared.items.get(hash), |text| Ok(text.into_bytes())) {
-            Ok(bytes) => drop(files.insert(path, bytes)),
-            Err(error) => {
-                tracing::error!(item = %hash, %error, "an item of evidence can't be read");
-                missing.push(hash.to_string());
-            }
-        }
+impl Prepared {
+    /// The incident.
+    pub fn incident(&self) -> IncidentId {
+        self.incident
     }
-    Ok(missing)
-}
 
-async fn story(runtime: &Runtime, id: IncidentId) -> Result<Files, StoreError> {
-    let mut files = Files::new();
-    let store = runtime.store();
-    let alerts = store.read(|conn| Box::pin(alerts::of_incident(conn, id))).await?;
-    let alerts: Vec<_> = alerts
-        .iter()
-        .map(|a| json!({"id": a.id, "received_at": a.received_at, "deliveries": a.deliveries, "alert": a.alert}))
-        .collect();
-    files.insert("alerts.json".to_owned(), pretty(&alerts));
-    let items = store.read(|conn| Box::pin(evidence::of_incident(conn, id))).await?;
-    let items: Vec<_> = items
-        .iter()
-        .map(|item| {
-            json!({
-                "id": item.id, "label": item.label, "sha256": item.sha256, "bytes": item.bytes,
-                "media_type": item.media_type, "captured_at": item.captured_at,
-                "captured_by": item.captured_by, "how": item.call,
-            })
-        })
-        .collect();
-    files.insert("evidence.json".to_owned(), pretty(&items));
-    files.insert("approvals.json".to_owned(), pretty(&asked(runtime, id).await?));
-    of_runs(runtime, id, &mut files).await?;
-    files.insert("timeline.json".to_owned(), pretty(&timeline::of_incident(runtime, id).await?));
-    files.insert("kpis.json".to_owned(), pretty(&kpis::of_incident(runtime, id).await?));
-    Ok(files)
-}
-
-async fn asked(runtime: &Runtime, id: IncidentId) -> Result<Vec<serde_json::Value>, StoreError> {
-    let mut asked = Vec::new();
-    let approvals = runtime.store().read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
-    for approval in approvals {
-        let of = approval.id;
-        let decisions = runtime.store().read(|conn| Box::pin(approvals::history(conn, of))).await?;
-        asked.push(json!({
-            "id": approval.id, "run": approval.run, "step": approval.step, "title": approval.title,
-            "status": approval.status, "approvers": approval.approvers, "quorum": approval.quorum,
-            "rules": approval.rules,
-            "plan": approval.plan, "plan_sha256": approval.plan_digest,
-            "requested_at": approval.requested_at, "expires_at": approval.expires_at,
-            "decisions": decisions,
-        }));
+    /// Writes the bundle, piece by piece, and waits for whoever takes it.
+    ///
+    /// # Errors
+    /// [`ExportError`]; what was written then is no bundle, and says so when it is opened.
+    pub async fn write(self, out: impl Write + Send + 'static) -> Result<(), ExportError> {
+        packing::write(self, out).await
     }
-    Ok(asked)
-}
-
-async fn of_runs(runtime: &Runtime, id: IncidentId, files: &mut Files) -> Result<(), StoreError> {
-    let runs = runtime.store().read(|conn| Box::pin(runs::of_incident(conn, id))).await?;
-    let rows: Vec<_> = runs
-        .iter()
-        .map(|run| {
-            json!({
-                "id": run.id, "playbook": run.playbook, "digest": run.digest, "status": run.status,
-                "requester": run.requester, "created_at": run.created_at,
-                "finished_at": run.finished_at, "outcome": run.outcome,
-            })
-        })
-        .collect();
-    files.insert("runs.json".to_owned(), pretty(&rows));
-    for run in runs {
-        let of = run.id;
-        let entries = runtime.journal_of(of).await?;
-        let mut lines = String::new();
-        for entry in entries {
-            lines.push_str(&serde_json::to_string(&entry).unwrap_or_default());
-            lines.push('\n');
-        }
-        files.insert(format!("journal/{of}.jsonl"), lines.into_bytes());
-    }
-    Ok(())
-}
-
-fn entry(bytes: &[u8]) -> FileEntry {
-    FileEntry { sha256: Sha256::of(bytes), bytes: bytes.len() as u64 }
 }
 
 fn pretty(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
     bytes.push(b'\n');
     bytes
-}
-
-fn pack(files: &Files) -> zip::result::ZipResult<Vec<u8>> {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().last_modified_time(zip::DateTime::default());
-    for (path, bytes) in files {
-        zip.start_file(path.as_str(), options)?;
-        zip.write_all(bytes)?;
-    }
-    Ok(zip.finish()?.into_inner())
 }

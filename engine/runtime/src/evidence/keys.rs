@@ -1,12 +1,14 @@
 //! The key that signs checkpoints of custody chains.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{
     DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _,
 };
 use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
+use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::world::World;
 
 /// Why there is no key.
@@ -18,12 +20,19 @@ pub enum KeyError {
     /// The file holds something else.
     #[error("{}: it is no Ed25519 key in PEM", .0.display())]
     NotAKey(PathBuf),
+    /// The key was handed over to another, and that one is not here.
+    #[error(
+        "this node has not got the evidence key that signs now: copy `keys/evidence.key` of the node where it was rotated"
+    )]
+    NotHere,
 }
 
-/// An Ed25519 key pair: `evidence.key`, which only its owner may read, and `evidence.pub`.
+/// An Ed25519 key pair: `evidence.key`, which only its owner may read, and `evidence.pub`. Clones
+/// share it, and what it is replaced with.
 #[derive(Clone)]
 pub struct Keys {
-    signing: SigningKey,
+    folder: PathBuf,
+    signing: Arc<RwLock<SigningKey>>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -32,42 +41,126 @@ impl std::fmt::Debug for Keys {
     }
 }
 
+/// The secret half.
+const SECRET: &str = "evidence.key";
+/// The public half.
+const PUBLIC: &str = "evidence.pub";
+/// The secret half of the key that is about to take over.
+const NEXT: &str = "evidence.key.next";
+
 impl Keys {
     /// The pair in a folder; it is made when it is not there.
     ///
     /// # Errors
     /// [`KeyError`] says which file, and what is wrong with it.
     pub fn open(folder: &Path, world: &World) -> Result<Self, KeyError> {
-        let (secret, public) = (folder.join("evidence.key"), folder.join("evidence.pub"));
-        std::fs::create_dir_all(folder).map_err(|e| KeyError::Disk(folder.to_owned(), e))?;
-        let signing = match std::fs::read_to_string(&secret) {
-            Ok(pem) => {
-                SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyError::NotAKey(secret.clone()))?
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&secret, world)?,
-            Err(error) => return Err(KeyError::Disk(secret, error)),
+        let (folder, secret) = (folder.to_owned(), folder.join(SECRET));
+        std::fs::create_dir_all(&folder).map_err(|e| KeyError::Disk(folder.clone(), e))?;
+        let signing = match read_secret(&secret)? {
+            Some(signing) => signing,
+            None => make(&secret, world)?,
         };
-        let pem = signing
-            .verifying_key()
-            .to_public_key_pem(LineEnding::LF)
-            .map_err(|_| KeyError::NotAKey(public.clone()))?;
-        std::fs::write(&public, pem).map_err(|e| KeyError::Disk(public.clone(), e))?;
-        Ok(Self { signing })
+        let keys = Self { folder, signing: Arc::new(RwLock::new(signing)) };
+        keys.write_public()?;
+        Ok(keys)
+    }
+
+    fn write_public(&self) -> Result<(), KeyError> {
+        let public = self.folder.join(PUBLIC);
+        let is_there = std::fs::read_to_string(&public).is_ok_and(|pem| pem == self.public_pem());
+        if is_there {
+            return Ok(());
+        }
+        std::fs::write(&public, self.public_pem()).map_err(|e| KeyError::Disk(public, e))
+    }
+
+    fn key(&self) -> SigningKey {
+        self.signing.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The pair as it is now, whatever it is replaced with.
+    pub(crate) fn snapshot(&self) -> Self {
+        let signing = Arc::new(RwLock::new(self.key()));
+        Self { folder: self.folder.clone(), signing }
     }
 
     /// Signs bytes; the signature is 64 bytes in hexadecimal digits.
     pub fn sign(&self, bytes: &[u8]) -> String {
-        self.signing.sign(bytes).to_string().to_lowercase()
+        self.key().sign(bytes).to_string().to_lowercase()
     }
 
     /// Whether a signature in hexadecimal digits is this key's own over the bytes.
     pub(crate) fn is_own(&self, bytes: &[u8], signature: &str) -> bool {
-        is_signed(&self.signing.verifying_key(), bytes, signature)
+        is_signed(&self.key().verifying_key(), bytes, signature)
     }
 
     /// The public key in PEM.
     pub fn public_pem(&self) -> String {
-        self.signing.verifying_key().to_public_key_pem(LineEnding::LF).unwrap_or_default()
+        pem_of(&self.key())
+    }
+
+    /// The fingerprint of the public key.
+    pub(crate) fn fingerprint(&self) -> Sha256 {
+        fingerprint(&self.key().verifying_key())
+    }
+
+    /// The public key that is to take over, and its fingerprint; it is made when there is none. It
+    /// signs nothing before it is adopted.
+    pub(crate) fn prepare(&self, world: &World) -> Result<(String, Sha256), KeyError> {
+        let path = self.folder.join(NEXT);
+        let next = match read_secret(&path)? {
+            Some(next) => next,
+            None => make(&path, world)?,
+        };
+        Ok((pem_of(&next), fingerprint(&next.verifying_key())))
+    }
+
+    /// Signs with the key of this fingerprint from now on: the one that it has, the one that was
+    /// prepared, or the one that another node has put into the folder. The public half of the key
+    /// that it had stays there. False when it has no such key.
+    pub(crate) fn adopt(&self, wanted: Sha256) -> Result<bool, KeyError> {
+        if self.fingerprint() == wanted {
+            return Ok(true);
+        }
+        let (secret, next) = (self.folder.join(SECRET), self.folder.join(NEXT));
+        let is_wanted = |key: &SigningKey| fingerprint(&key.verifying_key()) == wanted;
+        let found = match read_secret(&secret)?.filter(is_wanted) {
+            Some(key) => Some(key),
+            None => match read_secret(&next)?.filter(is_wanted) {
+                Some(key) => {
+                    self.keep_public()?;
+                    std::fs::rename(&next, &secret).map_err(|e| KeyError::Disk(secret, e))?;
+                    Some(key)
+                }
+                None => None,
+            },
+        };
+        let Some(key) = found else { return Ok(false) };
+        *self.signing.write().unwrap_or_else(PoisonError::into_inner) = key;
+        self.write_public()?;
+        Ok(true)
+    }
+
+    /// Bundles of before are proved with the key of before.
+    fn keep_public(&self) -> Result<(), KeyError> {
+        let name = self.fingerprint().to_string();
+        let path = self.folder.join(format!("evidence-{}.pub", name.split_at(16).0));
+        std::fs::write(&path, self.public_pem()).map_err(|e| KeyError::Disk(path, e))
+    }
+}
+
+fn pem_of(key: &SigningKey) -> String {
+    key.verifying_key().to_public_key_pem(LineEnding::LF).unwrap_or_default()
+}
+
+fn read_secret(path: &Path) -> Result<Option<SigningKey>, KeyError> {
+    match std::fs::read_to_string(path) {
+        Ok(pem) => {
+            let key = SigningKey::from_pkcs8_pem(&pem);
+            key.map(Some).map_err(|_| KeyError::NotAKey(path.to_owned()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(KeyError::Disk(path.to_owned(), error)),
     }
 }
 
@@ -90,6 +183,12 @@ fn make(path: &Path, world: &World) -> Result<SigningKey, KeyError> {
 pub(crate) fn read_public(pem: &str) -> Result<VerifyingKey, String> {
     VerifyingKey::from_public_key_pem(pem)
         .map_err(|_| "it is no Ed25519 public key in PEM".to_owned())
+}
+
+/// The fingerprint of a public key: the SHA-256 of its SubjectPublicKeyInfo.
+pub(crate) fn fingerprint(key: &VerifyingKey) -> Sha256 {
+    let der = key.to_public_key_der();
+    der.map_or(Sha256::ZERO, |der| Sha256::of(der.as_bytes()))
 }
 
 /// Whether a signature in hexadecimal digits is the key's over the bytes.
@@ -116,6 +215,26 @@ mod tests {
         assert!(is_signed(&key, b"head", &keys.sign(b"head")));
         assert!(!is_signed(&key, b"heat", &keys.sign(b"head")));
         assert!(!is_signed(&key, b"head", "zz"));
+    }
+
+    #[test]
+    fn a_key_hands_over_and_what_it_signed_stays_provable() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = crate::system::world();
+        let keys = Keys::open(folder.path(), &world).unwrap();
+        let other_node = Keys::open(folder.path(), &world).unwrap();
+        let (before, signed) = (keys.public_pem(), keys.sign(b"head"));
+        let old = keys.fingerprint();
+        let (pem, next) = keys.prepare(&world).unwrap();
+        assert_eq!(keys.prepare(&world).unwrap(), (pem.clone(), next), "once begun, it is one key");
+        assert_eq!(keys.public_pem(), before, "it signs nothing before it is adopted");
+        assert!(keys.adopt(next).unwrap() && other_node.adopt(next).unwrap());
+        assert_eq!((keys.public_pem(), other_node.public_pem()), (pem.clone(), pem));
+        let kept = folder.path().join(format!("evidence-{}.pub", &old.to_string()[..16]));
+        let kept = std::fs::read_to_string(kept).unwrap();
+        assert!(kept == before && is_signed(&read_public(&kept).unwrap(), b"head", &signed));
+        assert!(!keys.adopt(Sha256::of("another")).unwrap());
+        assert_eq!(Keys::open(folder.path(), &world).unwrap().fingerprint(), next);
     }
 
     #[test]

@@ -1,26 +1,42 @@
-//! Proves a bundle, offline: against a key that the verifier has by another way.
+//! Proves a bundle, offline: against keys and anchors that the verifier has by another way.
 
-use std::collections::BTreeMap;
-use std::io::{Cursor, Read as _};
+mod anchors;
+mod scan;
+mod signers;
+
+use std::collections::BTreeSet;
+use std::io::{Cursor, Read, Seek};
 
 use serde::Serialize;
-use stanch_engine_core::custody::{ChainFault, Record, verify_chain};
+use serde_json::Value;
+use stanch_engine_core::custody::{ChainFault, Walked, verify_chain, verify_details};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;
 
-use super::bundle::{CHAIN, CHECKPOINT, Checkpoint, FORMAT, ITEMS, MANIFEST, Manifest, Statement};
-use super::keys::{is_signed, read_public};
+use super::bundle::{
+    ANCHORS, CHAIN, CHECKPOINT, Checkpoint, DETAILS, FORMAT, HANDOVERS, ITEMS, MANIFEST, Manifest,
+    Statement,
+};
+use scan::Scanned;
+use signers::Signers;
 
-/// A bundle is unpacked up to this many bytes: a small file could hold an endless one.
-const UNPACKED_BYTES: u64 = 8 << 30;
+/// What a verifier brings, by another way than the bundle's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Brought<'a> {
+    /// Public keys of the installation, in PEM: any that it has or had, when those that it had
+    /// handed over to the next.
+    pub keys: &'a [&'a str],
+    /// What was laid down outside of the installation, an entry a line.
+    pub anchors: Option<&'a str>,
+}
 
 /// A bundle that is whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// The incident.
     pub incident: IncidentId,
-    /// When it was exported.
+    /// When the last record of its chain was made: the export, unless it is of an earlier end.
     pub exported_at: Timestamp,
     /// Custody records.
     pub records: usize,
@@ -28,10 +44,14 @@ pub struct Verified {
     pub items: usize,
     /// Files in all.
     pub files: usize,
+    /// Files that are left out, and of which there are the hashes.
+    pub withheld: usize,
     /// Whether the signature was checked against a key that the verifier brought.
     pub is_authenticated: bool,
-    /// Where the checkpoint was laid down outside of the installation.
+    /// Where the installation says that the checkpoint was laid down outside.
     pub anchor: Option<String>,
+    /// How many records the last anchor vouches for that the verifier brought.
+    pub anchored_records: u64,
 }
 
 /// The first thing that is wrong with a bundle.
@@ -46,6 +66,12 @@ pub enum Fault {
     /// It was signed by somebody else, or the signed statement was changed.
     #[error("checkpoint.json is not signed by this key, or was changed")]
     Signature,
+    /// A key did not hand over to another one.
+    #[error("keys.jsonl: line {line} is not signed by the key that it names, or was changed")]
+    Handover {
+        /// The line, from 1 on.
+        line: usize,
+    },
     /// The custody chain.
     #[error("chain.jsonl: {0}")]
     Chain(#[from] ChainFault),
@@ -69,75 +95,92 @@ pub enum Fault {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// What was laid down outside is not what it was.
+    #[error("{path}: line {line} {what}")]
+    Anchor {
+        /// The file in the bundle, or `the anchors`.
+        path: &'static str,
+        /// The line, from 1 on.
+        line: usize,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The chain went on in another way than it once had.
+    #[error("chain.jsonl: record {seq} is not the one that was anchored at {at}{}", still(*.same))]
+    Forked {
+        /// The record.
+        seq: u64,
+        /// When another one stood in its place.
+        at: Timestamp,
+        /// The last record before it that was anchored and still is what it was.
+        same: Option<u64>,
+    },
+    /// The chain ends before it did once.
+    #[error(
+        "chain.jsonl: record {seq} is the first that is missing: {count} were anchored at {at}"
+    )]
+    Short {
+        /// The record.
+        seq: u64,
+        /// How many there were.
+        count: u64,
+        /// When.
+        at: Timestamp,
+    },
 }
 
-/// Proves a bundle. Without a key only its consistency is proved, not who made it.
+fn still(same: Option<u64>) -> String {
+    same.map_or_else(String::new, |seq| format!("; record {seq} still is"))
+}
+
+/// Proves a bundle that is in memory, against one key.
+///
+/// # Errors
+/// As [`prove`].
+pub fn verify(bundle: &[u8], public_key_pem: Option<&str>) -> Result<Verified, Fault> {
+    let keys: Vec<&str> = public_key_pem.into_iter().collect();
+    prove(Cursor::new(bundle), &Brought { keys: &keys, anchors: None })
+}
+
+/// Proves a bundle, a piece at a time, whatever its size. Without a key only its consistency is
+/// proved, not who made it.
 ///
 /// # Errors
 /// [`Fault`] names the first record, item or file that was changed, removed, added or reordered.
-pub fn verify(bundle: &[u8], public_key_pem: Option<&str>) -> Result<Verified, Fault> {
-    let files = unpack(bundle)?;
-    let statement = statement(&files, public_key_pem)?;
-    let chain = text(&files, CHAIN)?;
-    let records = verify_chain(chain.lines(), statement.chain)?;
-    let stranger = records.iter().find(|record| record.incident != statement.incident);
-    if let Some(record) = stranger {
-        let why = "it belongs to another incident".to_owned();
-        return Err(ChainFault::Changed { seq: record.seq, why }.into());
-    }
-    let items = verify_items(&files, &records)?;
-    verify_manifest(&files, &statement)?;
+pub fn prove(bundle: impl Read + Seek, brought: &Brought<'_>) -> Result<Verified, Fault> {
+    let files = scan::scan(bundle)?;
+    let signers = Signers::of(brought.keys, files.optional(HANDOVERS)?)?;
+    let statement = statement(&files, &signers)?;
+    let walked = verify_chain(files.text(CHAIN)?.lines(), statement.incident, statement.chain)?;
+    let manifest = manifest(&files, &statement)?;
+    let told = match manifest.files.get(DETAILS).is_some_and(|entry| entry.withheld) {
+        true => Vec::new(),
+        false => verify_details(&walked, files.text(DETAILS)?.lines())?,
+    };
+    let items = verify_items(&files, &manifest, &walked, &told)?;
+    verify_files(&files, &manifest)?;
+    anchors::compare((ANCHORS, files.optional(ANCHORS)?), &walked, &statement, &signers)?;
+    let brought_anchors = ("the anchors", brought.anchors.unwrap_or_default());
+    let anchored = anchors::compare(brought_anchors, &walked, &statement, &signers)?;
     Ok(Verified {
         incident: statement.incident,
         exported_at: statement.at,
-        records: records.len(),
+        records: walked.len(),
         items,
-        files: files.len(),
-        is_authenticated: public_key_pem.is_some(),
+        files: files.count(),
+        withheld: manifest.files.values().filter(|entry| entry.withheld).count(),
+        is_authenticated: !brought.keys.is_empty(),
         anchor: statement.anchor,
+        anchored_records: anchored,
     })
 }
 
-type Files = BTreeMap<String, Vec<u8>>;
-
-fn unpack(bundle: &[u8]) -> Result<Files, Fault> {
-    let bad = |error: zip::result::ZipError| Fault::NotABundle(error.to_string());
-    let mut zip = zip::ZipArchive::new(Cursor::new(bundle)).map_err(bad)?;
-    let mut files = Files::new();
-    let mut left = UNPACKED_BYTES;
-    for number in 0..zip.len() {
-        let mut file = zip.by_index(number).map_err(bad)?;
-        let path = file.name().map_err(bad)?.into_owned();
-        let mut bytes = Vec::new();
-        let damaged =
-            |_| Fault::File { path: path.clone(), what: "can't be unpacked: it was changed" };
-        let read = (&mut file).take(left + 1).read_to_end(&mut bytes).map_err(damaged)?;
-        left = left
-            .checked_sub(read as u64)
-            .ok_or_else(|| Fault::NotABundle("it unpacks to more than 8 GiB".to_owned()))?;
-        if files.insert(path.clone(), bytes).is_some() {
-            return Err(Fault::File { path, what: "is there twice" });
-        }
-    }
-    Ok(files)
-}
-
-fn text<'a>(files: &'a Files, path: &str) -> Result<&'a str, Fault> {
-    let missing = || Fault::File { path: path.to_owned(), what: "is missing" };
-    let bytes = files.get(path).ok_or_else(missing)?;
-    let garbled = |_| Fault::File { path: path.to_owned(), what: "was changed: it is no text" };
-    std::str::from_utf8(bytes).map_err(garbled)
-}
-
-fn statement(files: &Files, public_key_pem: Option<&str>) -> Result<Statement, Fault> {
+fn statement(files: &Scanned, signers: &Signers) -> Result<Statement, Fault> {
     let changed =
         |_| Fault::File { path: CHECKPOINT.to_owned(), what: "can't be read: it was changed" };
-    let checkpoint: Checkpoint = serde_json::from_str(text(files, CHECKPOINT)?).map_err(changed)?;
-    if let Some(pem) = public_key_pem {
-        let key = read_public(pem).map_err(Fault::Key)?;
-        if !is_signed(&key, checkpoint.statement.as_bytes(), &checkpoint.signature) {
-            return Err(Fault::Signature);
-        }
+    let checkpoint: Checkpoint = serde_json::from_str(files.text(CHECKPOINT)?).map_err(changed)?;
+    if !signers.is_signed(&checkpoint.statement, &checkpoint.signature) {
+        return Err(Fault::Signature);
     }
     let statement: Statement = serde_json::from_str(&checkpoint.statement).map_err(changed)?;
     if statement.format != FORMAT {
@@ -148,16 +191,33 @@ fn statement(files: &Files, public_key_pem: Option<&str>) -> Result<Statement, F
     Ok(statement)
 }
 
-/// Every item that a record names is there, and is what it was.
-fn verify_items(files: &Files, records: &[Record]) -> Result<usize, Fault> {
-    let mut items = std::collections::BTreeSet::new();
-    for record in records {
+fn manifest(files: &Scanned, statement: &Statement) -> Result<Manifest, Fault> {
+    let fault = |what| Fault::File { path: MANIFEST.to_owned(), what };
+    let (hash, _) = files.get(MANIFEST).ok_or_else(|| fault("is missing"))?;
+    if hash != statement.manifest {
+        return Err(fault("was changed"));
+    }
+    serde_json::from_str(files.text(MANIFEST)?).map_err(|_| fault("can't be read: it was changed"))
+}
+
+/// Every item that a record names is there, and is what it was; or it is withheld under its hash.
+fn verify_items(
+    files: &Scanned,
+    manifest: &Manifest,
+    walked: &[Walked],
+    told: &[Value],
+) -> Result<usize, Fault> {
+    let mut items = BTreeSet::new();
+    for (at, Walked { record, .. }) in walked.iter().enumerate() {
         let Some(item) = record.item else { continue };
-        let label = record.detail.get("label").or_else(|| record.detail.get("title"));
+        let detail = told.get(at).unwrap_or(&Value::Null);
+        let label = detail.get("label").or_else(|| detail.get("title"));
         let label = label.and_then(|label| label.as_str()).unwrap_or("an item").to_owned();
         let fault = |what| Fault::Item { seq: record.seq, label: label.clone(), item, what };
-        let bytes = files.get(&format!("{ITEMS}{item}")).ok_or_else(|| fault("is missing"))?;
-        if Sha256::of(bytes) != item {
+        let path = format!("{ITEMS}{item}");
+        let withheld = manifest.files.get(&path).filter(|entry| entry.withheld);
+        let found = withheld.map(|entry| entry.sha256).or(files.get(&path).map(|(hash, _)| hash));
+        if found.ok_or_else(|| fault("is missing"))? != item {
             return Err(fault("was changed"));
         }
         items.insert(item);
@@ -166,23 +226,17 @@ fn verify_items(files: &Files, records: &[Record]) -> Result<usize, Fault> {
 }
 
 /// Every file is the one that the signed manifest names, and there is no other.
-fn verify_manifest(files: &Files, statement: &Statement) -> Result<(), Fault> {
+fn verify_files(files: &Scanned, manifest: &Manifest) -> Result<(), Fault> {
     let fault = |path: &str, what| Fault::File { path: path.to_owned(), what };
-    let bytes = files.get(MANIFEST).ok_or_else(|| fault(MANIFEST, "is missing"))?;
-    if Sha256::of(bytes) != statement.manifest {
-        return Err(fault(MANIFEST, "was changed"));
-    }
-    let manifest: Manifest =
-        serde_json::from_slice(bytes).map_err(|_| fault(MANIFEST, "can't be read"))?;
-    for (path, entry) in &manifest.files {
-        let bytes = files.get(path).ok_or_else(|| fault(path, "is missing"))?;
-        if Sha256::of(bytes) != entry.sha256 || bytes.len() as u64 != entry.bytes {
+    let here = |path: &&String| manifest.files.get(*path).is_some_and(|entry| !entry.withheld);
+    for path in manifest.files.keys().filter(here) {
+        let found = files.get(path).ok_or_else(|| fault(path, "is missing"))?;
+        if manifest.files.get(path).is_none_or(|entry| found != (entry.sha256, entry.bytes)) {
             return Err(fault(path, "was changed"));
         }
     }
-    let is_known =
-        |path: &str| path == MANIFEST || path == CHECKPOINT || manifest.files.contains_key(path);
-    match files.keys().find(|path| !is_known(path)) {
+    let is_known = |path: &String| path == MANIFEST || path == CHECKPOINT || here(&path);
+    match files.paths().find(|path| !is_known(path)) {
         Some(path) => Err(fault(path, "was added")),
         None => Ok(()),
     }

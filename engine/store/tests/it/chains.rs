@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use stanch_engine_core::custody::{CustodyAction, verify_chain};
+use stanch_engine_core::custody::{CustodyAction, Head, verify_chain, verify_details};
 use stanch_engine_core::header::Header;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::playbook::Bundle;
@@ -67,9 +67,17 @@ both! {
         }
         let incident = record(0).incident;
         let head = fresh.store.read(|c| Box::pin(custody::head(c, incident))).await.unwrap();
-        let bodies = fresh.store.read(|c| Box::pin(custody::bodies(c, incident))).await.unwrap();
+        let rows = fresh.store.read(|c| Box::pin(custody::records(c, incident, 40))).await.unwrap();
         assert_eq!(head.count, 40);
-        verify_chain(bodies.iter().map(String::as_str), head).unwrap();
+        let walked = verify_chain(rows.iter().map(|row| row.body.as_str()), incident, head).unwrap();
+        let details: Vec<_> = rows.iter().map(|row| row.detail.as_deref().unwrap()).collect();
+        verify_details(&walked, details).unwrap();
+        let at = async |count| {
+            fresh.store.read(|c| Box::pin(custody::head_at(c, incident, count))).await.unwrap()
+        };
+        assert_eq!((at(0).await, at(40).await), (Some(Head::EMPTY), Some(head)));
+        assert_eq!(at(7).await.unwrap(), Head { count: 7, hash: walked[6].hash });
+        assert_eq!(at(41).await, None);
     }
 
     a_version_stays_and_one_pointer_moves(fresh) {

@@ -134,6 +134,7 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
         grace: Span::from_secs(5),
         public_url: String::new(),
         keep_journals: None,
+        anchor: None,
         second_person: false,
         requester_counts: false,
         break_glass: Vec::new(),

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde_json::{Value, json};
-use stanch_engine_runtime::evidence::verify;
+use stanch_engine_runtime::evidence::verify::{self, Brought};
 use stanch_engine_runtime::system;
 
 use super::stage::Stage;
-use crate::cmd::kpis;
 use crate::cmd::look::timeline_line;
+use crate::cmd::{bundle, kpis};
 use crate::output;
 
 /// The pause between two looks, in milliseconds.
@@ -170,9 +170,10 @@ async fn prove(stage: &Stage, dir: &Path, incident: &str) -> anyhow::Result<()> 
     ];
     output::table(evidence["items"].as_array().map_or(&[], Vec::as_slice), columns);
     let (file, key) = (dir.join("incident.zip"), dir.join("keys").join("evidence.pub"));
-    let bundle = stage.person.bytes(&format!("/incidents/{incident}/export")).await?;
-    std::fs::write(&file, &bundle).with_context(|| format!("{}", file.display()))?;
-    let verified = verify::verify(&bundle, Some(&std::fs::read_to_string(&key)?))?;
+    bundle::save(&stage.person, incident, &[], &file).await?;
+    let pem = std::fs::read_to_string(&key)?;
+    let brought = Brought { keys: &[&pem], anchors: None };
+    let verified = verify::prove(std::fs::File::open(&file)?, &brought)?;
     println!("\nexport:  {} export {incident} -o {}", program(), file.display());
     println!("verify:  {} verify {} --key {}", program(), file.display(), key.display());
     println!(

@@ -214,6 +214,7 @@ fn settings(folder: &std::path::Path) -> Settings {
         grace: Span::from_secs(1),
         public_url: String::new(),
         keep_journals: None,
+        anchor: None,
         second_person: false,
         requester_counts: false,
         break_glass: Vec::new(),

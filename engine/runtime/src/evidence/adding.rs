@@ -1,0 +1,209 @@
+//! Evidence that a person adds: a file that is hashed and written while it comes, of any size.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use stanch_engine_core::custody::CustodyAction;
+use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::id::{EvidenceId, IncidentId};
+use stanch_engine_core::json::Json;
+use stanch_engine_core::limits;
+use stanch_engine_store::custody::{self, NewRecord};
+use stanch_engine_store::evidence::{self, Item};
+use stanch_engine_store::{StoreError, incidents};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::items::{Draft, ItemError, Kept};
+use crate::runtime::Runtime;
+
+/// Pieces that wait for the disk: what comes faster waits, and does not fill the memory.
+const PIECES: usize = 4;
+
+/// Why nothing was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// There is no such incident.
+    #[error("there is no incident {0}")]
+    NotFound(IncidentId),
+    /// It can't be asked for.
+    #[error("{0}")]
+    BadRequest(String),
+    /// It is larger than an item may be.
+    #[error("an item has {} bytes at most", limits::EVIDENCE_BYTES)]
+    TooLarge,
+    /// Other bytes came than were sent.
+    #[error("{came} came, and {sent} was said to be sent: send it again")]
+    Other {
+        /// The hash of what came.
+        came: Sha256,
+        /// The hash that was said.
+        sent: Sha256,
+    },
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] ItemError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is said of an item.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Who adds it.
+    pub person: String,
+    /// What people call it.
+    pub label: String,
+    /// What its bytes are.
+    pub media_type: String,
+    /// Why it is evidence, and where it comes from.
+    pub reason: String,
+    /// The hash that its bytes must have.
+    pub sha256: Option<Sha256>,
+}
+
+/// An item on its way in. Whoever drops it before it is kept leaves nothing.
+pub struct Adding {
+    runtime: Runtime,
+    incident: IncidentId,
+    said: Said,
+    pieces: mpsc::Sender<Option<Vec<u8>>>,
+    written: JoinHandle<Result<Option<Kept>, ItemError>>,
+    bytes: u64,
+}
+
+impl std::fmt::Debug for Adding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Adding").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+/// Begins to take an item in.
+///
+/// # Errors
+/// [`AddError`] says why not, before any of its bytes come.
+pub async fn begin(
+    runtime: &Runtime,
+    incident: IncidentId,
+    said: Said,
+) -> Result<Adding, AddError> {
+    for (name, text, most) in [
+        ("label", &said.label, limits::EVIDENCE_LABEL_CHARS),
+        ("reason", &said.reason, limits::REASON_CHARS),
+    ] {
+        if text.chars().count() > most {
+            return Err(AddError::BadRequest(format!("`{name}` has more than {most} characters")));
+        }
+    }
+    if said.label.trim().is_empty() {
+        return Err(AddError::BadRequest("`label` is empty: say what it is".to_owned()));
+    }
+    let found = runtime.store().read(|conn| Box::pin(incidents::get(conn, incident))).await?;
+    found.ok_or(AddError::NotFound(incident))?;
+    let (pieces, coming) = mpsc::channel(PIECES);
+    let items = runtime.shared.items.clone();
+    let written = tokio::task::spawn_blocking(move || write(items.begin()?, coming));
+    Ok(Adding { runtime: runtime.clone(), incident, said, pieces, written, bytes: 0 })
+}
+
+/// Writes what comes; nothing is kept when it ends without its end.
+fn write(
+    mut draft: Draft,
+    mut coming: mpsc::Receiver<Option<Vec<u8>>>,
+) -> Result<Option<Kept>, ItemError> {
+    while let Some(piece) = coming.blocking_recv() {
+        match piece {
+            Some(piece) => draft.write(&piece)?,
+            None => return draft.keep().map(Some),
+        }
+    }
+    Ok(None)
+}
+
+impl Adding {
+    /// Takes in more bytes.
+    ///
+    /// # Errors
+    /// When they are too many, or the disk says no.
+    pub async fn take(&mut self, piece: Vec<u8>) -> Result<(), AddError> {
+        self.bytes += piece.len() as u64;
+        if self.bytes > limits::EVIDENCE_BYTES {
+            return Err(AddError::TooLarge);
+        }
+        // Who writes has ended only where it failed, which its end then says.
+        let _ = self.pieces.send(Some(piece)).await;
+        match self.pieces.is_closed() {
+            true => Err(self.failed().await),
+            false => Ok(()),
+        }
+    }
+
+    async fn failed(&mut self) -> AddError {
+        match (&mut self.written).await {
+            Ok(Err(error)) => error.into(),
+            Ok(Ok(_)) => lost("its end came too early").into(),
+            Err(error) => lost(error).into(),
+        }
+    }
+
+    /// Keeps what came: the item and its custody record are there in one commit, after its bytes.
+    ///
+    /// # Errors
+    /// When other bytes came than were said, and when the disk or the database says no. Bytes that
+    /// no row names do no harm.
+    pub async fn keep(mut self) -> Result<Item, AddError> {
+        let _ = self.pieces.send(None).await;
+        let kept = (&mut self.written).await.map_err(lost)??;
+        let kept = kept.ok_or_else(|| lost("its end came too early"))?;
+        if let Some(sent) = self.said.sha256.filter(|sent| *sent != kept.sha256) {
+            return Err(AddError::Other { came: kept.sha256, sent });
+        }
+        let rows = Arc::new(self.rows(kept));
+        let stored = rows.clone();
+        let written = self.runtime.store().write(move |tx| {
+            let rows = stored.clone();
+            Box::pin(async move {
+                evidence::insert(tx, &rows.0).await?;
+                custody::append(tx, &rows.1).await.map(drop)
+            })
+        });
+        written.await?;
+        Ok(rows.0.clone())
+    }
+
+    fn rows(&self, kept: Kept) -> (Item, NewRecord) {
+        let (world, said) = (self.runtime.world(), &self.said);
+        let (id, now) = (world.id(EvidenceId::new), world.now());
+        let how = json!({"by": "a person", "reason": said.reason});
+        let item = Item {
+            id,
+            incident: self.incident,
+            run: None,
+            step: None,
+            label: said.label.clone(),
+            sha256: kept.sha256,
+            bytes: i64::try_from(kept.bytes).unwrap_or(i64::MAX),
+            media_type: said.media_type.clone(),
+            captured_at: now,
+            captured_by: said.person.clone(),
+            call: Json::canonical(&how),
+        };
+        let record = NewRecord {
+            incident: self.incident,
+            at: now,
+            actor: said.person.clone(),
+            action: CustodyAction::Captured,
+            item: Some(kept.sha256),
+            detail: json!({
+                "evidence": id, "label": said.label, "bytes": kept.bytes, "how": how,
+                "tool": {"name": "stanch", "version": env!("CARGO_PKG_VERSION")},
+            }),
+        };
+        (item, record)
+    }
+}
+
+fn lost(why: impl std::fmt::Display) -> ItemError {
+    ItemError::Disk(std::io::Error::other(why.to_string()))
+}

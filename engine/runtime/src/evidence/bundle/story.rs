@@ -1,0 +1,107 @@
+//! The story of an incident in files: alerts, runs with their journals, approvals, timeline,
+//! milestones, KPIs, and what the items are.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use stanch_engine_core::id::{IncidentId, RunId};
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::{StoreError, alerts, approvals, evidence, journal, milestones, runs};
+
+use super::pretty;
+use crate::runtime::Runtime;
+use crate::{kpis, timeline};
+
+/// Entries of a journal that are in memory at a time: 25 MiB where each is as large as it may be.
+const PAGE: u32 = 100;
+
+/// Files, by their paths.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
+
+/// The files of an incident but for its journals, and its runs. What is still open is counted up to
+/// `at`, so that the same story has the same bytes.
+pub(super) async fn of_incident(
+    runtime: &Runtime,
+    id: IncidentId,
+    at: Timestamp,
+) -> Result<(Files, Vec<RunId>), StoreError> {
+    let mut files = Files::new();
+    let mut put = |path: &str, bytes: Vec<u8>| files.insert(path.to_owned(), bytes);
+    let store = runtime.store();
+    let alerts = store.read(|conn| Box::pin(alerts::of_incident(conn, id))).await?;
+    let alerts: Vec<_> = alerts
+        .iter()
+        .map(|a| json!({"id": a.id, "received_at": a.received_at, "deliveries": a.deliveries, "alert": a.alert}))
+        .collect();
+    put("alerts.json", pretty(&alerts));
+    let items = store.read(|conn| Box::pin(evidence::of_incident(conn, id))).await?;
+    let items: Vec<_> = items
+        .iter()
+        .map(|item| {
+            json!({
+                "id": item.id, "label": item.label, "sha256": item.sha256, "bytes": item.bytes,
+                "media_type": item.media_type, "captured_at": item.captured_at,
+                "captured_by": item.captured_by, "how": item.call,
+            })
+        })
+        .collect();
+    put("evidence.json", pretty(&items));
+    put("approvals.json", pretty(&asked(runtime, id).await?));
+    put("timeline.json", pretty(&timeline::of_incident(runtime, id).await?));
+    put("kpis.json", pretty(&kpis::of_incident_at(runtime, id, at).await?));
+    let marked = store.read(|conn| Box::pin(milestones::of_incident(conn, id))).await?;
+    put("milestones.json", pretty(&marked));
+    let runs = store.read(|conn| Box::pin(runs::of_incident(conn, id))).await?;
+    let rows: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            json!({
+                "id": run.id, "playbook": run.playbook, "digest": run.digest, "status": run.status,
+                "requester": run.requester, "created_at": run.created_at,
+                "finished_at": run.finished_at, "outcome": run.outcome,
+            })
+        })
+        .collect();
+    put("runs.json", pretty(&rows));
+    Ok((files, runs.iter().map(|run| run.id).collect()))
+}
+
+async fn asked(runtime: &Runtime, id: IncidentId) -> Result<Vec<serde_json::Value>, StoreError> {
+    let mut asked = Vec::new();
+    let approvals = runtime.store().read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
+    for approval in approvals {
+        let of = approval.id;
+        let decisions = runtime.store().read(|conn| Box::pin(approvals::history(conn, of))).await?;
+        asked.push(json!({
+            "id": approval.id, "run": approval.run, "step": approval.step, "title": approval.title,
+            "status": approval.status, "approvers": approval.approvers, "quorum": approval.quorum,
+            "rules": approval.rules,
+            "plan": approval.plan, "plan_sha256": approval.plan_digest,
+            "requested_at": approval.requested_at, "expires_at": approval.expires_at,
+            "decisions": decisions,
+        }));
+    }
+    Ok(asked)
+}
+
+/// A page of a run's journal from an entry on, one entry a line, and where the next page begins;
+/// nothing after the last.
+pub(super) async fn journal_page(
+    runtime: &Runtime,
+    run: RunId,
+    from: u32,
+) -> Result<(Vec<u8>, Option<u32>), StoreError> {
+    let mut entries =
+        runtime.store().read(|conn| Box::pin(journal::load(conn, run, from, PAGE))).await?;
+    let next = (entries.len() == PAGE as usize).then(|| entries.last().map(|last| last.seq + 1));
+    if entries.is_empty() && from == 0 {
+        // What is archived is one item, and as large as a journal may be.
+        entries = runtime.journal_of(run).await?;
+    }
+    let mut lines = Vec::new();
+    for entry in entries {
+        lines.extend(serde_json::to_vec(&entry).unwrap_or_default());
+        lines.push(b'\n');
+    }
+    Ok((lines, next.flatten()))
+}
