@@ -84,7 +84,7 @@ pub(crate) enum Command {
     Check(Check),
     /// Runs a whole playbook, changes nothing, and prints what it would do.
     Simulate(Box<Simulate>),
-    /// Tries the sources that are scripts with the examples beside them.
+    /// Tries the sources and rules of correlation that are scripts with the examples beside them.
     Test(Test),
     /// Reads an alert's payload, and prints what Stanch makes of it.
     Normalize(Normalize),

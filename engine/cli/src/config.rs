@@ -5,14 +5,17 @@ mod approvals;
 mod database;
 mod evidence;
 mod guard;
+mod intel;
 mod noise;
 mod notify;
+mod ocsf_out;
 mod oidc;
 mod queues;
 mod reconcile;
 mod slack;
 mod sources;
 mod targets;
+mod write_back;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,13 +33,16 @@ pub use approvals::Approvals;
 pub use database::DatabaseConfig;
 pub use evidence::{Anchor, Evidence};
 pub use guard::{Freeze, Guard, Protect};
+pub use intel::{Intel, IntelList};
 pub use noise::{Correlation, Noise, Storm};
 pub use notify::{ChannelConfig, Duty, Notify, Person};
+pub use ocsf_out::OcsfOut;
 pub use oidc::OidcConfig;
 pub use queues::Queue;
 pub use reconcile::Reconcile;
 pub use slack::SlackConfig;
 pub use sources::{Source, Trust};
+pub use write_back::WriteBack;
 
 /// What can be configured. A key that is not here is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -61,6 +67,9 @@ pub struct Config {
     /// The folder of sources of alerts that are scripts; `sources`, where there is one, unless it
     /// is said.
     pub sources_dir: Option<PathBuf>,
+    /// The folder of rules of correlation that are scripts; `correlation`, where there is one, unless it
+    /// is said.
+    pub correlation_dir: Option<PathBuf>,
     /// Where people reach this installation.
     pub public_url: Option<String>,
     /// For how long after its last alert an incident takes another about the same thing.
@@ -101,6 +110,12 @@ pub struct Config {
     pub storms: Vec<Storm>,
     /// What noise is kept from doing.
     pub noise: Noise,
+    /// What detectors are told.
+    pub write_back: WriteBack,
+    /// Who is told what happens, in OCSF.
+    pub ocsf_out: Vec<OcsfOut>,
+    /// Files that know of addresses, names and hashes.
+    pub intel: Intel,
     /// What detectors list is compared with what came.
     pub reconcile: Option<Reconcile>,
     /// For how long what stays where.
@@ -268,6 +283,9 @@ impl Config {
         self.check_evidence()?;
         self.check_notify()?;
         self.check_oidc()?;
+        self.check_intel()?;
+        self.check_ocsf_out()?;
+        self.check_write_back()?;
         let least = Span::from_secs(86_400);
         if let Some(journals) = self.retention.journals.filter(|journals| *journals < least) {
             let message = format!("`retention.journals`: {journals} is less than a day");

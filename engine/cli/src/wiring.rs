@@ -1,6 +1,7 @@
 //! Puts a node together.
 
 mod channels;
+pub(crate) mod correlators;
 mod database;
 pub(crate) mod scripts;
 
@@ -123,6 +124,8 @@ pub fn catalogue(
 fn catalogue_of(config: &Config, aws: &Aws, secrets: Secrets) -> anyhow::Result<Catalogue> {
     let catalogue = aws.register(Catalogue::new(aws.operations()));
     let catalogue = stanch_plugins_http::register(catalogue, secrets, &config.mappings())?;
+    let now = stanch_engine_runtime::system::world().now();
+    let catalogue = stanch_plugins_intel::register(catalogue, &config.intel_settings(), now)?;
     scripts::register(catalogue, config)
 }
 
@@ -201,11 +204,14 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
     Ok(Settings {
         data_dir: config.data_dir(),
         correlation: config.correlation_rules(),
+        correlators: correlators::load_all(config)?,
         storms: config.storm_rules(),
         silent_after: config.silences(),
         accounts: modes.collect(),
         own_roles: config.own_roles(),
         cooldown: config.noise.cooldown,
+        write_back: config.write_back(),
+        ocsf_out: config.ocsf_sinks(),
         reconcile: config.reconcile_plan(),
         rails: config.rails(),
         limits: config.limits(),

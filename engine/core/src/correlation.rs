@@ -68,6 +68,19 @@ pub struct Keyed {
     pub window: Span,
 }
 
+/// What a script of a user's gives for an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The rule's name.
+    pub rule: String,
+    /// What the alert shares with others.
+    pub keys: Vec<String>,
+    /// For how long after its last alert an incident takes another.
+    pub window: Span,
+    /// Whether the other rules are left out.
+    pub only: bool,
+}
+
 /// An incident that took an alert with one of the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Near {
@@ -89,10 +102,17 @@ pub fn usual(window: Span) -> Vec<Rule> {
 
 /// The keys of an alert. One without any stands alone, under its own key. A sample never shares a
 /// key with a real alert.
-pub fn keys(rules: &[Rule], alert: &Alert) -> BTreeMap<CorrelationKey, Keyed> {
+pub fn keys(rules: &[Rule], given: &[Given], alert: &Alert) -> BTreeMap<CorrelationKey, Keyed> {
     let realm = if alert.is_sample() { "sample/" } else { "" };
     let mut keys = BTreeMap::new();
-    for rule in rules.iter().filter(|rule| rule.when.takes(alert)) {
+    for it in given {
+        for text in &it.keys {
+            let keyed = Keyed { rule: it.rule.clone(), window: it.window };
+            keys.entry(key(format!("{realm}{}/{text}", it.rule))).or_insert(keyed);
+        }
+    }
+    let is_alone = given.iter().any(|it| it.only);
+    for rule in rules.iter().filter(|rule| !is_alone && rule.when.takes(alert)) {
         for text in texts(rule, alert) {
             let (rule, window) = (rule.name.clone(), rule.window);
             keys.entry(key(format!("{realm}{text}"))).or_insert(Keyed { rule, window });
@@ -182,7 +202,7 @@ mod tests {
     }
 
     fn names(rules: &[Rule], alert: &Alert) -> BTreeSet<CorrelationKey> {
-        keys(rules, alert).into_keys().collect()
+        keys(rules, &[], alert).into_keys().collect()
     }
 
     #[test]
@@ -206,7 +226,7 @@ mod tests {
         let bare = Alert { resources: vec![], ..alert() };
         let other = Alert { dedup_key: "another".into(), ..bare.clone() };
         let rules = usual(day());
-        assert_eq!(keys(&rules, &bare).len(), 1);
+        assert_eq!(keys(&rules, &[], &bare).len(), 1);
         assert!(names(&rules, &bare).is_disjoint(&names(&rules, &other)));
     }
 
@@ -224,6 +244,20 @@ mod tests {
         let nobody = Alert { resources: vec![], actor: None, ..alert() };
         let another = Alert { dedup_key: "another".into(), ..nobody.clone() };
         assert!(names(&rules, &nobody).is_disjoint(&names(&rules, &another)));
+    }
+
+    #[test]
+    fn what_a_script_gives_stands_beside_the_rules_or_alone() {
+        let given =
+            |only| Given { rule: "script s".into(), keys: vec!["x".into()], window: day(), only };
+        let beside = keys(&usual(day()), &[given(false)], &alert());
+        assert_eq!(beside.len(), 2);
+        let alone = keys(&usual(day()), &[given(true)], &alert());
+        let only: Vec<_> = alone.into_keys().map(|key| key.0).collect();
+        assert_eq!(only, ["script s/x"]);
+        let sample = Alert { title: "[SAMPLE] a key".into(), ..alert() };
+        let key = keys(&[], &[given(true)], &sample).into_keys().next().unwrap();
+        assert_eq!(key.0, "sample/script s/x");
     }
 
     #[test]

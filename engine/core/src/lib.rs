@@ -38,6 +38,7 @@ pub mod reconcile;
 pub mod silence;
 pub mod storm;
 pub mod suppression;
+pub mod write_back;
 
 pub mod header;
 pub mod playbook;
@@ -72,3 +73,4 @@ pub mod audit;
 pub mod custody;
 pub mod kpi;
 pub mod ledger;
+pub mod ocsf;

@@ -212,6 +212,15 @@ pub const SUPPRESSION: Span = Span::from_secs(365 * 86_400);
 /// month later is not the same.
 pub const COOLDOWN: Span = Span::from_secs(30 * 86_400);
 
+/// How long a rule of correlation that is a script may take over one alert, in milliseconds.
+pub const CORRELATION_MS: u64 = 50;
+
+/// Rules of correlation that are scripts: each is asked about every alert.
+pub const CORRELATION_SCRIPTS: usize = 20;
+
+/// Keys that one of them gives for an alert. Each is looked up.
+pub const CORRELATION_KEYS: usize = 20;
+
 /// Suppressions that are planned or hold at a time. Every alert is held against each of them.
 pub const SUPPRESSIONS: u32 = 500;
 

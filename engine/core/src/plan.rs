@@ -132,6 +132,8 @@ pub enum Purpose {
     Recover,
     /// To take back what another run did.
     Undo,
+    /// To tell others what came of it.
+    Inform,
 }
 
 impl Purpose {
@@ -141,7 +143,7 @@ impl Purpose {
             Self::Contain => Some(Milestone::ContainedAt),
             Self::Eradicate => Some(Milestone::EradicatedAt),
             Self::Recover => Some(Milestone::RecoveredAt),
-            Self::Preserve | Self::Undo => None,
+            Self::Preserve | Self::Undo | Self::Inform => None,
         }
     }
 }

@@ -21,6 +21,7 @@ use stanch_engine_store::{
 
 use crate::intake::{self, Received};
 use crate::people::FIRST_ADMIN;
+use crate::playbooks::WRITE_BACK;
 use crate::projection;
 use crate::runs::Person;
 use crate::runtime::Runtime;
@@ -314,7 +315,8 @@ async fn lacks(
 ) -> Result<Vec<String>, StoreError> {
     let mut lacks = Vec::new();
     for run in runs::of_incident(tx, incident.id).await? {
-        if !run.status.is_final() {
+        // What only tells detectors keeps nothing open.
+        if !run.status.is_final() && run.playbook != WRITE_BACK {
             lacks.push(format!("{} (`{}`) is {}", run.id, run.playbook, run.status));
         }
     }

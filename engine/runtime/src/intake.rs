@@ -23,6 +23,7 @@ use stanch_engine_store::dead_letters::{self, DeadLetter};
 use stanch_engine_store::{StoreError, pages};
 use stanch_plugins_sdk::{Catalogue, Reading, Refusal};
 
+use crate::correlators;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::silence;
@@ -225,15 +226,20 @@ async fn commit(
     alerts: Vec<Alert>,
     hand: Hand,
 ) -> Result<Vec<Received>, StoreError> {
-    let taken = Arc::new((shared.clone(), door.map(str::to_owned), alerts));
+    // Scripts are asked before the writer waits for anything.
+    let scripts = &shared.settings.correlators;
+    let said = |alert: &Alert| (alert.dedup_key.clone(), correlators::say(scripts, alert));
+    let said: Vec<_> =
+        if scripts.is_empty() { Vec::new() } else { alerts.iter().map(said).collect() };
+    let taken = Arc::new((shared.clone(), door.map(str::to_owned), alerts, said));
     let parts = taken.clone();
     let received = shared
         .store
         .write(move |tx| {
             let taken = taken.clone();
             Box::pin(async move {
-                let (shared, door, alerts) = &*taken;
-                let taking = Taking::begin(tx, shared, hand).await?;
+                let (shared, door, alerts, said) = &*taken;
+                let taking = Taking::begin(tx, shared, hand).await?.knowing(said.clone());
                 silence::heard(tx, &taking, door.as_deref(), alerts).await?;
                 let mut received = Vec::with_capacity(alerts.len());
                 for alert in alerts {

@@ -170,7 +170,7 @@ impl Live {
     }
 
     fn begin(&mut self, shared: &Shared, journal: &[Entry]) {
-        if self.state.step_count() == 0 {
+        if self.state.step_count() == 0 && !crate::write_back::is_one(self) {
             self.mark_if_incident(Milestone::FirstAutomatedAt);
         }
         self.deliveries.clear();

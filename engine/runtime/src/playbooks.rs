@@ -1,8 +1,9 @@
 //! Publishing playbooks: what is checked and found fit gets a digest, and a pointer says which
 //! digest is active. Runs that have begun keep theirs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::Serialize;
 use stanch_engine_core::digest::Sha256;
@@ -20,11 +21,29 @@ use crate::runtime::Runtime;
 /// the binary.
 pub const UNDO: &str = "undo";
 
+/// The playbook that tells detectors what people made of their findings.
+pub const WRITE_BACK: &str = "write-back";
+
 /// Who publishes what comes with the binary.
 const BUILT_IN_BY: &str = "stanch";
 
 /// The playbooks that come with the binary and are always published.
-const BUILT_IN: &[(&str, &str)] = &[(UNDO, include_str!("../../../playbooks/undo.rhai"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    (UNDO, include_str!("../../../playbooks/undo.rhai")),
+    (WRITE_BACK, include_str!("../../../playbooks/write-back.rhai")),
+];
+
+/// The digests of the texts that come with this binary: a playbook of the same name that somebody
+/// published is not the same.
+static DIGESTS: LazyLock<BTreeMap<&str, Sha256>> = LazyLock::new(|| {
+    let digest = |text| bundle(text, |_| None).map(|bundle| bundle.digest());
+    BUILT_IN.iter().filter_map(|(name, text)| Some((*name, digest(text).ok()?))).collect()
+});
+
+/// The digest of a playbook's text that comes with this binary.
+pub(crate) fn built_in(name: &str) -> Option<Sha256> {
+    DIGESTS.get(name).copied()
+}
 
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]

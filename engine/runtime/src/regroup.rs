@@ -16,6 +16,7 @@ use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::{StoreError, Tx, milestones, pages, runs, storms};
 
+use crate::correlators;
 use crate::evidence::holds;
 use crate::projection;
 use crate::runs::Person;
@@ -228,8 +229,11 @@ async fn lead_moved(
     (moved, left): (&[StoredAlert], &[StoredAlert]),
     into: IncidentId,
 ) -> Result<(), StoreError> {
-    let rules = &shared.settings.correlation;
-    let keys = |alert: &StoredAlert| correlation::keys(rules, &alert.alert).into_keys();
+    let (rules, scripts) = (&shared.settings.correlation, &shared.settings.correlators);
+    let keys = |alert: &StoredAlert| {
+        let given = correlators::say(scripts, &alert.alert).given;
+        correlation::keys(rules, &given, &alert.alert).into_keys()
+    };
     let kept: BTreeSet<_> = left.iter().flat_map(keys).collect();
     for alert in moved {
         for key in keys(alert).filter(|key| !kept.contains(key)) {

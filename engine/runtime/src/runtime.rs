@@ -19,7 +19,10 @@ use crate::seal::{SealKeyError, Seals};
 use crate::settings::Settings;
 use crate::shard::{self, Message, ShardHandle, Watch};
 use crate::shared::{Parts, Shared};
-use crate::{audit, heartbeat, kpis, pager, queues, reconciler, retention, scheduler, silence};
+use crate::{
+    audit, heartbeat, kpis, ocsf_out, pager, queues, reconciler, retention, scheduler, silence,
+    write_back,
+};
 
 /// How often shards look at their runs' timers, and scripts are watched.
 const TICK: Duration = Duration::from_secs(1);
@@ -134,10 +137,16 @@ impl Runtime {
                 spawn(retention::work(shared.clone(), stopped.clone())),
                 spawn(reconciler::work(shared.clone(), stopped.clone())),
                 spawn(anchor::work(shared.clone(), stopped.clone())),
+                spawn(write_back::work(shared.clone(), stopped.clone())),
                 spawn(kpis::projector::work(shared.clone(), stopped.clone())),
                 spawn(audit::work(shared.clone(), stopped.clone())),
                 spawn(heartbeat::work(shared.clone(), stopped)),
             ]);
+        }
+        if shared.settings.simulation.is_none() {
+            for sink in shared.settings.ocsf_out.clone() {
+                tasks.push(spawn(ocsf_out::work(shared.clone(), sink, stop.subscribe())));
+            }
         }
         let lease_tasks = vec![
             spawn(peers::hold_leases(shared.clone(), has_left.clone())),

@@ -119,10 +119,7 @@ impl Scripted {
                 compiled
             }
         };
-        DEADLINE.set(Some(Instant::now() + Duration::from_millis(limits::SOURCE_MS)));
-        let done = catch_unwind(AssertUnwindSafe(|| body(&script)));
-        DEADLINE.set(None);
-        done.map_err(|_| {
+        in_time(limits::SOURCE_MS, || body(&script)).map_err(|()| {
             format!("{}.rhai: Stanch failed over it, which is a fault in Stanch", self.name)
         })
     }
@@ -154,8 +151,16 @@ fn compile(text: &str) -> Result<Rc<SourceScript>, Vec<Diagnostic>> {
     compiled.map(Rc::new).map_err(|error| error.0)
 }
 
+/// Runs a script that may take so long and no longer; an error when it panicked.
+pub(crate) fn in_time<T>(ms: u64, body: impl FnOnce() -> T) -> Result<T, ()> {
+    DEADLINE.set(Some(Instant::now() + Duration::from_millis(ms)));
+    let done = catch_unwind(AssertUnwindSafe(body));
+    DEADLINE.set(None);
+    done.map_err(drop)
+}
+
 /// Whether the script on this thread has time left.
-fn may_go_on() -> bool {
+pub(crate) fn may_go_on() -> bool {
     let left = LOOK_IN.get();
     if left > 0 {
         LOOK_IN.set(left - 1);

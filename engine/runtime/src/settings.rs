@@ -17,6 +17,10 @@ use stanch_engine_core::reconcile::Reconcile;
 use stanch_engine_core::scope::CustomRole;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::storm;
+use stanch_engine_core::write_back::WriteBack;
+
+use crate::correlators::Correlator;
+pub use crate::ocsf_out::{OcsfSettings, OcsfTo};
 
 /// All of it. Nothing here has a default: whoever starts a runtime says what it is to do.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// What makes alerts one incident.
     pub correlation: Vec<correlation::Rule>,
+    /// What makes alerts one incident, as scripts say.
+    pub correlators: Vec<Correlator>,
     /// What makes many alerts of a type one incident.
     pub storms: Vec<storm::Rule>,
     /// For how long a source may say nothing.
@@ -32,6 +38,10 @@ pub struct Settings {
     /// For how long a playbook is not started again about the same resource, where its trigger does
     /// not say it.
     pub cooldown: Option<Span>,
+    /// What detectors are told; nothing when they are told nothing.
+    pub write_back: Option<WriteBack>,
+    /// Who is told what happens, in OCSF.
+    pub ocsf_out: Vec<OcsfSettings>,
     /// What detectors list is compared with what came.
     pub reconcile: Option<Reconcile>,
     /// How much may be done in which account. An account that is not here is observed.

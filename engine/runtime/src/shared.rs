@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) paging: Notify,
     /// Rung when a schedule may have changed.
     pub(crate) scheduling: Notify,
+    /// Rung when detectors may have something to hear.
+    pub(crate) writing_back: Notify,
     /// Rung when every list of findings is to be compared now.
     pub(crate) reconciling: Notify,
     pub(crate) is_reconcile_asked: AtomicBool,
@@ -78,7 +80,7 @@ impl Shared {
         let (rested, _) = broadcast::channel(RESTED);
         let (work, paging, scheduling, orphans, is_halted, active) = Default::default();
         let (hinting, has_peers, clock_ahead_us, restored_at_us) = Default::default();
-        let (reconciling, is_reconcile_asked) = Default::default();
+        let (reconciling, is_reconcile_asked, writing_back) = Default::default();
         let metrics = Metrics::default();
         let room = Room::of(settings.hot_runs);
         Self {
@@ -94,6 +96,7 @@ impl Shared {
             work,
             paging,
             scheduling,
+            writing_back,
             reconciling,
             is_reconcile_asked,
             rested,
@@ -113,6 +116,7 @@ impl Shared {
         self.work.notify_one();
         self.paging.notify_one();
         self.scheduling.notify_one();
+        self.writing_back.notify_one();
         self.hint();
     }
 

@@ -14,6 +14,9 @@ use crate::sandbox;
 /// The function that reads a payload.
 const ALERTS: &str = "alerts";
 
+/// The function that says what an alert shares with others.
+const KEYS: &str = "keys";
+
 /// The function that recognises one.
 const MATCHES: &str = "matches";
 
@@ -22,7 +25,9 @@ pub struct SourceScript {
     engine: Engine,
     ast: AST,
     has_matches: bool,
-    /// Where `alerts` stands.
+    /// The function that it is asked by.
+    entry: &'static str,
+    /// Where that stands.
     at: Position,
 }
 
@@ -52,6 +57,30 @@ impl SourceScript {
         text: &str,
         may_go_on: impl Fn() -> bool + 'static,
     ) -> Result<Self, PlaybookError> {
+        let message = "there is no `fn alerts(payload)`, which reads a payload: it gives an alert or a \
+                       list of them, as maps";
+        Self::compile_for(text, may_go_on, ALERTS, message)
+    }
+
+    /// Compiles a rule of correlation, which is asked by `keys`.
+    ///
+    /// # Errors
+    /// [`PlaybookError`] by line and column, as of a source.
+    pub fn compile_keys(
+        text: &str,
+        may_go_on: impl Fn() -> bool + 'static,
+    ) -> Result<Self, PlaybookError> {
+        let message = "there is no `fn keys(alert)`, which gives what an alert shares with others of \
+                       its incident";
+        Self::compile_for(text, may_go_on, KEYS, message)
+    }
+
+    fn compile_for(
+        text: &str,
+        may_go_on: impl Fn() -> bool + 'static,
+        entry: &'static str,
+        lacks: &str,
+    ) -> Result<Self, PlaybookError> {
         let engine = sandbox::reader(may_go_on);
         let ast = compile(&engine, text)?;
         only_definitions(&ast)?;
@@ -59,19 +88,17 @@ impl SourceScript {
             let named = ast.iter_functions().find(|function| function.name == name);
             named.map(|function| function.params.len())
         };
-        for name in [ALERTS, MATCHES] {
+        for name in [entry, MATCHES] {
             if arity(name).is_some_and(|count| count != 1) {
-                let message = format!("`{name}` takes one parameter, the payload");
+                let message = format!("`{name}` takes one parameter");
                 return Err(Diagnostic::error(place(text, name), message).into());
             }
         }
-        if arity(ALERTS).is_none() {
-            let message = "there is no `fn alerts(payload)`, which reads a payload: it gives an alert or \
-                           a list of them, as maps";
-            return Err(Diagnostic::error(Position { line: 1, column: 1 }, message).into());
+        if arity(entry).is_none() {
+            return Err(Diagnostic::error(Position { line: 1, column: 1 }, lacks).into());
         }
         let has_matches = arity(MATCHES).is_some();
-        Ok(Self { engine, ast, has_matches, at: place(text, ALERTS) })
+        Ok(Self { engine, ast, has_matches, entry, at: place(text, entry) })
     }
 
     /// Whether it can say of a payload that it is its own.
@@ -99,8 +126,17 @@ impl SourceScript {
     /// # Errors
     /// [`SourceFailure`] when `alerts` fails, or gives what JSON has no form for.
     pub fn alerts(&self, payload: &Value) -> Result<Value, SourceFailure> {
-        let found = self.call(ALERTS, payload)?;
-        plain::to_json(&found).map_err(|error| self.wrong(format!("what `alerts` gives: {error}")))
+        self.call_value(payload)
+    }
+
+    /// What its function makes of a value: a value of JSON.
+    ///
+    /// # Errors
+    /// [`SourceFailure`] when it fails, or gives what JSON has no form for.
+    pub fn call_value(&self, value: &Value) -> Result<Value, SourceFailure> {
+        let found = self.call(self.entry, value)?;
+        let name = self.entry;
+        plain::to_json(&found).map_err(|error| self.wrong(format!("what `{name}` gives: {error}")))
     }
 
     /// A failure over what `alerts` gave.

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::row::Row;
 use crate::sql::statements;
 use crate::tx::{Conn, Tx};
+use crate::write_backs;
 
 statements! {
     INSERT =
@@ -177,7 +178,10 @@ pub async fn set_status(
 ) -> Result<(), StoreError> {
     let query = tx.query(&SET_STATUS).bind(id.to_string()).bind(status.as_str());
     tx.run(query).await?;
-    Ok(())
+    match status {
+        IncidentStatus::Closed => write_backs::want(tx, id).await,
+        _ => Ok(()),
+    }
 }
 
 /// Sets the verdict.
@@ -193,7 +197,7 @@ pub async fn set_verdict(
     let query =
         tx.query(&SET_VERDICT).bind(id.to_string()).bind(verdict.as_str()).bind(reason.to_owned());
     tx.run(query).await?;
-    Ok(())
+    write_backs::want(tx, id).await
 }
 
 /// Sets the severity.

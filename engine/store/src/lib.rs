@@ -47,6 +47,7 @@ pub mod ledger;
 pub mod milestones;
 pub mod nodes;
 pub mod noise;
+pub mod ocsf_out;
 pub mod pages;
 pub mod payloads;
 pub mod people;
@@ -62,6 +63,7 @@ pub mod storms;
 pub mod suppressions;
 pub mod tokens;
 pub mod used_links;
+pub mod write_backs;
 
 pub use dialect::Dialect;
 pub use error::{OpenError, StoreError};

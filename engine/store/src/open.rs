@@ -35,6 +35,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (16, "holds", include_str!("../../../migrations/0016_holds.sql")),
     (17, "custody_details", include_str!("../../../migrations/0017_custody_details.sql")),
     (18, "ledger", include_str!("../../../migrations/0018_ledger.sql")),
+    (19, "write_backs", include_str!("../../../migrations/0019_write_backs.sql")),
+    (20, "ocsf_out", include_str!("../../../migrations/0020_ocsf_out.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

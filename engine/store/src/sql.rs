@@ -87,6 +87,7 @@ mod tests {
         ("milestones", crate::milestones::STATEMENTS),
         ("nodes", crate::nodes::STATEMENTS),
         ("noise", crate::noise::STATEMENTS),
+        ("ocsf_out", crate::ocsf_out::STATEMENTS),
         ("pages", crate::pages::STATEMENTS),
         ("pages/follow", crate::pages::follow::STATEMENTS),
         ("payloads", crate::payloads::STATEMENTS),
@@ -106,6 +107,7 @@ mod tests {
         ("suppressions", crate::suppressions::STATEMENTS),
         ("tokens", crate::tokens::STATEMENTS),
         ("used_links", crate::used_links::STATEMENTS),
+        ("write_backs", crate::write_backs::STATEMENTS),
     ];
 
     async fn prepare_all(url: &str, dialect: Dialect) {

@@ -15,6 +15,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jiff", &["engine/core"]),
     ("jmespath", &["engine/core"]),
     ("lettre", &["plugins/notify"]),
+    ("maxminddb", &["plugins/intel"]),
     ("reqwest", &["engine/cli", "plugins/http"]),
     ("rhai", &["engine/script"]),
     ("ring", &["engine/runtime", "plugins/aws"]),

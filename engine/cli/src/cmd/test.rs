@@ -1,9 +1,11 @@
-//! `stanch test`: sources that are scripts, tried with the examples beside them.
+//! `stanch test`: sources and rules of correlation that are scripts, tried with the examples beside
+//! them.
 //!
 //! `sources/NAME.rhai` has its examples in `sources/NAME/`: a payload is `CASE.json`, and what is
-//! to come of it `CASE.expected.json`.
+//! to come of it `CASE.expected.json`. Those of `correlation/NAME.rhai` lie in `correlation/NAME/`.
 
 mod expected;
+mod keys;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,7 +20,7 @@ use stanch_plugins_sdk::{Catalogue, Source as _};
 use crate::args::{Common, Test};
 use crate::config::{Config, environment};
 use crate::output;
-use crate::wiring::{self, scripts};
+use crate::wiring::{self, correlators, scripts};
 use expected::Expected;
 
 /// What came of one example.
@@ -30,22 +32,39 @@ struct Tried {
 
 pub(super) fn run(common: &Common, args: &Test) -> anyhow::Result<ExitCode> {
     let mut config = Config::load(common.config.as_deref(), &environment)?;
-    let path = args.path.clone().or_else(|| scripts::folder(&config)).context(
-        "there is no folder `sources`, and the configuration names none: say which as `stanch test PATH`",
-    )?;
-    let (folder, files) = if path.is_dir() {
-        (path.clone(), scripts::files(&path)?)
-    } else {
-        (path.parent().unwrap_or(Path::new(".")).to_owned(), vec![path.clone()])
+    let paths: Vec<PathBuf> = match &args.path {
+        Some(path) => vec![path.clone()],
+        None => {
+            [scripts::folder(&config), correlators::folder(&config)].into_iter().flatten().collect()
+        }
     };
+    let path = paths.first().context(
+        "there is no folder `sources` and none `correlation`, and the configuration names none: say \
+         which as `stanch test PATH`",
+    )?;
+    let mut files = Vec::new();
+    for path in &paths {
+        files.extend(if path.is_dir() { scripts::files(path)? } else { vec![path.clone()] });
+    }
     if files.is_empty() {
-        bail!("{}: there is no source (*.rhai) in it", path.display());
+        bail!("{}: there is no script (*.rhai) in it", path.display());
     }
     // `auto` asks all that lie beside each other, as a node would.
-    config.sources_dir = Some(folder);
+    if let Some(source) = files.iter().find(|file| !correlators::is_one(file)) {
+        config.sources_dir = Some(source.parent().unwrap_or(Path::new(".")).to_owned());
+    }
     let catalogue = wiring::catalogue(&config, None, Secrets::default(), Roles::default())?;
     let (mut tried, mut untried) = (Vec::new(), Vec::new());
     for file in &files {
+        if correlators::is_one(file) {
+            let script = correlators::load(file, &config)?;
+            let of_it = keys::try_all(&catalogue, &script, file)?;
+            if of_it.is_empty() {
+                untried.push(script.name().to_owned());
+            }
+            tried.extend(of_it);
+            continue;
+        }
         let source = scripts::load(file)?;
         let cases = cases(&file.with_extension(""))?;
         if cases.is_empty() {
@@ -58,7 +77,7 @@ pub(super) fn run(common: &Common, args: &Test) -> anyhow::Result<ExitCode> {
     if tried.is_empty() {
         let at = path.display();
         bail!(
-            "{at}: no source has an example: put a payload as CASE.json into the folder NAME beside NAME.rhai"
+            "{at}: no script has an example: put a payload as CASE.json into the folder NAME beside NAME.rhai"
         );
     }
     let is_well = tried.iter().all(|one| one.failures.is_empty());

@@ -56,7 +56,7 @@ pub struct Storm {
 
 impl Config {
     /// For how long after its last alert an incident takes another about the same thing.
-    fn incident_window(&self) -> Span {
+    pub(crate) fn incident_window(&self) -> Span {
         self.incident_window.unwrap_or(Span::from_secs(24 * 60 * 60))
     }
 

@@ -72,18 +72,28 @@ pub(crate) fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// With the file, the line and what is wrong.
 pub(crate) fn load(file: &Path) -> anyhow::Result<Scripted> {
     let (shown, code) = (file.display(), error_code::CONFIGURATION);
+    let name = name_of(file)?;
+    let text = std::fs::read_to_string(file).with_context(|| shown.to_string())?;
+    Scripted::new(name, &text).map_err(|wrong| {
+        let lines: Vec<_> = wrong.iter().map(|one| format!("{shown}:{one}")).collect();
+        anyhow::anyhow!("{code}: {}: {}", code.title, lines.join("\n"))
+    })
+}
+
+/// The name of a script, which is that of its file.
+///
+/// # Errors
+/// When it can't be one.
+pub(crate) fn name_of(file: &Path) -> anyhow::Result<&str> {
+    let (shown, code) = (file.display(), error_code::CONFIGURATION);
     let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let is_name = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-'
     };
     if name.is_empty() || !name.bytes().all(is_name) {
         bail!(
-            "{code}: {shown}: a source's name has small letters, digits, `_` and `-`: it stands in a path"
+            "{code}: {shown}: a script's name has small letters, digits, `_` and `-`: it stands in a path"
         );
     }
-    let text = std::fs::read_to_string(file).with_context(|| shown.to_string())?;
-    Scripted::new(name, &text).map_err(|wrong| {
-        let lines: Vec<_> = wrong.iter().map(|one| format!("{shown}:{one}")).collect();
-        anyhow::anyhow!("{code}: {}: {}", code.title, lines.join("\n"))
-    })
+    Ok(name)
 }

@@ -92,8 +92,9 @@ async fn the_policies_are_no_wider_than_the_playbook() {
     assert!(read.contains("iam:GetRole") && read.contains("iam:GetUser"), "{read}");
     let said = folder.run(&["check", "--policies", file]).await.out;
     assert!(said.contains("\"Version\": \"2012-10-17\""), "{said}");
-    let triage = concat!(env!("CARGO_MANIFEST_DIR"), "/../../playbooks/guardduty-triage.rhai");
-    let said = folder.run(&["check", "--policies", triage]).await.out;
+    let bare = "const PLAYBOOK = #{ name: \"bare\", title: \"t\" };\nlog(\"x\");";
+    folder.write("bare.rhai", bare);
+    let said = folder.run(&["check", "--policies", "bare.rhai"]).await.out;
     // IAM takes no policy without a statement.
     assert!(said.contains("it needs nothing") && !said.contains("Statement"), "{said}");
     let runbook =

@@ -15,6 +15,7 @@ mod calls;
 mod chaos;
 mod check;
 mod commands;
+mod correlators;
 mod credentials;
 mod demo;
 mod deploy;

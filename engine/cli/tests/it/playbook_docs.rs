@@ -47,7 +47,7 @@ async fn what_the_page_about_noise_shows_is_fit_too() {
     let folder = Folder::new();
     let file = folder.path().join("shown.toml");
     let shown = of("toml");
-    assert_eq!(shown.len(), 5);
+    assert_eq!(shown.len(), 6);
     for text in shown {
         folder.write("shown.toml", text);
         Config::load(Some(&file), &|_| None).unwrap();

@@ -76,7 +76,7 @@ async fn an_example_passes_and_a_wrong_one_says_where_it_differs() {
 #[tokio::test]
 async fn a_test_that_tests_nothing_fails() {
     let ran = folder(scanner()).run(&["test"]).await;
-    assert!(ran.code == 1 && ran.err.contains("no source has an example"), "{ran:?}");
+    assert!(ran.code == 1 && ran.err.contains("no script has an example"), "{ran:?}");
     let folder = folder(scanner());
     folder.write("sources/scanner/report.json", &report().to_string());
     let said = failures(&folder.run(&["test", "--json"]).await);
@@ -90,7 +90,7 @@ async fn a_script_that_is_unfit_stops_the_node_with_its_line() {
         ("scanner", "fn matches(payload) { true }", "there is no `fn alerts(payload)`"),
         ("guardduty", scanner(), "there is a source `guardduty` already"),
         ("sqs", scanner(), "there is a source `sqs` already"),
-        ("My Scanner", scanner(), "a source's name has small letters"),
+        ("My Scanner", scanner(), "a script's name has small letters"),
     ] {
         let folder = folder(scanner());
         std::fs::remove_file(folder.path().join("sources/scanner.rhai")).unwrap();

@@ -33,7 +33,8 @@ impl Taking<'_> {
         alert: &Alert,
         stored: Option<&StoredAlert>,
     ) -> Result<Found, StoreError> {
-        let keys = correlation::keys(&self.shared.settings.correlation, alert);
+        let given = self.said_of(tx, alert).await?;
+        let keys = correlation::keys(&self.shared.settings.correlation, &given, alert);
         let (mut known, mut near) = (BTreeSet::new(), Vec::new());
         for (key, keyed) in &keys {
             if let Some(found) = incidents::correlated(tx, key).await? {

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 use stanch_engine_core::alert::{Alert, AlertStatus};
+use stanch_engine_core::correlation::Given;
 use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::{AlertId, IncidentId};
 use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone};
@@ -18,6 +19,7 @@ use stanch_engine_store::{
 };
 
 use super::{Received, trigger};
+use crate::correlators::{self, Said};
 use crate::projection;
 use crate::shared::Shared;
 
@@ -37,6 +39,8 @@ pub(crate) struct Taking<'s> {
     pub(crate) shared: &'s Shared,
     pub(crate) now: Timestamp,
     pub(super) hand: Hand,
+    /// What scripts said of alerts before the transaction began, by their dedup keys.
+    pub(super) said: Vec<(String, Said)>,
     quiet: Vec<Suppression>,
 }
 
@@ -53,7 +57,39 @@ impl<'s> Taking<'s> {
             }
             Hand::Person => Vec::new(),
         };
-        Ok(Self { shared, now, hand, quiet })
+        Ok(Self { shared, now, hand, said: Vec::new(), quiet })
+    }
+
+    /// The same, with what scripts said before.
+    pub(crate) fn knowing(mut self, said: Vec<(String, Said)>) -> Self {
+        self.said = said;
+        self
+    }
+
+    /// What scripts say by what an alert joins. One that fails pages, once for as long as the page is
+    /// open, and decides nothing.
+    pub(super) async fn said_of(
+        &self,
+        tx: &mut Tx<'_>,
+        alert: &Alert,
+    ) -> Result<Vec<Given>, StoreError> {
+        let scripts = &self.shared.settings.correlators;
+        if scripts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.said.iter().find(|(key, _)| *key == alert.dedup_key);
+        let said = known.map(|(_, said)| said.clone());
+        let said = said.unwrap_or_else(|| correlators::say(scripts, alert));
+        for (name, why) in said.failed {
+            let message = format!(
+                "the rule of correlation {name} fails, and the built-in rules decide in its place: {why}"
+            );
+            let key = format!("correlation-script/{name}");
+            let to = vec!["role:responder".to_owned()];
+            let page = self.shared.page(key, to, "correlation_script", message);
+            pages::raise(tx, &page).await?;
+        }
+        Ok(said.given)
     }
 
     pub(crate) async fn take_one(
@@ -209,7 +245,8 @@ async fn seen_again(
     alert: &Alert,
     incident: &Incident,
 ) -> Result<(), StoreError> {
-    if incident.status == IncidentStatus::Open {
+    // That it is over, or that somebody was told so, is no news of an attack.
+    if incident.status == IncidentStatus::Open || alert.status != AlertStatus::Active {
         return Ok(());
     }
     let marked = milestones::of_incident(tx, incident.id).await?;

@@ -96,7 +96,7 @@ fn tell(known: &mut Known, entries: Vec<(RunId, Entry)>, approved: &BTreeSet<(Ru
 fn of_plan(known: &mut Known, run: RunId, head: &Head, approved: &BTreeSet<(RunId, String)>) {
     let Ok(ExecuteArgs { plan, outcomes }) = head.args.read() else { return };
     let is_approved = approved.contains(&(run, plan.digest().to_string()));
-    if is_approved || plan.purpose == Purpose::Undo {
+    if is_approved || matches!(plan.purpose, Purpose::Undo | Purpose::Inform) {
         return;
     }
     for outcome in outcomes {

@@ -21,6 +21,7 @@ use crate::job::{Call, Work};
 use crate::live::Live;
 use crate::rails;
 use crate::shared::Shared;
+use crate::write_back;
 
 /// The options of a step, whatever else it is asked.
 #[derive(Deserialize)]
@@ -105,9 +106,10 @@ pub(super) struct Asked {
 
 /// What the guard says to a call.
 pub(super) fn allowed(live: &Live, shared: &Shared, call: &Call, asked: Asked) -> Permit {
+    let mode = mode(live, shared, call.options.account.as_deref());
     permit(&Circumstances {
         effect: call.effect,
-        mode: mode(live, shared, call.options.account.as_deref()),
+        mode: write_back::mode(live, shared, call, mode),
         is_halted: shared.is_halted(),
         is_sample: live.about.is_sample && !is_drilled(live, call),
         is_approved: asked.is_approved,

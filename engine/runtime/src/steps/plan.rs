@@ -248,7 +248,7 @@ fn reached(live: &mut Live, purpose: Purpose) {
     match purpose {
         Purpose::Contain => live.project(Projection::Status(incident, IncidentEvent::Contained)),
         Purpose::Undo => live.project(Projection::Status(incident, IncidentEvent::Undone)),
-        Purpose::Preserve | Purpose::Eradicate | Purpose::Recover => {}
+        Purpose::Preserve | Purpose::Eradicate | Purpose::Recover | Purpose::Inform => {}
     }
 }
 

@@ -48,7 +48,6 @@ fn stories() -> Vec<Story> {
     vec![
         shipped("iam-access-key-compromise"),
         shipped("ec2-instance-compromise"),
-        shipped("guardduty-triage"),
         shipped("undo"),
         script(
             "each-in-waves",
