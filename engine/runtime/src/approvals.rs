@@ -171,7 +171,10 @@ async fn take_and_go_on(
         .unwrap_or_else(|error| Err(DecideError::Store(error.to_string())));
     let (status, claimed) = taken?;
     match claimed.zip(place) {
-        Some((claimed, place)) => runtime.loader.hand_over(claimed, place).await,
+        // Who decided need not wait until a long journal is read.
+        Some((claimed, place)) => {
+            tokio::task::spawn(async move { runtime.loader.hand_over(claimed, place).await });
+        }
         None => runtime.nudge(),
     }
     Ok(status)
