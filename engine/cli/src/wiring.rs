@@ -229,6 +229,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         keep_journals: config.retention.journals,
         second_person: config.second_person,
         requester_counts: config.approvals.requester_counts,
+        vouches_for_people: config.oidc.is_some(),
         break_glass: config.approvals.break_glass.clone(),
         roles: config.roles_of_ones_own().into(),
         simulation: None,

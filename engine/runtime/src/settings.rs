@@ -82,6 +82,8 @@ pub struct Settings {
     pub requester_counts: bool,
     /// Roles of one's own.
     pub roles: Arc<BTreeMap<String, CustomRole>>,
+    /// Whether an identity provider vouches for people, so that nobody here can count them.
+    pub vouches_for_people: bool,
     /// Who may answer for everybody beside those who administer, by name or `role:NAME`.
     pub break_glass: Vec<String>,
     /// That all of it is a simulation, in which nothing is changed.

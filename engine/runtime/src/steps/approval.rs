@@ -78,10 +78,13 @@ pub(super) fn put(
         shared.page(alarm_key(id), vec!["role:admin".to_owned()], "approval", String::new());
     (alarm.incident, alarm.run) = (page.incident, page.run);
     let requester_counts = shared.settings.requester_counts;
-    // Who decides in a simulation is nobody.
-    let alarm = shared.settings.simulation.is_none().then_some(alarm);
+    // Who decides in a simulation is nobody, and whom an identity provider knows, nobody can count.
+    let is_counted = shared.settings.simulation.is_none() && !shared.settings.vouches_for_people;
+    let alarm = is_counted.then_some(alarm);
+    let people = shared.settings.notify.people.iter();
+    let elsewhere = people.map(|(name, person)| (name.clone(), person.roles.clone())).collect();
     let roles = shared.settings.roles.clone();
-    let asked = Asked { approval: row.clone(), alarm, requester_counts, roles };
+    let asked = Asked { approval: row.clone(), alarm, elsewhere, requester_counts, roles };
     live.project(Projection::Ask(Box::new(asked)));
     live.project(Projection::Raise(Box::new(page)));
     row

@@ -140,6 +140,7 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
         anchor: None,
         second_person: false,
         requester_counts: false,
+        vouches_for_people: false,
         break_glass: Vec::new(),
         roles: Default::default(),
         simulation: None,

@@ -217,6 +217,7 @@ fn settings(folder: &std::path::Path) -> Settings {
         anchor: None,
         second_person: false,
         requester_counts: false,
+        vouches_for_people: false,
         break_glass: Vec::new(),
         roles: Default::default(),
         limits: Default::default(),
