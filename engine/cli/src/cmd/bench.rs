@@ -7,6 +7,7 @@ mod gates;
 mod kpis;
 mod nodes;
 mod noop;
+mod processor;
 mod restart;
 mod scripts;
 mod sleeping;

@@ -98,3 +98,99 @@ async fn a_full_disk_is_said_and_nothing_that_was_acknowledged_is_lost() {
     assert_eq!(server.send("more").await.0, 202);
     assert_eq!(server.get("/readyz").await.0, 200);
 }
+
+/// Holds the write lock of a database until its input ends.
+const HOLDER: &str = "
+import sqlite3, sys
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute('begin immediate')
+print('held', flush=True)
+sys.stdin.read()
+c.execute('rollback')
+";
+
+#[tokio::test]
+async fn a_database_that_another_process_holds_is_waited_for_said_and_lost_nothing_to() {
+    let mut server = Folder::new().serve().await;
+    assert_eq!(server.send("before").await.0, 202);
+    let file = server.folder.path().join("data/stanch.db");
+    let mut holder = Process::start(Command::new("python3").args(["-c", HOLDER]).arg(&file));
+    holder.wait_for_line(|line| line == "held").await;
+    let (status, answer) = server.send("meanwhile").await;
+    assert_eq!(status, 503, "{answer}");
+    assert!(answer["code"].as_str().unwrap().starts_with("ST05"), "{answer}");
+    assert_eq!(server.get("/readyz").await.0, 503);
+    assert_eq!(server.get("/v1/alerts").await.0, 200, "it can be read all the while");
+    holder.close_input();
+    assert!(holder.wait().await.success());
+    let (status, taken) = server.send("meanwhile").await;
+    assert_eq!(status, 202, "{taken}");
+    assert_eq!(taken["duplicate"], false, "what was refused was not kept in secret");
+    assert_eq!(server.send("before").await.1["duplicate"], true);
+    assert_eq!(server.get("/readyz").await.0, 200);
+    assert!(server.process.terminate().await.success());
+}
+
+#[tokio::test]
+async fn a_database_that_can_only_be_read_is_refused_at_the_start() {
+    let server = Folder::new().serve().await;
+    let Server { mut process, folder, .. } = server;
+    assert!(process.terminate().await.success());
+    let mut command = folder.command(&["serve"]);
+    command.env("STANCH_DATABASE_URL", "sqlite://data/stanch.db?mode=ro");
+    let ran = crate::server::Ran::of(command.output().await.unwrap());
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("ST0501") && ran.err.contains("readonly"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_torn_tail_of_the_log_costs_nothing_that_was_acknowledged() {
+    let mut server = Folder::new().serve().await;
+    let mut acknowledged = 0;
+    for (round, torn) in [Torn::Garbage, Torn::HalfOfTheLast, Torn::BitOfAnother].into_iter().enumerate() {
+        for number in 0..10 {
+            assert_eq!(server.send(&format!("f{round}-{number}")).await.0, 202);
+            acknowledged += 1;
+        }
+        let Server { mut process, folder, .. } = server;
+        process.kill().await;
+        torn.tear(&folder.path().join("data/stanch.db-wal"));
+        server = folder.serve().await;
+        let (_, alerts) = server.get("/v1/alerts?limit=200").await;
+        assert_eq!(alerts["items"].as_array().unwrap().len(), acknowledged, "{torn:?}");
+    }
+    for round in 0..3 {
+        for number in 0..10 {
+            let (_, again) = server.send(&format!("f{round}-{number}")).await;
+            assert_eq!(again["duplicate"], true, "{again}");
+        }
+    }
+}
+
+/// What a power cut may leave behind the last commit: frames that were never synced
+/// (<https://sqlite.org/fileformat2.html#the_write_ahead_log>).
+#[derive(Clone, Copy, Debug)]
+enum Torn {
+    Garbage,
+    HalfOfTheLast,
+    BitOfAnother,
+}
+
+impl Torn {
+    fn tear(self, log: &std::path::Path) {
+        const FRAME: usize = 24 + 4096;
+        let mut bytes = std::fs::read(log).unwrap();
+        assert!(bytes.len() > FRAME, "the log holds frames");
+        let last = bytes[bytes.len() - FRAME..].to_vec();
+        match self {
+            Self::Garbage => bytes.extend((0..5_000_u32).map(|n| n.wrapping_mul(97) as u8)),
+            Self::HalfOfTheLast => bytes.extend(&last[..FRAME / 2]),
+            Self::BitOfAnother => {
+                bytes.extend(&last);
+                let at = bytes.len() - 1;
+                bytes[at] ^= 1;
+            }
+        }
+        std::fs::write(log, bytes).unwrap();
+    }
+}

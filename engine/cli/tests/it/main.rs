@@ -31,6 +31,7 @@ mod playbook_docs;
 mod queue;
 mod readme;
 mod sandbox;
+mod rolling;
 mod scripts;
 mod sealed;
 mod serve;

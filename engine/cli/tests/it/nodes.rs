@@ -168,7 +168,7 @@ impl Cluster {
         Self { folder, ledger, database }
     }
 
-    fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> tokio::process::Command {
         let mut command = self.folder.command(arguments);
         command.env("STANCH_DATABASE_URL", self.database.url());
         command

@@ -15,6 +15,7 @@ use stanch_engine_store::Dialect;
 use tokio::task::JoinSet;
 
 use super::noop::Noop;
+use super::processor::Used;
 use super::steps::{self, Folder, node};
 use super::waiting::wait_for;
 use super::{decisions, percentile_ms, rate, restart};
@@ -24,9 +25,6 @@ const CONCURRENCY: u32 = 96;
 
 /// Steps of each run.
 const STEPS: u32 = 20;
-
-/// Linux counts what a process used in hundredths of a second, whatever its clock does (proc(5)).
-const TICK: Duration = Duration::from_millis(10);
 
 /// What is measured.
 pub(super) struct Wanted {
@@ -72,7 +70,7 @@ fn first(nodes: &[Runtime]) -> anyhow::Result<&Runtime> {
 async fn throughput(nodes: &[Runtime], runs: u32) -> anyhow::Result<(f64, f64)> {
     let share = u32::try_from(nodes.len())?;
     let inputs = json!({"steps": STEPS}).as_object().cloned().unwrap_or_default();
-    let (begun, used) = (Instant::now(), processor_time()?);
+    let (begun, used) = (Instant::now(), Used::now()?);
     let mut working = JoinSet::new();
     for node in nodes {
         let (node, inputs) = (node.clone(), inputs.clone());
@@ -85,19 +83,7 @@ async fn throughput(nodes: &[Runtime], runs: u32) -> anyhow::Result<(f64, f64)> 
     }
     let steps = u64::from(runs / share) * u64::from(share) * u64::from(STEPS);
     let elapsed = begun.elapsed();
-    let used_us = (processor_time()? - used).as_secs_f64() * 1e6;
-    let cpu = used_us / f64::from(u32::try_from(steps)?);
-    Ok((rate(steps, elapsed), (cpu * 10.0).round() / 10.0))
-}
-
-/// What this process has used of the processors.
-fn processor_time() -> anyhow::Result<Duration> {
-    let text = std::fs::read_to_string("/proc/self/stat")?;
-    // The name in parentheses may hold anything; the two figures are the 14th and 15th of the line.
-    let after = text.rsplit_once(')').map_or("", |(_, after)| after);
-    let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
-    let ticks: u32 = ticks.sum::<Result<_, _>>()?;
-    Ok(TICK * ticks)
+    Ok((rate(steps, elapsed), used.per_step_us(steps)?.0))
 }
 
 /// From a decision that one node hears to the next step of a run that waits since another worked on it.

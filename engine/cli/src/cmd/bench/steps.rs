@@ -14,6 +14,7 @@ use stanch_plugins_sdk::Catalogue;
 
 use super::alerts::with_sources;
 use super::noop::{NoOperations, Noop};
+use super::processor::Used;
 use super::{percentile_ms, rate};
 
 pub(super) const PLAYBOOK: &str = r#"
@@ -39,9 +40,10 @@ pub(super) async fn run(
     playbooks::publish(&runtime, bundle, "bench", "bench").await?;
     let inputs = json!({"steps": steps}).as_object().cloned().unwrap_or_default();
     let before = runtime.store().commits();
-    let begun = Instant::now();
+    let (begun, used) = (Instant::now(), Used::now()?);
     all(&runtime, runs, concurrency, &inputs).await?;
     let elapsed = begun.elapsed();
+    let (own_us, machine_us) = used.per_step_us(u64::from(runs) * u64::from(steps))?;
     let commits = runtime.store().commits() - before;
     runtime.stop().await;
     let pauses = noop.pauses();
@@ -51,6 +53,8 @@ pub(super) async fn run(
         "p50_ms": percentile_ms(&pauses, 50),
         "p99_ms": percentile_ms(&pauses, 99),
         "commits": commits,
+        "processor_us_per_step": own_us,
+        "processor_us_per_step_of_machine": machine_us,
     }))
 }
 
