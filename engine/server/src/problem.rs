@@ -102,7 +102,7 @@ impl From<StoreError> for Refusal {
         let status = match error {
             StoreError::Conflict(_) | StoreError::Fenced => StatusCode::CONFLICT,
             StoreError::Inconsistent { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Stale | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.code(), error.to_string())
     }

@@ -21,6 +21,10 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+    /// The connection knows the schema of before it was expanded. Try again on another one; what leaves the
+    /// store says [`StoreError::Unavailable`].
+    #[error("the schema has changed under a connection")]
+    Stale,
     /// The database can't do it now: the disk is full, it does not answer. Try again later.
     #[error("the database can't do it now: {0}")]
     Unavailable(String),
@@ -31,13 +35,24 @@ impl StoreError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Conflict(_) | Self::Fenced => error_code::CONFLICT,
-            Self::Inconsistent { .. } | Self::Unavailable(_) => error_code::STORE,
+            Self::Inconsistent { .. } | Self::Stale | Self::Unavailable(_) => error_code::STORE,
+        }
+    }
+}
+
+impl StoreError {
+    /// As whoever is outside of the store is told it.
+    pub(crate) fn told(self) -> Self {
+        match self {
+            Self::Stale => Self::Unavailable(self.to_string()),
+            other => other,
         }
     }
 
-    /// Whether the same thing may come about when it is tried again at once.
+    /// Whether the same thing may come about when it is tried again at once: somebody else was first, or
+    /// another connection does it.
     pub(crate) const fn is_worth_another_try(&self) -> bool {
-        matches!(self, Self::Conflict(_))
+        matches!(self, Self::Conflict(_) | Self::Stale)
     }
 }
 
@@ -52,6 +67,14 @@ impl From<sqlx::Error> for StoreError {
                     || database.code().is_some_and(|code| lost_a_race(&code)) =>
             {
                 Self::Conflict(database.message().to_owned())
+            }
+            // What was prepared gives other columns now: `feature_not_supported`, said by
+            // `RevalidateCachedQuery` of Postgres.
+            Some(database)
+                if database.code().is_some_and(|code| code == "0A000")
+                    && database.message().starts_with("cached plan") =>
+            {
+                Self::Stale
             }
             _ => Self::Unavailable(error.to_string()),
         }

@@ -261,6 +261,7 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, OpenError> {
     migrate(&mut writer).await?;
     connect.statement_timeout_ms = options.statement_timeout_ms.unwrap_or_default();
     connect.set_up(&mut writer, false).await.map_err(unreachable_database)?;
+    can_be_written(&mut writer, connect.dialect).await?;
     read_back(&mut writer, connect.dialect).await?;
     let readers = connect.readers(options.readers).await.map_err(unreachable_database)?;
     Ok(Opened { dialect: connect.dialect, connect, writer, readers })
@@ -308,6 +309,16 @@ fn migration_error(error: MigrateError) -> OpenError {
         MigrateError::VersionMismatch(version) => OpenError::Different(version),
         other => OpenError::Unreachable(other.to_string()),
     }
+}
+
+/// A file that can only be read is opened like any other.
+async fn can_be_written(writer: &mut AnyConnection, dialect: Dialect) -> Result<(), OpenError> {
+    if dialect == Dialect::Sqlite {
+        for statement in [dialect.begin(), "ROLLBACK"] {
+            sqlx::query(statement).execute(&mut *writer).await.map_err(unreachable_database)?;
+        }
+    }
+    Ok(())
 }
 
 /// Settings that are asked for are not always settings that are taken: a file system may refuse

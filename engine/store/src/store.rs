@@ -66,7 +66,11 @@ impl Store {
     ) -> Result<T, StoreError> {
         let mut connection = self.readers.acquire().await?;
         let mut conn = Conn { connection: &mut connection, dialect: self.dialect, entropy: None };
-        body(&mut conn).await
+        let result = body(&mut conn).await;
+        if matches!(result, Err(StoreError::Stale)) {
+            connection.close_on_drop();
+        }
+        result.map_err(StoreError::told)
     }
 
     /// Writes: all that the closure does is committed, or nothing is. It may be called again when
@@ -81,7 +85,7 @@ impl Store {
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
-        self.writer.write(body).await
+        self.writer.write(body).await.map_err(StoreError::told)
     }
 
     /// Has the outcomes of [`Store::append`]s reported to `sink`.

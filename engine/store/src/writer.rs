@@ -249,6 +249,9 @@ impl Lane {
             self.shared.written.committed(batch, began);
         }
         self.is_suspect = matches!(result, Err(StoreError::Unavailable(_)));
+        if matches!(result, Err(StoreError::Stale)) {
+            self.connection = None;
+        }
         result
     }
 
@@ -306,10 +309,8 @@ impl Lane {
             let mut alone = Batch { units: vec![unit], ..Batch::default() };
             let mut result = self.together(&mut alone).await;
             for _ in 1..TRIES {
-                let conflict =
-                    |r: &Result<(), StoreError>| matches!(r, Err(StoreError::Conflict(_)));
                 match &result {
-                    Ok(outcomes) if !outcomes.iter().any(conflict) => break,
+                    Ok(_) => break,
                     Err(error) if !error.is_worth_another_try() => break,
                     _ => result = self.together(&mut alone).await,
                 }
@@ -392,8 +393,8 @@ async fn in_savepoint(
     let outcome = body(tx).await;
     let end = if outcome.is_ok() { "RELEASE SAVEPOINT part" } else { "ROLLBACK TO SAVEPOINT part" };
     tx.run(sqlx::query(end)).await?;
-    if let Err(conflict @ StoreError::Conflict(_)) = outcome {
-        return Err(conflict);
+    match outcome {
+        Err(error) if error.is_worth_another_try() => Err(error),
+        outcome => Ok(outcome),
     }
-    Ok(outcome)
 }

@@ -147,7 +147,9 @@ async fn a_database_that_can_only_be_read_is_refused_at_the_start() {
 async fn a_torn_tail_of_the_log_costs_nothing_that_was_acknowledged() {
     let mut server = Folder::new().serve().await;
     let mut acknowledged = 0;
-    for (round, torn) in [Torn::Garbage, Torn::HalfOfTheLast, Torn::BitOfAnother].into_iter().enumerate() {
+    for (round, torn) in
+        [Torn::Garbage, Torn::HalfOfTheLast, Torn::BitOfAnother].into_iter().enumerate()
+    {
         for number in 0..10 {
             assert_eq!(server.send(&format!("f{round}-{number}")).await.0, 202);
             acknowledged += 1;
