@@ -12,6 +12,7 @@ mod ocsf_out;
 mod oidc;
 mod queues;
 mod reconcile;
+mod retention;
 mod slack;
 mod sources;
 mod targets;
@@ -40,6 +41,7 @@ pub use ocsf_out::OcsfOut;
 pub use oidc::OidcConfig;
 pub use queues::Queue;
 pub use reconcile::Reconcile;
+pub use retention::Retention;
 pub use slack::SlackConfig;
 pub use sources::{Source, Trust};
 pub use write_back::WriteBack;
@@ -161,15 +163,6 @@ impl std::fmt::Debug for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Reference")
     }
-}
-
-/// For how long what stays where.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Retention {
-    /// For how long the journals of runs that ended stay in the database, a day at least; then they
-    /// lie in the evidence store.
-    pub journals: Option<Span>,
 }
 
 /// Where something outside hears that all is well.

@@ -130,23 +130,7 @@ impl Runtime {
             spawn(peers::hear_hints(shared.clone(), stopped.clone())),
         ];
         if shared.settings.simulation.is_none() {
-            tasks.extend([
-                spawn(pager::work(shared.clone(), stopped.clone())),
-                spawn(scheduler::work(shared.clone(), stopped.clone())),
-                spawn(silence::work(shared.clone(), stopped.clone())),
-                spawn(retention::work(shared.clone(), stopped.clone())),
-                spawn(reconciler::work(shared.clone(), stopped.clone())),
-                spawn(anchor::work(shared.clone(), stopped.clone())),
-                spawn(write_back::work(shared.clone(), stopped.clone())),
-                spawn(kpis::projector::work(shared.clone(), stopped.clone())),
-                spawn(audit::work(shared.clone(), stopped.clone())),
-                spawn(heartbeat::work(shared.clone(), stopped)),
-            ]);
-        }
-        if shared.settings.simulation.is_none() {
-            for sink in shared.settings.ocsf_out.clone() {
-                tasks.push(spawn(ocsf_out::work(shared.clone(), sink, stop.subscribe())));
-            }
+            tasks.extend(loops(&shared, &stopped));
         }
         let lease_tasks = vec![
             spawn(peers::hold_leases(shared.clone(), has_left.clone())),
@@ -308,6 +292,26 @@ async fn ended(tasks: &Tasks) {
     for task in tasks {
         let _ = task.await;
     }
+}
+
+/// The loops that work by themselves, and that a simulation does without.
+fn loops(shared: &Arc<Shared>, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+    let mut tasks = vec![
+        spawn(pager::work(shared.clone(), stopped.clone())),
+        spawn(scheduler::work(shared.clone(), stopped.clone())),
+        spawn(silence::work(shared.clone(), stopped.clone())),
+        spawn(retention::work(shared.clone(), stopped.clone())),
+        spawn(reconciler::work(shared.clone(), stopped.clone())),
+        spawn(anchor::work(shared.clone(), stopped.clone())),
+        spawn(write_back::work(shared.clone(), stopped.clone())),
+        spawn(kpis::projector::work(shared.clone(), stopped.clone())),
+        spawn(audit::work(shared.clone(), stopped.clone())),
+        spawn(heartbeat::work(shared.clone(), stopped.clone())),
+    ];
+    for sink in shared.settings.ocsf_out.clone() {
+        tasks.push(spawn(ocsf_out::work(shared.clone(), sink, stopped.clone())));
+    }
+    tasks
 }
 
 fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
