@@ -1,5 +1,7 @@
 //! `stanch audit list|export|verify`.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,9 +19,15 @@ pub(super) async fn run(common: &Common, what: Audit, json: bool) -> anyhow::Res
     match what {
         Audit::List(list) => listing(&Client::of(common)?, *list, json).await?,
         Audit::Export { output } => {
-            let log = Client::of(common)?.bytes("/audit/export").await?;
-            std::fs::write(&output, &log).with_context(|| format!("{}", output.display()))?;
-            println!("{}: {} bytes", output.display(), log.len());
+            let client = Client::of(common)?;
+            let path = || output.display().to_string();
+            let (mut file, mut bytes) = (File::create(&output).with_context(path)?, 0);
+            let take = |piece: &[u8]| {
+                bytes += piece.len();
+                file.write_all(piece)
+            };
+            client.download("/audit/export", &[], take).await?;
+            println!("{}: {bytes} bytes", output.display());
         }
         Audit::Verify { file, key } => return verify(&file, key.as_deref(), json),
     }
