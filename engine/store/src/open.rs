@@ -314,7 +314,8 @@ fn migration_error(error: MigrateError) -> OpenError {
 /// A file that can only be read is opened like any other.
 async fn can_be_written(writer: &mut AnyConnection, dialect: Dialect) -> Result<(), OpenError> {
     if dialect == Dialect::Sqlite {
-        for statement in [dialect.begin(), "ROLLBACK"] {
+        let write = "UPDATE _sqlx_migrations SET success = success";
+        for statement in [dialect.begin(), write, "ROLLBACK"] {
             sqlx::query(statement).execute(&mut *writer).await.map_err(unreachable_database)?;
         }
     }
