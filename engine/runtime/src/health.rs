@@ -99,7 +99,7 @@ async fn evidence(runtime: &Runtime) -> Result<(), (Standing, String)> {
 
 fn published(runtime: &Runtime) -> Result<(), (Standing, String)> {
     let active = playbooks::active(runtime);
-    if active.iter().any(|active| active.header.name != playbooks::UNDO) {
+    if active.iter().any(|active| playbooks::built_in(&active.header.name).is_none()) {
         return Ok(());
     }
     let why = "no playbook is active: alerts are kept and start nothing, until \
