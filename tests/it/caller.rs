@@ -77,6 +77,15 @@ impl Caller {
         self.read(self.http.get(format!("{}{path}", self.url))).await.unwrap()
     }
 
+    /// An answer that comes bit by bit, after the event of a number.
+    pub(crate) async fn stream(&self, path: &str, after: Option<u32>) -> reqwest::Response {
+        let mut request = self.http.get(format!("{}/v1{path}", self.url)).bearer_auth(&self.token);
+        if let Some(after) = after {
+            request = request.header("last-event-id", after);
+        }
+        request.send().await.unwrap()
+    }
+
     /// Sends any bytes.
     pub(crate) async fn send(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
         let request = self.http.post(format!("{}/v1{path}", self.url)).body(body);

@@ -15,6 +15,7 @@ mod noise;
 mod people;
 mod playbooks;
 mod reconcile;
+mod report;
 mod schedules;
 mod simulate;
 mod suppressions;
@@ -37,6 +38,7 @@ pub(crate) use noise::Noise;
 pub(crate) use people::{People, Token};
 pub(crate) use playbooks::Playbooks;
 pub(crate) use reconcile::Reconcile;
+pub(crate) use report::{Report, ReportFormat};
 pub(crate) use schedules::Schedules;
 pub(crate) use simulate::{Probes, Say, Simulate};
 pub(crate) use suppressions::{Suppress, Suppressions};
@@ -139,6 +141,8 @@ pub(crate) enum Command {
     Evidence(Evidence),
     /// Exports everything about an incident as a bundle that proves itself.
     Export(Export),
+    /// Writes the report of an incident.
+    Report(Report),
     /// Proves a bundle, offline.
     Verify(Verify),
     /// Who did what.

@@ -25,6 +25,7 @@ mod people;
 mod playbooks;
 mod policy;
 mod reconcile;
+mod report;
 mod run;
 mod sandbox;
 mod schedules;
@@ -74,6 +75,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Pages(what) => look::pages(&client()?, what, json).await?,
         Command::Evidence(what) => evidence::run(&client()?, what, json).await?,
         Command::Export(args) => bundle::export(&client()?, &args).await?,
+        Command::Report(args) => report::run(&client()?, &args, json).await?,
         Command::Verify(args) => return bundle::verify(&args, json),
         Command::Audit(what) => return audit::run(&common, what, json).await,
         Command::Kpis(args) => kpis::run(&client()?, &args, json).await?,

@@ -6,10 +6,12 @@ mod database;
 mod evidence;
 mod guard;
 mod intel;
+mod kpis;
 mod noise;
 mod notify;
 mod ocsf_out;
 mod oidc;
+mod otlp;
 mod queues;
 mod reconcile;
 mod retention;
@@ -35,10 +37,12 @@ pub use database::DatabaseConfig;
 pub use evidence::{Anchor, Evidence};
 pub use guard::{Freeze, Guard, Protect};
 pub use intel::{Intel, IntelList};
+pub use kpis::{Digest, Kpis};
 pub use noise::{Correlation, Noise, Storm};
 pub use notify::{ChannelConfig, Duty, Notify, Person};
 pub use ocsf_out::OcsfOut;
 pub use oidc::OidcConfig;
+pub use otlp::Otlp;
 pub use queues::Queue;
 pub use reconcile::Reconcile;
 pub use retention::Retention;
@@ -102,8 +106,12 @@ pub struct Config {
     pub oncall: BTreeMap<String, Duty>,
     /// How long things may take, by severity and name of KPI.
     pub targets: BTreeMap<Severity, BTreeMap<String, Span>>,
+    /// What is done with KPIs by itself.
+    pub kpis: Kpis,
     /// Where something outside hears that all is well.
     pub heartbeat: Option<Heartbeat>,
+    /// Where traces go.
+    pub otlp: Option<Otlp>,
     /// How AWS is called.
     pub aws: AwsConfig,
     /// What makes alerts one incident, beside the resource that they share.

@@ -13,6 +13,7 @@ mod args;
 mod client;
 mod cmd;
 pub mod config;
+mod otlp;
 mod output;
 mod shipped;
 pub mod wiring;

@@ -26,6 +26,7 @@ use stanch_plugins_http::Secrets;
 use stanch_plugins_sdk::Catalogue;
 
 use crate::config::{Config, Quota, TokenSource, Variable};
+use crate::otlp;
 
 /// A node that is put together.
 pub struct Node {
@@ -90,10 +91,12 @@ pub async fn start(
     let mut sources = config.source_policies(variable, |name| catalogue.takes(name))?;
     sources.extend(seams.sources);
     config.check_queues(|name| catalogue.takes(name))?;
-    let settings = Settings { simulation: seams.simulation, ..settings(config, is_alone)? };
+    let spans = config.trace_target(variable)?.map(|target| otlp::start(&target)).transpose()?;
+    let settings = Settings { simulation: seams.simulation, spans, ..settings(config, is_alone)? };
     let runtime = Runtime::start(world.clone(), settings, store, catalogue).await?;
     playbooks::publish_built_in(&runtime).await?;
     if seams.simulation.is_none() {
+        runtime.send_digests();
         // Secrets stand in no configuration, and references to them are not shown.
         audit::configured(&runtime, Sha256::of(format!("{config:?}"))).await?;
     }
@@ -225,6 +228,8 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         queues: config.queue_settings(),
         anchor: config.anchor_settings(),
         grace: Span::from_secs(5),
+        spans: None,
+        digest: config.digest()?,
         public_url: config.public_url(),
         keep_journals: config.retention.journals,
         second_person: config.second_person,

@@ -74,3 +74,4 @@ pub mod custody;
 pub mod kpi;
 pub mod ledger;
 pub mod ocsf;
+pub mod report;

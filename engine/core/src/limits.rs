@@ -233,6 +233,9 @@ pub const NOTE_CHARS: usize = 20_000;
 /// Lessons of an incident, and action items: what is more is a project.
 pub const REVIEW_ITEMS: usize = 50;
 
+/// Who may listen to runs of a node at a time: each looks at the database four times a second.
+pub const RUN_LISTENERS: usize = 100;
+
 /// Rules of correlation, and of storms: every alert is held against each of them.
 pub const INTAKE_RULES: usize = 50;
 

@@ -23,25 +23,35 @@ use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_plugins_sdk::{
     ActionContext, ActionError, BoxFuture, CallRecord, Outcome, Patience, Urgency,
 };
+use tracing::Instrument as _;
 
 use crate::approvals;
 use crate::intake;
 use crate::job::{Call, Job, JobOutcome, Work};
+use crate::metrics;
 use crate::rails;
 use crate::shared::Shared;
 
 /// The future of a job. That of a call, which nearly every job is, holds no room for what others
 /// need.
 pub(crate) fn work(shared: Arc<Shared>, job: Job) -> BoxFuture<'static, JobOutcome> {
-    Box::pin(async move {
+    let span = log_span(&job);
+    let working = async move {
         let began = std::time::Instant::now();
         let came = match &job.work {
             Work::Action(call) => act(&shared, &job, call).await,
             _ => Box::pin(other_work(&shared, &job)).await,
         };
-        shared.metrics.worked(&job, &came, began.elapsed());
+        metrics::worked(&shared, &job, &came, began.elapsed());
         came
-    })
+    };
+    Box::pin(working.instrument(span))
+}
+
+/// What every line of the log says that is written while a job is worked on.
+fn log_span(job: &Job) -> tracing::Span {
+    let incident_id = job.incident.map(tracing::field::display);
+    tracing::error_span!("step", run_id = %job.run, incident_id, step = %job.key)
 }
 
 async fn other_work(shared: &Arc<Shared>, job: &Job) -> JobOutcome {

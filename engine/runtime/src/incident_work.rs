@@ -11,6 +11,7 @@ use stanch_engine_core::duty::Duty;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone, Verdict};
 use stanch_engine_core::limits;
+use stanch_engine_core::report::Review;
 use stanch_engine_core::severity::Severity;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::custody::{self, NewRecord};
@@ -77,6 +78,8 @@ pub enum Work {
         verdict: Option<Verdict>,
         /// Closes it although something lacks.
         force: bool,
+        /// What is said of it for the report.
+        review: Review,
     },
     /// It is not over.
     Reopen,
@@ -158,6 +161,11 @@ pub async fn work(
         let why = format!("what is said has more than {} characters", said.1);
         return Err(WorkError::BadRequest(why));
     }
+    if let Work::Close { review, .. } = &work
+        && let Some(fault) = review.fault()
+    {
+        return Err(WorkError::BadRequest(fault));
+    }
     if let Work::Milestone(milestone, at) = &work {
         marks(*milestone, *at, now)?;
     }
@@ -222,7 +230,7 @@ async fn do_one(
             set(&mut detail, "milestone", json!(milestone));
             set(&mut detail, "at", json!(at));
         }
-        Work::Close { verdict, force } => {
+        Work::Close { verdict, force, review } => {
             let lacks = lacks(tx, &incident, *verdict).await?;
             if incident.status == IncidentStatus::Closed {
                 return Ok(Err(WorkError::Conflict(format!("{id} is closed already"))));
@@ -243,6 +251,9 @@ async fn do_one(
             pages::take_of_incident(tx, id, &person.name, now).await?;
             set(&mut detail, "verdict", json!(verdict));
             set(&mut detail, "lacked", json!(lacks));
+            if !review.is_empty() {
+                set(&mut detail, "review", json!(review));
+            }
         }
         Work::Reopen => {
             if incident.status != IncidentStatus::Closed {

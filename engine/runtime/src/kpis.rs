@@ -3,6 +3,7 @@
 
 mod clocks;
 mod coverage;
+pub mod digest;
 mod gathering;
 pub(crate) mod projector;
 

@@ -55,6 +55,7 @@ pub mod people;
 pub mod playbooks;
 pub mod reconciler;
 pub mod regroup;
+pub mod report;
 pub mod reruns;
 pub mod runs;
 pub mod schedules;
@@ -65,6 +66,7 @@ pub mod settings;
 pub mod suppressions;
 pub mod system;
 pub mod timeline;
+pub mod trace;
 
 pub use runtime::{Runtime, StartError};
 pub use seal::SealKeyError;

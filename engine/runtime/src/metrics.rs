@@ -8,6 +8,7 @@ use stanch_engine_core::limits;
 use stanch_engine_core::metric::{Counter, Exposition, Family, Histogram};
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::ErrorKind;
+use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::StoreError;
 use stanch_engine_store::gauges::{self, Gauges};
 
@@ -15,6 +16,8 @@ use crate::intake::Received;
 use crate::job::{Call, Job, JobOutcome, Work};
 use crate::kpis::{self, Filter, Question, Report};
 use crate::runtime::Runtime;
+use crate::shared::Shared;
+use crate::trace;
 
 /// What a node counts. It begins at zero when the node starts.
 #[derive(Debug, Default)]
@@ -57,6 +60,24 @@ fn word(kind: ErrorKind) -> &'static str {
         ErrorKind::Permanent => "permanent",
         ErrorKind::Denied => "denied",
         ErrorKind::InDoubt => "in_doubt",
+    }
+}
+
+/// A job was done: it is counted, and stands in the trace of its run.
+pub(crate) fn worked(shared: &Shared, job: &Job, came: &JobOutcome, took: Duration) {
+    shared.metrics.worked(job, came, took);
+    if let JobOutcome::Failed { error, .. } = came
+        && !error.kind.passes()
+    {
+        let code = error.code.as_str();
+        tracing::info!(code, outcome = word(error.kind), "an attempt did not succeed");
+    }
+    if let Some(spans) = &shared.settings.spans {
+        let now = shared.world.now();
+        let took_us = i64::try_from(took.as_micros()).unwrap_or(0);
+        let began_at = Timestamp::from_micros(now.micros().saturating_sub(took_us));
+        let (kind, outcome) = (kind(&job.work), outcome(came));
+        spans.take(trace::of_job(job, kind, outcome, (began_at, now)));
     }
 }
 
@@ -202,6 +223,9 @@ fn written(text: &mut Exposition, runtime: &Runtime) {
     text.histogram("stanch_commit_parts", help, &writer.parts);
     let (name, help) = ("stanch_commit_seconds", "How long transactions took.");
     text.histogram(name, help, &writer.took);
+    let dropped = runtime.settings().spans.as_ref().map_or(0, |spans| spans.dropped());
+    let help = "Spans of traces that the collector did not take in time.";
+    text.counter("stanch_spans_dropped_total", help, dropped);
     let help = "1 when the last transaction did not come about.";
     let failing = f64::from(u8::from(runtime.store().failing().is_some()));
     text.gauges("stanch_writer_failing", help, [(Vec::new(), failing)]);

@@ -15,6 +15,7 @@ use stanch_engine_store::playbooks::{self, Version};
 use stanch_engine_store::{StoreError, Tx};
 use stanch_plugins_sdk::core::operation::Operations;
 
+use crate::kpis::digest;
 use crate::runtime::Runtime;
 
 /// The playbook that takes back what a run did. It is a playbook like any other, and comes with
@@ -27,10 +28,11 @@ pub const WRITE_BACK: &str = "write-back";
 /// Who publishes what comes with the binary.
 const BUILT_IN_BY: &str = "stanch";
 
-/// The playbooks that come with the binary and are always published.
+/// The playbooks that come with the binary; that of digests is published where they are wanted.
 const BUILT_IN: &[(&str, &str)] = &[
     (UNDO, include_str!("../../../playbooks/undo.rhai")),
     (WRITE_BACK, include_str!("../../../playbooks/write-back.rhai")),
+    (digest::PLAYBOOK, include_str!("kpis/digest.rhai")),
 ];
 
 /// The digests of the texts that come with this binary: a playbook of the same name that somebody
@@ -162,7 +164,8 @@ pub async fn publish(
 /// # Errors
 /// [`PublishError`]; one that is unfit is a fault of the build.
 pub async fn publish_built_in(runtime: &Runtime) -> Result<(), PublishError> {
-    for (name, text) in BUILT_IN {
+    let tells = runtime.settings().digest.is_some();
+    for (name, text) in BUILT_IN.iter().filter(|(name, _)| tells || *name != digest::PLAYBOOK) {
         let bundle = bundle(text, |_| None).map_err(|error| PublishError::Unfit(error.0))?;
         publish(runtime, bundle, BUILT_IN_BY, &format!("built in: {name}")).await?;
     }

@@ -151,6 +151,11 @@ impl Runtime {
         }
     }
 
+    /// Has a task waited for when the node stops.
+    pub(crate) fn keep(&self, task: JoinHandle<()>) {
+        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(task);
+    }
+
     /// The database, for reading.
     pub fn store(&self) -> &Store {
         &self.shared.store
@@ -195,6 +200,11 @@ impl Runtime {
     /// Looks for work at once.
     pub fn nudge(&self) {
         self.shared.nudge();
+    }
+
+    /// Hears when it takes up no more work.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
     }
 
     /// Whether it takes up no more work.

@@ -22,6 +22,9 @@ use stanch_engine_core::write_back::WriteBack;
 use crate::correlators::Correlator;
 pub use crate::ocsf_out::{OcsfSettings, OcsfTo};
 
+use crate::kpis::digest::DigestSettings;
+use crate::trace::Spans;
+
 /// All of it. Nothing here has a default: whoever starts a runtime says what it is to do.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -72,6 +75,10 @@ pub struct Settings {
     pub anchor: Option<AnchorSettings>,
     /// How long running actions are waited for when the node stops.
     pub grace: Span,
+    /// Where traces go.
+    pub spans: Spans,
+    /// Whom to tell KPIs, and when.
+    pub digest: Option<DigestSettings>,
     /// Where people reach this installation.
     pub public_url: String,
     /// For how long the journals of runs that ended stay in the database; for ever unless it is said.

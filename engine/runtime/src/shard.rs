@@ -33,6 +33,7 @@ use crate::projection;
 use crate::recent::Recent;
 use crate::room::Place;
 use crate::shared::Shared;
+use crate::trace;
 use crate::unreadable::Stuck;
 
 use message::Outcomes;
@@ -294,7 +295,9 @@ impl Shard {
         let falls_asleep = outbox.standing.as_ref().is_some_and(|s| !s.status.is_final());
         resident.rings = falls_asleep || !projections.is_empty() || resident.live.who.is_limited;
         let commit = outbox.commit(&resident.live.who, 0);
-        self.shared.metrics.grew(&resident.live.who.playbook, &commit.entries);
+        let who = &resident.live.who;
+        self.shared.metrics.grew(&who.playbook, &commit.entries);
+        trace::grew(&self.shared, who, &commit.entries);
         if projections.is_empty() {
             self.appends.push(commit);
             return;

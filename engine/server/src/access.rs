@@ -58,6 +58,7 @@ rules! {
     GET "/healthz" Nothing;
     GET "/readyz" Nothing;
     GET "/metrics" Token;
+    GET "/openapi.json" Nothing;
     GET "/errors/{code}" Nothing;
     POST "/v1/webhooks/{source}" Proof;
     GET "/v1/alerts" Token;
@@ -75,6 +76,7 @@ rules! {
     POST "/v1/incidents/{id}/evidence/release" ADMIN;
     GET "/v1/incidents/{id}/kpis" Token;
     GET "/v1/incidents/{id}/export" RESPONDER;
+    GET "/v1/incidents/{id}/report" Token;
     POST "/v1/incidents" RESPONDER;
     POST "/v1/incidents/{id}/ack" RESPONDER;
     POST "/v1/incidents/{id}/note" RESPONDER;
@@ -96,6 +98,7 @@ rules! {
     POST "/v1/runs" RESPONDER;
     GET "/v1/runs/{id}" Token;
     GET "/v1/runs/{id}/journal" Token;
+    GET "/v1/runs/{id}/events" Token;
     POST "/v1/runs/{id}/cancel" RESPONDER;
     POST "/v1/runs/{id}/pause" RESPONDER;
     POST "/v1/runs/{id}/resume" RESPONDER;

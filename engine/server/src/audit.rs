@@ -79,13 +79,14 @@ pub(crate) fn is_told(rule: &Rule) -> bool {
 }
 
 /// What a call is called: the words of its path, and what is done, such as `runs.cancel`.
-fn verb(rule: &Rule) -> String {
+pub(crate) fn verb(rule: &Rule) -> String {
     let is_word = |part: &&str| !part.is_empty() && !part.starts_with('{') && *part != "v1";
     let mut words: Vec<_> = rule.path.split('/').filter(is_word).collect();
     let names_one = rule.path.contains('{');
     match rule.method {
         "DELETE" => words.push("delete"),
         "POST" if !names_one => words.push("create"),
+        "GET" if rule.path.ends_with('}') => words.push("show"),
         "GET" if !words.contains(&"export") => words.push("read"),
         _ => {}
     }

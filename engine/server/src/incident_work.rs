@@ -12,6 +12,7 @@ use stanch_engine_core::alert::Resource;
 use stanch_engine_core::duty::Duty;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::incident::{Milestone, Verdict};
+use stanch_engine_core::report::Review;
 use stanch_engine_core::severity::Severity;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_runtime::incident_work::{self, Seen, Work, WorkError};
@@ -78,6 +79,14 @@ pub(crate) struct Close {
     verdict: Option<Verdict>,
     #[serde(default)]
     force: bool,
+    #[serde(default)]
+    impact: Option<String>,
+    #[serde(default)]
+    root_cause: Option<String>,
+    #[serde(default)]
+    lessons: Vec<String>,
+    #[serde(default)]
+    action_items: Vec<String>,
     reason: String,
 }
 
@@ -191,9 +200,11 @@ pub(crate) async fn close(
     State(app): State<App>,
     caller: Known,
     Path(id): Path<String>,
-    Read(Close { verdict, force, reason }): Read<Close>,
+    Read(body): Read<Close>,
 ) -> Handled<Json<Value>> {
-    done(&app, &id, &caller, Work::Close { verdict, force }, reason).await
+    let Close { verdict, force, impact, root_cause, lessons, action_items, reason } = body;
+    let review = Review { impact, root_cause, lessons, action_items };
+    done(&app, &id, &caller, Work::Close { verdict, force, review }, reason).await
 }
 
 /// Says who does what.

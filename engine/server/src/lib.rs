@@ -35,12 +35,15 @@ mod incidents;
 mod kpis;
 mod links;
 mod noise;
+mod openapi;
 mod operations;
 mod pages;
 mod people;
 mod playbooks;
 mod reconcile;
 mod regroup;
+mod report;
+mod run_events;
 mod runs;
 mod schedules;
 mod slack;
@@ -85,17 +88,25 @@ pub(crate) struct App {
     pub(crate) settings: ServerSettings,
     pub(crate) pressure: Pressure,
     pub(crate) strangers: Arc<audit::Strangers>,
+    pub(crate) listeners: run_events::Listeners,
 }
 
 /// The whole API.
 pub fn router(runtime: Runtime, settings: ServerSettings) -> Router {
-    let app = App { runtime, settings, pressure: Pressure::default(), strangers: Arc::default() };
+    let app = App {
+        runtime,
+        settings,
+        pressure: Pressure::default(),
+        strangers: Arc::default(),
+        listeners: run_events::Listeners::default(),
+    };
     let v1 = Router::new().merge(webhooks::routes()).merge(api()).fallback(problem::no_such_path);
     Router::new()
         .nest("/v1", v1)
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
         .route("/errors/{code}", get(errors::page))
         .route_layer(axum::middleware::from_fn_with_state(app.clone(), access::check))
         .fallback(problem::no_such_path)
@@ -118,6 +129,7 @@ fn api() -> Router<App> {
         .route("/incidents/{id}/evidence/release", post(evidence::release))
         .route("/incidents/{id}/kpis", get(incidents::kpis))
         .route("/incidents/{id}/export", get(export::export))
+        .route("/incidents/{id}/report", get(report::show))
         .route("/incidents/{id}/ack", post(incidents::acknowledge))
         .route("/incidents/{id}/note", post(incident_work::note))
         .route("/incidents/{id}/verdict", post(incident_work::verdict))
@@ -135,6 +147,7 @@ fn api() -> Router<App> {
         .route("/runs", get(runs::list).post(runs::start))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/journal", get(runs::journal))
+        .route("/runs/{id}/events", get(run_events::follow))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/pause", post(runs::pause))
         .route("/runs/{id}/resume", post(runs::resume))
@@ -156,6 +169,12 @@ fn api() -> Router<App> {
         .route("/schedules/{playbook}/{name}/resume", post(schedules::resume))
         .route("/schedules/{playbook}/{name}/trigger", post(schedules::trigger))
         .route("/schedules/{playbook}/{name}/backfill", post(schedules::backfill))
+        .merge(operate())
+}
+
+/// What operators do.
+fn operate() -> Router<App> {
+    Router::new()
         .route("/halt", get(operations::halted).post(operations::halt).delete(operations::unhalt))
         .route("/nodes", get(operations::nodes))
         .route("/evidence-key", get(operations::public_key))

@@ -12,6 +12,7 @@ use serde_json::json;
 use stanch_engine_core::error_code;
 use stanch_engine_core::limits;
 use stanch_engine_runtime::intake::{self, IntakeError};
+use stanch_engine_runtime::trace;
 use stanch_plugins_sdk::Verified;
 
 use crate::App;
@@ -65,6 +66,10 @@ async fn receive(
         }
     }
     let received = intake::receive(&app.runtime, &source, &body).await.map_err(refused)?;
+    let place = head.headers.get("traceparent").and_then(|place| place.to_str().ok());
+    if let Some(place) = place.and_then(|place| place.parse().ok()) {
+        trace::intake(&app.runtime, &source, place, now, &received);
+    }
     let Some(first) = received.first() else {
         return Err(Refusal::bad_request("the payload holds no finding"));
     };

@@ -96,6 +96,18 @@ pub(crate) enum Incidents {
         /// Although something lacks; the record keeps what.
         #[arg(long)]
         force: bool,
+        /// Whom it hurt, and how; for the report.
+        #[arg(long, value_name = "TEXT")]
+        impact: Option<String>,
+        /// Why it could happen; for the report.
+        #[arg(long, value_name = "TEXT")]
+        root_cause: Option<String>,
+        /// What was learned; several times for several.
+        #[arg(long = "lesson", value_name = "TEXT")]
+        lessons: Vec<String>,
+        /// What is to be done, and by whom; several times for several.
+        #[arg(long = "action-item", value_name = "TEXT")]
+        action_items: Vec<String>,
         /// Why; it goes into the record.
         #[arg(long)]
         reason: String,

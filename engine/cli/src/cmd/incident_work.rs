@@ -41,8 +41,20 @@ pub(super) async fn run(client: &Client, what: Incidents, as_json: bool) -> anyh
             });
             (format!("{id}/assign"), body, format!("{id}: it is written down who does what"))
         }
-        Incidents::Close { id, verdict, force, reason } => {
-            let body = json!({"verdict": verdict, "force": force, "reason": reason});
+        Incidents::Close {
+            id,
+            verdict,
+            force,
+            impact,
+            root_cause,
+            lessons,
+            action_items,
+            reason,
+        } => {
+            let body = json!({
+                "verdict": verdict, "force": force, "reason": reason, "impact": impact,
+                "root_cause": root_cause, "lessons": lessons, "action_items": action_items,
+            });
             (format!("{id}/close"), body, format!("{id} is closed"))
         }
         Incidents::Reopen { id, reason } => {

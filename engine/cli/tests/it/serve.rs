@@ -85,3 +85,22 @@ async fn a_playbook_that_is_changed_is_published_and_a_broken_one_leaves_the_old
     })
     .await;
 }
+
+#[tokio::test]
+async fn lines_of_the_log_about_a_step_say_of_which_run_and_incident() {
+    let folder = Folder::new();
+    let calls = "const PLAYBOOK = #{ name: \"calls\", title: \"Calls\", mode: \"auto\",\n\
+        triggers: [#{ source: \"guardduty\", type: \"*\" }] };\n\
+        http(\"POST\", \"http://127.0.0.1:1/canary\", #{ retry: \"never\" });";
+    folder.write("playbooks/calls.rhai", calls);
+    let mut server = folder.serve().await;
+    let (status, received) = server.send("1").await;
+    assert_eq!(status, 202, "{received}");
+    let is_it = |line: &str| line.contains("an attempt did not succeed");
+    let line = server.process.wait_for_line(is_it).await;
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let span = &line["span"];
+    assert!(received["run_ids"].as_array().unwrap().contains(&span["run_id"]), "{line}");
+    assert_eq!(span["incident_id"], received["incident_id"], "{line}");
+    assert!(span["step"].is_string() && line["fields"]["code"].is_string(), "{line}");
+}

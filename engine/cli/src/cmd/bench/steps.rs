@@ -139,6 +139,8 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
         heartbeat: None,
         queues: Vec::new(),
         grace: Span::from_secs(5),
+        spans: None,
+        digest: None,
         public_url: String::new(),
         keep_journals: None,
         anchor: None,

@@ -1,0 +1,216 @@
+//! Gathers the report of an incident.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use stanch_engine_core::custody::{CustodyAction, Record};
+use stanch_engine_core::id::{IncidentId, RunId};
+use stanch_engine_core::incident::Milestone;
+use stanch_engine_core::kpi::{DURATIONS, Shown};
+use stanch_engine_core::report::{
+    AlertLine, Change, Clocks, EvidenceLine, Given, KpiLine, Moment, Question, Report, Review,
+    RunLine,
+};
+use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::incidents::Incident;
+use stanch_engine_store::{StoreError, alerts, approvals, custody, evidence, incidents, runs};
+
+use crate::runtime::Runtime;
+use crate::{kpis, playbooks, timeline};
+
+/// What an open question is open until.
+const NEVER: Timestamp = Timestamp::from_micros(i64::MAX / 2);
+
+/// The report of an incident; nothing when it is not there.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn of_incident(runtime: &Runtime, id: IncidentId) -> Result<Option<Report>, StoreError> {
+    let found = runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
+    let Some(incident) = found else { return Ok(None) };
+    let Some(kpis) = kpis::of_incident(runtime, id).await? else { return Ok(None) };
+    let approvals = questions(runtime, id).await?;
+    let runs = runtime.store().read(|conn| Box::pin(runs::of_incident(conn, id))).await?;
+    let records = records(runtime, id).await?;
+    let marked = |milestone| {
+        kpis.milestones.iter().find(|marked| marked.milestone == milestone).map(|marked| marked.at)
+    };
+    let received_at = marked(Milestone::ReceivedAt).unwrap_or(incident.opened_at);
+    let asked = |question: &Question| (question.requested_at, question.decided_at.unwrap_or(NEVER));
+    let asked: Vec<_> = approvals.iter().map(asked).collect();
+    let timeline = moments(runtime, id, received_at, &asked).await?;
+    let (contained_at, closed_at) = (marked(Milestone::ContainedAt), marked(Milestone::ClosedAt));
+    let Incident { title, status, severity, account, is_sample, .. } = incident;
+    let run_line = |run: &runs::Run| RunLine {
+        id: run.id,
+        playbook: run.playbook.clone(),
+        digest: run.digest,
+        status: run.status,
+        requester: run.requester.clone(),
+    };
+    Ok(Some(Report {
+        incident: id,
+        title,
+        status,
+        severity,
+        account,
+        is_sample,
+        received_at,
+        contained_at,
+        closed_at,
+        acknowledged_by: incident.acknowledged_by,
+        verdict: incident.verdict,
+        verdict_reason: incident.verdict_reason,
+        clocks: timeline.last().map(|moment| moment.clocks).unwrap_or_default(),
+        review: review(&records),
+        alerts: alert_lines(runtime, id).await?,
+        timeline,
+        changes: changes(&records, &runs),
+        approvals,
+        evidence: evidence_lines(runtime, id).await?,
+        kpis: kpi_lines(&kpis),
+        runs: runs.iter().map(run_line).collect(),
+        chain: runtime.store().read(|conn| Box::pin(custody::head(conn, id))).await?,
+    }))
+}
+
+async fn records(runtime: &Runtime, id: IncidentId) -> Result<Vec<Record>, StoreError> {
+    let bodies = runtime.store().read(|conn| Box::pin(custody::bodies(conn, id))).await?;
+    Ok(bodies.iter().filter_map(|body| serde_json::from_str(body).ok()).collect())
+}
+
+async fn questions(runtime: &Runtime, id: IncidentId) -> Result<Vec<Question>, StoreError> {
+    let store = runtime.store();
+    let mut questions = Vec::new();
+    for approval in store.read(|conn| Box::pin(approvals::of_incident(conn, id))).await? {
+        let of = approval.id;
+        let answers = store.read(|conn| Box::pin(approvals::history(conn, of))).await?;
+        let given = |approvals::Given { decision, revoked_at }| Given {
+            person: decision.person,
+            answer: decision.answer,
+            reason: decision.reason,
+            at: decision.at,
+            from: decision.from,
+            revoked_at,
+        };
+        questions.push(Question {
+            id: approval.id,
+            title: approval.title,
+            status: approval.status,
+            approvers: approval.approvers,
+            quorum: approval.quorum,
+            plan_sha256: approval.plan_digest,
+            requested_at: approval.requested_at,
+            decided_at: approval.decided_at,
+            answers: answers.into_iter().map(given).collect(),
+        });
+    }
+    Ok(questions)
+}
+
+async fn moments(
+    runtime: &Runtime,
+    id: IncidentId,
+    start: Timestamp,
+    asked: &[(Timestamp, Timestamp)],
+) -> Result<Vec<Moment>, StoreError> {
+    let lines = timeline::of_incident(runtime, id).await?;
+    let moment = |line: timeline::Line| Moment {
+        at: line.at,
+        clocks: Clocks::at(start, asked, line.at),
+        kind: line.kind.to_owned(),
+        text: line.text,
+    };
+    Ok(lines.into_iter().map(moment).collect())
+}
+
+async fn alert_lines(runtime: &Runtime, id: IncidentId) -> Result<Vec<AlertLine>, StoreError> {
+    let alerts = runtime.store().read(|conn| Box::pin(alerts::of_incident(conn, id))).await?;
+    let line = |stored: alerts::StoredAlert| AlertLine {
+        received_at: stored.received_at,
+        source: stored.alert.source,
+        kind: stored.alert.kind,
+        title: stored.alert.title,
+        severity: stored.severity,
+        resources: stored
+            .alert
+            .resources
+            .iter()
+            .map(|resource| format!("{} {}", resource.kind, resource.id))
+            .collect(),
+    };
+    Ok(alerts.into_iter().map(line).collect())
+}
+
+async fn evidence_lines(
+    runtime: &Runtime,
+    id: IncidentId,
+) -> Result<Vec<EvidenceLine>, StoreError> {
+    let items = runtime.store().read(|conn| Box::pin(evidence::of_incident(conn, id))).await?;
+    let line = |item: evidence::Item| EvidenceLine {
+        id: item.id,
+        label: item.label,
+        sha256: item.sha256,
+        bytes: item.bytes,
+        captured_at: item.captured_at,
+        captured_by: item.captured_by,
+    };
+    Ok(items.into_iter().map(line).collect())
+}
+
+fn kpi_lines(of: &kpis::OfIncident) -> Vec<KpiLine> {
+    let line = |duration: &stanch_engine_core::kpi::Duration| {
+        let definition = duration.definition;
+        // How long an open one lasts so far changes while one looks.
+        let (ms, why_not) = match of.kpis.get(definition.name)? {
+            Shown::Measured { ms } => (Some(*ms), None),
+            Shown::Open { .. } => (None, None),
+            Shown::NotApplicable { reason } => (None, Some(*reason)),
+        };
+        let target_ms = of.targets_ms.get(definition.name).copied();
+        let (name, title) = (definition.name, definition.title);
+        Some(KpiLine { name, title, ms, why_not, target_ms })
+    };
+    DURATIONS.iter().filter_map(line).collect()
+}
+
+/// What people said when they closed it, the last of each.
+fn review(records: &[Record]) -> Review {
+    let said = records.iter().filter_map(|record| record.detail.get("review"));
+    let said = said.filter_map(|said| serde_json::from_value::<Review>(said.clone()).ok());
+    said.fold(Review::default(), Review::with)
+}
+
+/// What was changed, from the custody chain: that is what can be proved.
+fn changes(records: &[Record], runs: &[runs::Run]) -> Vec<Change> {
+    let playbooks: HashMap<RunId, &str> =
+        runs.iter().map(|run| (run.id, run.playbook.as_str())).collect();
+    let is_change = |record: &&Record| {
+        use CustodyAction::{ChangeDoubted, ChangeFailed, ChangeRefused, Changed};
+        matches!(record.action, Changed | ChangeFailed | ChangeRefused | ChangeDoubted)
+    };
+    let change = |record: &Record| {
+        let text = |name: &str| record.detail.get(name).and_then(Value::as_str).map(str::to_owned);
+        let part = |name: &str| record.detail.get(name).filter(|value| !value.is_null()).cloned();
+        let run = record.actor.split(' ').next().and_then(|run| run.parse().ok());
+        let playbook = run.and_then(|run| playbooks.get(&run).copied());
+        Change {
+            at: record.at,
+            operation: text("operation")
+                .or_else(|| part("input")?.get("operation")?.as_str().map(str::to_owned))
+                .or_else(|| text("action"))
+                .unwrap_or_else(|| "a plan".to_owned()),
+            params: part("params")
+                .or_else(|| part("input"))
+                .or_else(|| part("changes"))
+                .unwrap_or_default(),
+            account: text("account"),
+            region: text("region"),
+            became: record.action,
+            is_undo: playbook == Some(playbooks::UNDO),
+            by: record.actor.clone(),
+            approval: text("approval"),
+        }
+    };
+    records.iter().filter(is_change).map(change).collect()
+}
