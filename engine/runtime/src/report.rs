@@ -74,9 +74,10 @@ pub async fn of_incident(runtime: &Runtime, id: IncidentId) -> Result<Option<Rep
     }))
 }
 
-async fn records(runtime: &Runtime, id: IncidentId) -> Result<Vec<Record>, StoreError> {
-    let bodies = runtime.store().read(|conn| Box::pin(custody::bodies(conn, id))).await?;
-    Ok(bodies.iter().filter_map(|body| serde_json::from_str(body).ok()).collect())
+/// The records of its chain, each with what it says of why and how.
+async fn records(runtime: &Runtime, id: IncidentId) -> Result<Vec<(Record, Value)>, StoreError> {
+    let stored = runtime.store().read(|conn| Box::pin(custody::records(conn, id, u64::MAX)));
+    Ok(stored.await?.iter().filter_map(custody::Stored::read).collect())
 }
 
 async fn questions(runtime: &Runtime, id: IncidentId) -> Result<Vec<Question>, StoreError> {
@@ -175,23 +176,23 @@ fn kpi_lines(of: &kpis::OfIncident) -> Vec<KpiLine> {
 }
 
 /// What people said when they closed it, the last of each.
-fn review(records: &[Record]) -> Review {
-    let said = records.iter().filter_map(|record| record.detail.get("review"));
+fn review(records: &[(Record, Value)]) -> Review {
+    let said = records.iter().filter_map(|(_, detail)| detail.get("review"));
     let said = said.filter_map(|said| serde_json::from_value::<Review>(said.clone()).ok());
     said.fold(Review::default(), Review::with)
 }
 
 /// What was changed, from the custody chain: that is what can be proved.
-fn changes(records: &[Record], runs: &[runs::Run]) -> Vec<Change> {
+fn changes(records: &[(Record, Value)], runs: &[runs::Run]) -> Vec<Change> {
     let playbooks: HashMap<RunId, &str> =
         runs.iter().map(|run| (run.id, run.playbook.as_str())).collect();
-    let is_change = |record: &&Record| {
+    let is_change = |(record, _): &&(Record, Value)| {
         use CustodyAction::{ChangeDoubted, ChangeFailed, ChangeRefused, Changed};
         matches!(record.action, Changed | ChangeFailed | ChangeRefused | ChangeDoubted)
     };
-    let change = |record: &Record| {
-        let text = |name: &str| record.detail.get(name).and_then(Value::as_str).map(str::to_owned);
-        let part = |name: &str| record.detail.get(name).filter(|value| !value.is_null()).cloned();
+    let change = |(record, detail): &(Record, Value)| {
+        let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
+        let part = |name: &str| detail.get(name).filter(|value| !value.is_null()).cloned();
         let run = record.actor.split(' ').next().and_then(|run| run.parse().ok());
         let playbook = run.and_then(|run| playbooks.get(&run).copied());
         Change {

@@ -216,6 +216,8 @@ fn settings(folder: &std::path::Path) -> Settings {
         keep_journals: None,
         anchor: None,
         second_person: false,
+        spans: Default::default(),
+        digest: None,
         correlators: Default::default(),
         ocsf_out: Default::default(),
         write_back: Default::default(),
