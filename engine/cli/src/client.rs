@@ -46,6 +46,10 @@ impl Client {
         Ok(serde_json::from_slice(&self.send(request).await?)?)
     }
 
+    pub(crate) async fn bytes(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        self.send(self.http.get(format!("{}/v1{path}", self.url))).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let request = self.http.post(format!("{}/v1{path}", self.url)).json(body);
         Ok(serde_json::from_slice(&self.send(request).await?)?)
