@@ -10,6 +10,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a harness fails the test that uses it")]
 
 pub mod botocore;
+pub mod chance;
 pub mod moto;
 pub mod own_postgres;
 pub mod ports;

@@ -208,7 +208,10 @@ fn ask<T: DeserializeOwned>(
     }
     let output = command.output().with_context(|| program.display().to_string())?;
     ensure!(output.status.success(), "stanch bench {what} failed");
-    parse(&String::from_utf8_lossy(&output.stdout)).with_context(|| format!("stanch bench {what}"))
+    let said = String::from_utf8_lossy(&output.stdout);
+    // What was measured is known also when a later measurement fails.
+    eprintln!("{}", said.trim_end());
+    parse(&said).with_context(|| format!("stanch bench {what}"))
 }
 
 fn parse<T: DeserializeOwned>(output: &str) -> Result<T> {

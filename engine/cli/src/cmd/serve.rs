@@ -46,9 +46,11 @@ pub(super) async fn run(common: &Common, args: Serve) -> anyhow::Result<()> {
             "nobody can be paged: set `default_topic`, or routes, under [notify] in stanch.toml"
         );
     }
+    // Heard from before it is said: whoever reads "serving" may send it at once.
+    let stop = stop_signal();
     tracing::info!(address = %listener.local_addr()?, database = %config.data_dir().display(), "serving");
     let folder = config.playbooks.map(|folder| (folder, seen));
-    work(node, listener, folder, stop_signal()).await
+    work(node, listener, folder, stop).await
 }
 
 /// The texts that were looked at last, by file.
@@ -93,14 +95,17 @@ pub(super) async fn work(
 /// Resolves when the process is told to stop, which is heard from this call on.
 pub(super) fn stop_signal() -> impl Future<Output = ()> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};
-    let terminate = signal(SignalKind::terminate());
+    let signals = signal(SignalKind::terminate()).and_then(|terminate| {
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok((terminate, interrupt))
+    });
     async move {
-        let Ok(mut terminate) = terminate else {
+        let Ok((mut terminate, mut interrupt)) = signals else {
             return std::future::pending().await;
         };
         tokio::select! {
             _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use stanch_tests::chance::Chance;
 use stanch_tests::eventually;
 use stanch_tests::own_postgres::{OwnPostgres, crash};
 use stanch_tests::variable_if_set;
@@ -52,26 +53,6 @@ enum Disturbance {
     Freeze,
     Crash,
     Cut,
-}
-
-/// What comes of a seed: whole numbers below a bound.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        // SplitMix64, by G. Steele, D. Lea and C. Flood (2014).
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).unwrap()
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-    }
 }
 
 /// So many disturbances, each kind about as often as any other.
@@ -189,7 +170,7 @@ async fn every_effect_takes_place_once_whatever_happens_to_nodes_and_database() 
     let alerts = usize::try_from(number("STANCH_TEST_CHAOS").unwrap_or(200)).unwrap();
     let seed = number("STANCH_TEST_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("STANCH_TEST_SEED={seed}");
-    let mut chance = Chance(seed);
+    let mut chance = Chance::of(seed);
     let server = OwnPostgres::start(&[]).await;
     let playbooks = [("parent", PARENT), ("child", CHILD)];
     let cluster = Cluster::with(&playbooks, 40, server.database().await).await;

@@ -34,7 +34,7 @@ async fn a_configuration_that_can_not_be_is_an_error_that_names_the_key() {
 async fn a_file_that_is_no_database_and_one_of_a_newer_version_are_left_alone() {
     let server = Folder::new().serve().await;
     let Server { mut process, folder, .. } = server;
-    process.terminate().await;
+    assert!(process.terminate().await.success());
     let file = folder.path().join("data/stanch.db");
     let python = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(\"insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (999, 'later', 1, x'00', 0)\"); c.commit()";
     let status = Command::new("python3").args(["-c", python]).arg(&file).status().await.unwrap();
@@ -135,7 +135,7 @@ async fn a_database_that_another_process_holds_is_waited_for_said_and_lost_nothi
 async fn a_database_that_can_only_be_read_is_refused_at_the_start() {
     let server = Folder::new().serve().await;
     let Server { mut process, folder, .. } = server;
-    process.terminate().await;
+    assert!(process.terminate().await.success());
     let mut command = folder.command(&["serve"]);
     command.env("STANCH_DATABASE_URL", "sqlite://data/stanch.db?mode=ro");
     let ran = crate::server::Ran::of(command.output().await.unwrap());

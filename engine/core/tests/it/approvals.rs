@@ -9,22 +9,19 @@ use stanch_engine_core::approval::{
     Answer, ApprovalStatus, Decision, HandOver, Handed, Hearing, Rule, StandIn, tally,
 };
 use stanch_engine_core::time::Timestamp;
+use stanch_tests::chance::Chance;
 
 const SEQUENCES: u64 = 2_000;
 const STEPS: u32 = 24;
 const PEOPLE: [&str; 6] = ["ann", "bob", "cat", "dan", "eve", "fay"];
 const ROLES: [&str; 3] = ["security", "owner", "admin"];
 
-/// What a test run is played with (splitmix64).
-struct Dice(u64);
+/// What a test run is played with.
+struct Dice(Chance);
 
 impl Dice {
     fn throw(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((word ^ (word >> 31)) % sides as u64).unwrap()
+        self.0.below(sides)
     }
 
     fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
@@ -308,7 +305,7 @@ fn fits(places: &[&Rule], people: &[&Decision]) -> bool {
 }
 
 fn play(seed: u64) -> Stage {
-    let mut dice = Dice(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+    let mut dice = Dice(Chance::of(seed));
     let mut stage = Stage::new(&mut dice);
     for _ in 0..STEPS {
         stage.step(&mut dice);

@@ -16,11 +16,12 @@ use stanch_engine_core::journal::{Entry, Event};
 use stanch_engine_core::run::RunStatus;
 use stanch_engine_core::run_state::RunState;
 use stanch_engine_script::Program;
+use stanch_tests::chance::Chance;
 use stanch_tests::variable_if_set;
 
 use self::ledger::Ledger;
 use self::nodes::{Row, Simulation};
-use self::surroundings::{Chance, Surroundings};
+use self::surroundings::Surroundings;
 
 /// What is played; each action says by which rule it may be repeated.
 const PLAYBOOK: &str = r#"

@@ -10,6 +10,7 @@ use stanch_engine_core::run::{ParkReason, RunStatus};
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::runs::{self, Standing};
 use stanch_engine_store::{Store, StoreError, journal};
+use stanch_tests::chance::Chance;
 
 use crate::both::{Appender, Fresh, at, claim, commit, entry, insert, new_run, node, run_id};
 use crate::oracle::{Append, Claim, No, Oracle};
@@ -46,15 +47,12 @@ enum Answer {
     Taken(u64),
 }
 
-/// Chance that comes again (SplitMix64).
-struct Dice(u64);
+/// What is done next.
+struct Dice(Chance);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
+        self.0.below(usize::try_from(sides).unwrap()) as u64
     }
 
     /// The next operation, likely enough to succeed and likely enough not to.
@@ -223,7 +221,7 @@ async fn is_as_foretold(store: &Store, oracle: &Oracle, seed: u64) {
 
 /// Plays one seed, and says how often appends succeeded, were fenced, and conflicted.
 async fn play(seed: u64) -> [usize; 3] {
-    let (mut dice, mut oracle) = (Dice(seed), Oracle::default());
+    let (mut dice, mut oracle) = (Dice(Chance::of(seed)), Oracle::default());
     let databases: Vec<Fresh> = vec![crate::both::sqlite().await, crate::both::postgres().await];
     let mut appenders: Vec<_> = databases.iter().map(|d| Appender::of(&d.store)).collect();
     let mut counts = [0; 3];

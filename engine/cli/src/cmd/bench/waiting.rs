@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stanch_engine_core::playbook::Bundle;
 use stanch_engine_runtime::playbooks;
 use stanch_engine_runtime::runs::{StartRequest, start};
+use tokio::task::JoinSet;
 
 use super::noop::Noop;
 use super::steps::{Folder, node};
@@ -31,21 +32,32 @@ pub(super) async fn run(database: &str, runs: u32) -> anyhow::Result<Value> {
     }))
 }
 
+/// Runs that are started at a time.
+const AT_ONCE: u32 = 64;
+
 /// Starts so many runs, and returns when each of them waits.
 pub(super) async fn wait_for(
     runtime: &stanch_engine_runtime::Runtime,
     runs: u32,
 ) -> anyhow::Result<()> {
     let mut rested = runtime.rested();
-    for begun in 0..runs {
-        let (playbook, requester) = ("waiting".to_owned(), "bench".to_owned());
-        start(runtime, StartRequest { playbook, requester, ..StartRequest::default() }).await?;
-        if begun >= 64 {
+    let mut starting = JoinSet::new();
+    let mut left = runs;
+    while left > 0 {
+        let some = left.min(AT_ONCE);
+        for _ in 0..some {
+            let runtime = runtime.clone();
+            let (playbook, requester) = ("waiting".to_owned(), "bench".to_owned());
+            let request = StartRequest { playbook, requester, ..StartRequest::default() };
+            starting.spawn(async move { start(&runtime, request).await });
+        }
+        while let Some(started) = starting.join_next().await {
+            started??;
+        }
+        for _ in 0..some {
             rested.recv().await?;
         }
-    }
-    for _ in 0..runs.min(64) {
-        rested.recv().await?;
+        left -= some;
     }
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::step::{ErrorKind, StepError};
+use stanch_tests::chance::Chance;
 use uuid::Uuid;
 
-use super::surroundings::Chance;
 use crate::job::{Call, Job, JobOutcome, Work};
 
 /// How often one call may fail for a reason that passes: fewer than the engine tries.

@@ -15,9 +15,10 @@ use stanch_engine_script::Program;
 use stanch_engine_store::inbox::{Fact, FactKind};
 use stanch_engine_store::runs::{Claimed, Standing};
 use stanch_engine_store::writer::RunCommit;
+use stanch_tests::chance::Chance;
 
 use super::ledger::Ledger;
-use super::surroundings::{Chance, Surroundings};
+use super::surroundings::Surroundings;
 use crate::executor::large::Bodies;
 use crate::job::{Job, JobDone, Work};
 use crate::live::{Happening, Identity, Live};

@@ -32,34 +32,6 @@ const ACCOUNT: &str = "111122223333";
 /// 2026-11-24T03:00:00Z.
 const BEGINS_AT_US: i64 = 1_795_489_200_000_000;
 
-/// What comes of a seed: whole numbers below a bound.
-pub(super) struct Chance(u64);
-
-impl Chance {
-    pub(super) fn of(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        let bound = u64::try_from(bound.max(1)).unwrap();
-        usize::try_from(mixed(&mut self.0) % bound).unwrap()
-    }
-
-    /// Once in so many times.
-    pub(super) fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-}
-
-/// SplitMix64, by G. Steele, D. Lea and C. Flood (2014).
-fn mixed(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
-}
-
 /// A clock that jumps.
 #[derive(Debug)]
 pub(super) struct JumpingClock(AtomicI64);
