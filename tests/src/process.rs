@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// How long anything is waited for: more than a busy machine needs, less than a person's patience.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A running program. It is killed when this value is dropped.
 ///
