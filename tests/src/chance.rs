@@ -46,7 +46,8 @@ mod tests {
         // The first of seed 1234567, as the reference implementation has them.
         let mut chance = Chance::of(1_234_567);
         let first = [chance.next(), chance.next(), chance.next()];
-        let known = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
+        let known =
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
         assert_eq!(first, known);
     }
 
