@@ -2,6 +2,7 @@
 
 mod accounts;
 mod approvals;
+mod aws;
 mod database;
 mod evidence;
 mod guard;
@@ -14,6 +15,7 @@ mod oidc;
 mod otlp;
 mod queues;
 mod reconcile;
+mod reference;
 mod retention;
 mod slack;
 mod sources;
@@ -33,6 +35,7 @@ use stanch_plugins_http::Secrets;
 
 pub use accounts::{Account, ExternalId, RolePattern};
 pub use approvals::Approvals;
+pub use aws::{AwsConfig, Quota};
 pub use database::DatabaseConfig;
 pub use evidence::{Anchor, Evidence};
 pub use guard::{Freeze, Guard, Protect};
@@ -45,6 +48,7 @@ pub use oidc::OidcConfig;
 pub use otlp::Otlp;
 pub use queues::Queue;
 pub use reconcile::Reconcile;
+pub use reference::{Reference, TokenSource};
 pub use retention::Retention;
 pub use slack::SlackConfig;
 pub use sources::{Source, Trust};
@@ -153,26 +157,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where a token comes from: a reference, never the secret itself.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TokenSource {
-    /// `env:NAME` or `file:PATH`.
-    pub token: Option<Reference>,
-}
-
-/// Where a secret is: `env:NAME` or `file:PATH`. It is never shown: it may be the secret itself,
-/// written in the wrong place.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Reference(String);
-
-impl std::fmt::Debug for Reference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Reference")
-    }
-}
-
 /// Where something outside hears that all is well.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -186,39 +170,6 @@ pub struct Heartbeat {
 
 fn minute() -> Span {
     Span::from_secs(60)
-}
-
-/// How AWS is called; AWS's own variables hold beside it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AwsConfig {
-    /// Another endpoint than AWS's.
-    pub endpoint_url: Option<String>,
-    /// The region where an alert names none.
-    pub region: Option<String>,
-    /// A folder with more models, in botocore's layout.
-    pub models_dir: Option<PathBuf>,
-    /// The account that the organization is asked in; the base credentials' unless it is said.
-    pub organization_account: Option<String>,
-    /// The roles of accounts that name none of their own.
-    pub roles: RolePattern,
-    /// How often operations may be called, by `service:Operation` or a beginning of it and `*`.
-    pub quotas: BTreeMap<String, Quota>,
-}
-
-/// How often an operation may be called, in each account and region.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Quota {
-    /// So many calls a second.
-    PerSecond(f64),
-    /// So many in the long run, and so many at once after a pause.
-    Told {
-        /// Calls a second.
-        per_second: f64,
-        /// Calls at once.
-        burst: f64,
-    },
 }
 
 /// A configuration that can't be.
@@ -354,41 +305,6 @@ pub type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-impl TokenSource {
-    /// The token, when a place for it is named.
-    ///
-    /// # Errors
-    /// When the place holds none, or the secret itself stands in the file.
-    pub fn resolve(&self, variable: Variable<'_>) -> Result<Option<String>, ConfigError> {
-        let Some(reference) = &self.token else { return Ok(None) };
-        let secret = reference.resolve("token", variable)?;
-        if secret.len() < 16 {
-            let message = format!("the token at {} is shorter than 16 characters", reference.0);
-            return Err(ConfigError(message));
-        }
-        Ok(Some(secret))
-    }
-}
-
-impl Reference {
-    /// What it refers to.
-    pub(crate) fn resolve(&self, key: &str, variable: Variable<'_>) -> Result<String, ConfigError> {
-        let secret = match self.0.split_once(':') {
-            Some(("env", name)) => variable(name)
-                .ok_or_else(|| ConfigError(format!("the variable {name} is not set")))?,
-            Some(("file", path)) => std::fs::read_to_string(path)
-                .map_err(|error| ConfigError(format!("{path}: {error}")))?,
-            _ => {
-                let message = format!(
-                    "`{key}` must be a reference, `env:NAME` or `file:PATH`: a secret has no place in the configuration"
-                );
-                return Err(ConfigError(message));
-            }
-        };
-        Ok(secret.trim().to_owned())
-    }
 }
 
 impl std::fmt::Display for ConfigError {
