@@ -14,7 +14,7 @@ let gate = approval("Cut <b>it</b> off?", #{ approvers: ["role:responder"], form
 [gate.outcome, gate.decided_by, gate.reason, gate.form.verdict]
 "#;
 
-const YES: &str = "decision=approve&reason=it+is+ours&verdict=true_positive";
+const YES: &str = "decision=approve&reason=it+is+ours&form.verdict=true_positive";
 
 struct Set {
     stage: Stage,
@@ -26,7 +26,21 @@ struct Set {
     _folder: tempfile::TempDir,
 }
 
+const FORM: &str = r##"
+const PLAYBOOK = #{ name: "asks", title: "Asks", mode: "ask" };
+let gate = approval("Cut it off?", #{ approvers: ["role:responder"], expires: "30m", form: #{
+    type: "object", required: ["ticket"], properties: #{
+        ticket: #{ type: "string", title: "<Ticket>", pattern: "^INC-[0-9]+$" },
+        blast: #{ type: "integer", minimum: 1 }, place: #{ enum: ["prod", "test"] },
+        hosts: #{ type: "array", items: #{ type: "string" } } } } });
+[gate.outcome, gate.form]
+"##;
+
 async fn set(plan: Plan) -> Set {
+    set_asking(plan, ASKS).await
+}
+
+async fn set_asking(plan: Plan, playbook: &str) -> Set {
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("roots.pem");
     let server = MailServer::serve(&roots).await;
@@ -43,7 +57,7 @@ async fn set(plan: Plan) -> Set {
     configure(&mut plan.config, folder.path(), &text);
     plan.config.public_url = Some("https://stanch.test/".to_owned());
     let stage = plan.set().await;
-    stage.publish(ASKS).await;
+    stage.publish(playbook).await;
     let run = stage.start_for_finding("asks").await;
     let approval = id(&stage.approval(&run).await["id"]);
     let mails = server.mails(2).await;
@@ -203,4 +217,62 @@ async fn whoever_has_signed_in_decides_by_nobody_elses_link() {
     let made = json!({"name": "mia-2", "person": "mia", "roles": ["responder"]});
     let token = id(&set.stage.admin.post("/tokens", &made).await["token"]);
     assert_eq!(post(token).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_is_filled_in_by_a_link_and_checked_as_the_api_checks_it() {
+    let set = set_asking(Plan::new(), FORM).await;
+    let (status, page) = set.look(&set.link).await;
+    assert_eq!(status, 200);
+    for shown in [
+        "&lt;Ticket&gt; (for a yes)",
+        "<input name=\"form.ticket\">",
+        "type=\"number\" step=\"1\" name=\"form.blast\"",
+        "<option value=\"test\">test</option>",
+        "<textarea name=\"form.hosts\"",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    for (form, says) in [
+        ("decision=approve&reason=x", "`form.ticket` is missing"),
+        ("decision=approve&reason=x&form.ticket=7", "`form.ticket` must fit"),
+        ("decision=approve&reason=x&form.ticket=INC-7&form.blast=0", "at least 1"),
+        ("decision=approve&reason=x&form.ticket=INC-7&form.blast=many", "a whole number"),
+        ("decision=approve&reason=x&form.ticket=INC-7&form.other=1", "no field `other`"),
+        ("decision=approve&reason=x&form.ticket=INC-7&person=lea", "no member `person`"),
+    ] {
+        let (status, page) = set.post(&set.link, form).await;
+        assert!(status == 400 && page.contains(says), "{form}: {status} {page}");
+    }
+    assert_eq!(set.shown().await["decisions"], json!([]));
+    let yes = "decision=approve&reason=ours&form.ticket=INC-7&form.blast=3&form.place=&form.hosts=a%0D%0Ab";
+    let (status, page) = set.post(&set.link, yes).await;
+    assert_eq!(status, 200, "{page}");
+    let form = json!({"ticket": "INC-7", "blast": 3, "place": null, "hosts": ["a", "b"]});
+    assert_eq!(set.stage.over(&set.run).await["result"], json!(["approved", form]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_decided_by_a_link_is_in_the_audit_log_and_so_is_what_is_not() {
+    let set = set(Plan::new()).await;
+    let forged = format!("{}00", set.link);
+    assert_eq!(set.post(&forged, "decision=approve&reason=canary").await.0, 404);
+    assert_eq!(set.post(&set.link, "decision=approve&reason=x").await.0, 400);
+    assert_eq!(set.post(&set.link, YES).await.0, 200);
+    assert_eq!(set.post(&set.link, YES).await.0, 409);
+    let told = set.stage.admin.list("/audit?verb=approvals.decisions").await;
+    let shown: Vec<Value> = told
+        .iter()
+        .rev()
+        .map(|one| json!(["actor", "object", "outcome", "code"].map(|name| one[name].clone())))
+        .collect();
+    let expected = [
+        json!([null, null, "refused", "ST0301"]),
+        json!(["mia", set.approval, "refused", "ST0302"]),
+        json!(["mia", set.approval, "done", null]),
+        json!(["mia", set.approval, "refused", "ST0306"]),
+    ];
+    assert_eq!(shown, expected);
+    assert!(told.iter().all(|one| one["from"] == "link 127.0.0.1"), "{told:?}");
+    assert!(!json!(told).to_string().contains("canary"));
 }

@@ -12,7 +12,7 @@ use crate::stage::{Plan, Stage, id};
 /// The new signing secret and the old one.
 const SIGNING: [&str; 2] = ["8f742231b10e8888abcd99yyyzzz85a5", "an-old-one-that-is-still-good"];
 
-const ASKS: &str = r#"
+pub(crate) const ASKS: &str = r#"
 const PLAYBOOK = #{ name: "asks", title: "Asks", mode: "ask" };
 let gate = approval("Cut it off?", #{ approvers: ["role:responder"], form: "verdict", expires: "30m" });
 [gate.outcome, gate.decided_by, gate.reason, gate.form.verdict]
@@ -25,13 +25,21 @@ let gone = plan([change("iam:DeleteAccessKey", #{ UserName: "ci-deploy",
 approval("Delete the key?", #{ plan: gone, approvers: ["role:responder"] }).outcome
 "#;
 
-struct Set {
-    stage: Stage,
+/// A stage whose people are in Slack.
+pub(crate) struct Set {
+    pub(crate) stage: Stage,
     chat: Other,
     _folder: tempfile::TempDir,
 }
 
 async fn set(plan: Plan) -> Set {
+    let people = "[people.mia]\nslack = \"U1\"\nroles = [\"responder\"]\n\
+                  [people.vic]\nslack = \"U2\"\nroles = [\"viewer\"]\n";
+    set_with(plan, people).await
+}
+
+/// The same, with these people.
+pub(crate) async fn set_with(plan: Plan, people: &str) -> Set {
     let (chat, folder) = (Other::play().await, tempfile::tempdir().unwrap());
     let mut plan = plan;
     let files: Vec<String> = SIGNING
@@ -44,9 +52,7 @@ async fn set(plan: Plan) -> Set {
         })
         .collect();
     let text = format!(
-        "[slack]\nsigning_secrets = {files:?}\n[people.mia]\nslack = \"U1\"\n\
-         roles = [\"responder\"]\n[people.vic]\nslack = \"U2\"\nroles = [\"viewer\"]\n\
-         [[notify.routes]]\nchannels = [\"ops\"]\n{}",
+        "[slack]\nsigning_secrets = {files:?}\n{people}[[notify.routes]]\nchannels = [\"ops\"]\n{}",
         slack("ops", &chat.url)
     );
     configure(&mut plan.config, folder.path(), &text);
@@ -58,7 +64,7 @@ async fn set(plan: Plan) -> Set {
 
 impl Set {
     /// Starts a playbook, and gives the run and its approval.
-    async fn ask(&self, playbook: &str) -> (String, String) {
+    pub(crate) async fn ask(&self, playbook: &str) -> (String, String) {
         let run = self.stage.start_for_finding(playbook).await;
         let approval = id(&self.stage.approval(&run).await["id"]);
         (run, approval)
@@ -76,18 +82,18 @@ impl Set {
     }
 
     /// Presses a button, as Slack tells of it.
-    async fn press(&self, user: &str, action: &str, approval: &str, reason: &str) {
+    pub(crate) async fn press(&self, user: &str, action: &str, approval: &str, reason: &str) {
         let body = pressed(user, action, approval, reason);
         let status = self.send(&body, now_s(), &sign(SIGNING[0], now_s(), &body)).await;
         assert_eq!(status, 200);
     }
 
     /// What only one user was told, the last of so many.
-    async fn told(&self, times: usize) -> Heard {
+    pub(crate) async fn told(&self, times: usize) -> Heard {
         self.chat.at("/chat.postEphemeral", times).await.pop().unwrap()
     }
 
-    async fn status(&self, approval: &str) -> Value {
+    pub(crate) async fn status(&self, approval: &str) -> Value {
         self.stage.mia.get(&format!("/approvals/{approval}")).await["status"].clone()
     }
 }
@@ -96,8 +102,9 @@ fn now_s() -> i64 {
     system::world().now().millis() / 1_000
 }
 
-fn pressed(user: &str, action: &str, approval: &str, reason: &str) -> String {
-    let payload = json!({
+/// What Slack tells of a button that was pressed.
+pub(crate) fn payload(user: &str, action: &str, approval: &str, reason: &str) -> Value {
+    json!({
         "type": "block_actions", "user": {"id": user, "username": "mia"},
         "container": {"type": "message", "channel_id": "C1", "message_ts": "17.001"},
         "actions": [{"type": "button", "action_id": action, "block_id": "decide", "value": approval}],
@@ -106,8 +113,11 @@ fn pressed(user: &str, action: &str, approval: &str, reason: &str) -> String {
             "verdict": {"verdict": {"type": "static_select",
                 "selected_option": {"value": "true_positive"}}},
         }},
-    });
-    let text: String = payload
+    })
+}
+
+fn pressed(user: &str, action: &str, approval: &str, reason: &str) -> String {
+    let text: String = payload(user, action, approval, reason)
         .to_string()
         .bytes()
         .map(|byte| match byte {
@@ -237,4 +247,36 @@ async fn what_destroys_is_not_decided_in_slack() {
     let yes = json!({"decision": "approve", "reason": "I have signed in"});
     set.stage.mia.post(&format!("/approvals/{approval}/decisions"), &yes).await;
     eventually("the end", async || (set.status(&approval).await == "approved").then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_decided_in_slack_is_in_the_audit_log_and_so_is_what_is_not() {
+    for plan in [Plan::new(), Plan::new().on_postgres().await] {
+        let set = set(plan).await;
+        let (_, approval) = set.ask("asks").await;
+        set.press("U9", "approve", &approval, "canary: trust me").await;
+        set.press("U2", "approve", &approval, "I look on").await;
+        set.press("U1", "approve", &approval, "it is ours").await;
+        let body = pressed("U1", "reject", &approval, "canary: forged");
+        assert_eq!(set.send(&body, now_s(), &sign("a-guess", now_s(), &body)).await, 401);
+        let told = set.stage.admin.list("/audit?verb=approvals.decisions").await;
+        let shown: Vec<Value> = told
+            .iter()
+            .rev()
+            .map(|one| {
+                let names = ["actor", "from", "object", "outcome", "code", "reason"];
+                json!(names.map(|name| one[name].clone()))
+            })
+            .collect();
+        let expected = [
+            json!([null, "slack U9", null, "refused", "ST0304", null]),
+            json!(["vic", "slack U2", approval, "refused", "ST0304", "I look on"]),
+            json!(["mia", "slack U1", approval, "done", null, "it is ours"]),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(told[0]["detail"], json!({"decision": "approve"}));
+        let forged = set.stage.admin.list("/audit?verb=slack.interactions").await;
+        assert_eq!((forged.len(), &forged[0]["outcome"]), (1, &json!("refused")), "{forged:?}");
+        assert!(!json!([told, forged]).to_string().contains("canary"));
+    }
 }

@@ -170,6 +170,11 @@ impl Stage {
         change(&mut self.config);
     }
 
+    /// What it is configured with.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }

@@ -6,6 +6,7 @@ mod audit;
 mod aws;
 mod backup;
 mod bench;
+mod containments;
 mod doctor;
 mod drill;
 mod evidence;
@@ -29,10 +30,11 @@ pub(crate) use aws::{Aws, Sandbox};
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
+pub(crate) use containments::Containments;
 pub(crate) use doctor::Doctor;
 pub(crate) use drill::Drill;
 pub(crate) use evidence::Evidence;
-pub(crate) use incidents::Incidents;
+pub(crate) use incidents::{Incidents, Updates};
 pub(crate) use kpis::Kpis;
 pub(crate) use noise::Noise;
 pub(crate) use people::{People, Token};
@@ -65,7 +67,7 @@ pub(crate) struct Common {
     /// The server to talk to; else the one that the configuration names.
     #[arg(long, global = true, env = "STANCH_URL", value_name = "URL")]
     pub(crate) server: Option<String>,
-    /// Your token; else the admin's, from the data folder.
+    /// Your token; else of whoever signed in (`stanch login`), else the admin's, from the data folder.
     #[arg(long, global = true, env = "STANCH_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
 }
@@ -96,6 +98,9 @@ pub(crate) enum Command {
     /// Incidents.
     #[command(subcommand)]
     Incidents(Incidents),
+    /// What was contained and still stands: extended, made final, given to another.
+    #[command(subcommand)]
+    Containments(Containments),
     /// Alerts that people want to hear nothing of for a while, and maintenance windows.
     #[command(subcommand)]
     Suppressions(Suppressions),
@@ -163,6 +168,10 @@ pub(crate) enum Command {
     /// Tokens of people and programs.
     #[command(subcommand)]
     Token(Token),
+    /// Signs you in at the identity provider, with a browser on this machine.
+    Login(Login),
+    /// Forgets who signed in on this machine.
+    Logout,
     /// People who leave.
     #[command(subcommand)]
     People(People),
@@ -190,6 +199,13 @@ pub(crate) struct Serve {
     /// Publishes the playbooks of this folder, now and whenever they change.
     #[arg(long, env = "STANCH_PLAYBOOKS", value_name = "DIR")]
     pub(crate) playbooks: Option<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Login {
+    /// The port that the browser comes back to; any that is free, unless it is said.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(Debug, Group)]

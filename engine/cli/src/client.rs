@@ -2,10 +2,12 @@
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
+use stanch_engine_runtime::system;
 use stanch_engine_server::Problem;
 
 use crate::args::Common;
 use crate::config::{Config, environment};
+use crate::sign_in;
 
 /// A server, and who calls it.
 #[derive(Clone)]
@@ -23,17 +25,19 @@ impl Client {
         let url = common.server.clone().unwrap_or_else(|| config.public_url());
         let token = match &common.token {
             Some(token) => token.clone(),
-            None => match config.admin.resolve(&environment)? {
+            None => match signed_in(&url)? {
                 Some(token) => token,
-                None => {
-                    let file = config.data_dir().join("keys").join("admin.token");
-                    std::fs::read_to_string(&file).with_context(|| {
-                        format!("no token: set STANCH_TOKEN, or run where {} is", file.display())
-                    })?
-                }
+                None => admin(&config)?,
             },
         };
         Self::new(url, token.trim().to_owned())
+    }
+
+    /// What a server says to anybody.
+    pub(crate) async fn ask(server: &str, path: &str) -> anyhow::Result<Value> {
+        let nobody = Self::new(server.to_owned(), String::new())?;
+        let request = nobody.http.get(format!("{}/v1{path}", nobody.url));
+        Ok(serde_json::from_slice(&nobody.answer(request).await?.bytes().await?)?)
     }
 
     pub(crate) fn new(url: String, token: String) -> anyhow::Result<Self> {
@@ -94,7 +98,11 @@ impl Client {
 
     /// An answer that is no error.
     async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
-        let sent = request.bearer_auth(&self.token).send().await;
+        let request = match self.token.is_empty() {
+            true => request,
+            false => request.bearer_auth(&self.token),
+        };
+        let sent = request.send().await;
         let answer = sent.with_context(|| format!("no server answers at {}", self.url))?;
         let status = answer.status();
         if status.is_success() {
@@ -106,4 +114,28 @@ impl Client {
             Err(_) => bail!("{status}: {}", String::from_utf8_lossy(&bytes)),
         }
     }
+}
+
+/// The token of whoever signed in at a server. Where that is over, nobody else speaks in their place.
+fn signed_in(server: &str) -> anyhow::Result<Option<String>> {
+    let Some(kept) = sign_in::of(server)? else { return Ok(None) };
+    if system::world().now() >= kept.expires_at {
+        let (name, until) = (kept.name, kept.expires_at);
+        bail!(
+            "{name} was signed in at {server} until {until:.0}: `stanch login`, or `stanch logout`"
+        );
+    }
+    Ok(Some(kept.token))
+}
+
+/// The first administrator's token.
+fn admin(config: &Config) -> anyhow::Result<String> {
+    if let Some(token) = config.admin.resolve(&environment)? {
+        return Ok(token);
+    }
+    let file = config.data_dir().join("keys").join("admin.token");
+    std::fs::read_to_string(&file).with_context(|| {
+        let file = file.display();
+        format!("no token: `stanch login`, set STANCH_TOKEN, or run where {file} is")
+    })
 }

@@ -6,9 +6,11 @@ mod audit;
 mod aws;
 mod backup;
 mod bench;
+mod break_glass;
 mod bundle;
 mod by_hand;
 mod check;
+mod containments;
 mod demo;
 mod doctor;
 mod drill;
@@ -16,6 +18,7 @@ mod evidence;
 mod explain;
 mod incident_work;
 mod kpis;
+mod login;
 mod look;
 mod nodes;
 mod noise;
@@ -33,6 +36,7 @@ mod serve;
 mod simulate;
 mod suppressions;
 mod test;
+mod updates;
 
 use std::process::ExitCode;
 
@@ -55,6 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Test(args) => return test::run(&common, &args),
         Command::Normalize(args) => normalize::run(&common, &args)?,
         Command::Alerts(what) => alerts::run(&client()?, what, json).await?,
+        Command::Containments(what) => containments::run(&client()?, what, json).await?,
         Command::Suppressions(what) => suppressions::run(&client()?, what, json).await?,
         Command::Noise(what) => noise::run(&client()?, what, json).await?,
         Command::Reconcile(what) => reconcile::run(&client()?, what, json).await?,
@@ -64,7 +69,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Approve(args) => approvals::decide(&client()?, args, "approve", json).await?,
         Command::Reject(args) => approvals::decide(&client()?, args, "reject", json).await?,
         Command::Withdraw(args) => approvals::withdraw(&client()?, args, json).await?,
-        Command::BreakGlass(args) => approvals::break_glass(&client()?, args, json).await?,
+        Command::BreakGlass(args) => break_glass::run(&common, args).await?,
         Command::Cancel(wish) => people::wish(&client()?, wish, "cancel", json).await?,
         Command::Pause(wish) => people::wish(&client()?, wish, "pause", json).await?,
         Command::Resume(wish) => people::wish(&client()?, wish, "resume", json).await?,
@@ -85,6 +90,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Unhalt => operate::unhalt(&client()?, json).await?,
         Command::Token(what) => operate::token(&client()?, what, json).await?,
         Command::People(what) => operate::people(&client()?, what, json).await?,
+        Command::Login(args) => login::run(&common, &args).await?,
+        Command::Logout => login::out(&common)?,
         Command::Nodes => nodes::run(&client()?, json).await?,
         Command::Backup(args) => backup::make(&common, &args).await?,
         Command::Restore(args) => backup::restore(&common, &args).await?,

@@ -3,6 +3,7 @@
 mod accounts;
 mod approvals;
 mod aws;
+mod containments;
 mod database;
 mod evidence;
 mod guard;
@@ -20,6 +21,7 @@ mod retention;
 mod slack;
 mod sources;
 mod targets;
+mod updates;
 mod write_back;
 
 use std::collections::BTreeMap;
@@ -36,6 +38,7 @@ use stanch_plugins_http::Secrets;
 pub use accounts::{Account, ExternalId, RolePattern};
 pub use approvals::Approvals;
 pub use aws::{AwsConfig, Quota};
+pub use containments::Containments;
 pub use database::DatabaseConfig;
 pub use evidence::{Anchor, Evidence};
 pub use guard::{Freeze, Guard, Protect};
@@ -52,6 +55,7 @@ pub use reference::{Reference, TokenSource};
 pub use retention::Retention;
 pub use slack::SlackConfig;
 pub use sources::{Source, Trust};
+pub use updates::Update;
 pub use write_back::WriteBack;
 
 /// What can be configured. A key that is not here is an error.
@@ -74,6 +78,8 @@ pub struct Config {
     pub roles: BTreeMap<String, CustomRole>,
     /// How people agree.
     pub approvals: Approvals,
+    /// How long what was contained stands before somebody is asked.
+    pub containments: Containments,
     /// The folder of sources of alerts that are scripts; `sources`, where there is one, unless it
     /// is said.
     pub sources_dir: Option<PathBuf>,
@@ -112,6 +118,8 @@ pub struct Config {
     pub targets: BTreeMap<Severity, BTreeMap<String, Span>>,
     /// What is done with KPIs by itself.
     pub kpis: Kpis,
+    /// How those who wait are told of an incident.
+    pub updates: BTreeMap<String, Update>,
     /// Where something outside hears that all is well.
     pub heartbeat: Option<Heartbeat>,
     /// Where traces go.
@@ -232,6 +240,8 @@ impl Config {
         self.check_targets()?;
         self.check_reconcile()?;
         self.check_roles()?;
+        self.containments.check()?;
+        self.check_updates()?;
         self.check_evidence()?;
         self.check_notify()?;
         self.check_oidc()?;

@@ -16,6 +16,7 @@ pub mod config;
 mod otlp;
 mod output;
 mod shipped;
+mod sign_in;
 pub mod wiring;
 
 use std::ffi::OsString;

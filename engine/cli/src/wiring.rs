@@ -3,7 +3,10 @@
 mod channels;
 pub(crate) mod correlators;
 mod database;
+mod offline;
 pub(crate) mod scripts;
+
+pub use offline::offline;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -99,6 +102,7 @@ pub async fn start(
         runtime.send_digests();
         // Secrets stand in no configuration, and references to them are not shown.
         audit::configured(&runtime, Sha256::of(format!("{config:?}"))).await?;
+        channels::ears(config, variable)?.into_iter().for_each(|ear| runtime.listen_to(ear));
     }
     let keys = data_dir.join("keys");
     let server = ServerSettings {
@@ -107,6 +111,7 @@ pub async fn start(
         sources: std::sync::Arc::new(sources),
         slack: config.slack_policy(variable)?.map(std::sync::Arc::new),
         oidc: config.identity_provider()?,
+        sign_in: config.sign_in().map(std::sync::Arc::new),
     };
     Ok(Node { runtime, server, _lock: lock })
 }
@@ -237,6 +242,8 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         vouches_for_people: config.oidc.is_some(),
         break_glass: config.approvals.break_glass.clone(),
         roles: config.roles_of_ones_own().into(),
+        containments: config.containments.settings(),
+        updates: config.update_settings(),
         simulation: None,
     })
 }

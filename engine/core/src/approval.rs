@@ -1,5 +1,6 @@
 //! An approval: who is asked what, and what their decisions add up to.
 
+mod fields;
 mod form;
 mod rules;
 mod voice;
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use fields::{Control, Field};
 pub use form::{Form, Kind, Schema};
 pub use rules::{Approvers, Owned, Rule, Voices, answers_for, missing, named, out_of_reach, tags};
 pub use voice::{HandOver, Handed, Hearing, Mute, StandIn, Voice};

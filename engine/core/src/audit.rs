@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::custody::{ChainFault, Head, Sealed};
 use crate::digest::Sha256;
+use crate::error_code::{self, ErrorCode};
 use crate::time::Timestamp;
 
 /// What somebody asks for, before it is known how it ends.
@@ -161,6 +162,12 @@ impl Ended {
     /// Nobody knows.
     pub const UNKNOWN: Self =
         Self { outcome: Outcome::Unknown, status: None, code: None, object: None };
+
+    /// It was refused, or failed where the database did.
+    pub fn by(code: ErrorCode) -> Self {
+        let outcome = if code == error_code::STORE { Outcome::Failed } else { Outcome::Refused };
+        Self { outcome, status: None, code: Some(code.code.to_owned()), object: None }
+    }
 }
 
 #[cfg(test)]

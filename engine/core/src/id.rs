@@ -105,6 +105,8 @@ prefixed_ids! {
     AbsenceId = "abs";
     /// What is kept quiet for a while.
     SuppressionId = "sup";
+    /// What was contained and still stands.
+    ContainmentId = "ctn";
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub mod reconcile;
 pub mod silence;
 pub mod storm;
 pub mod suppression;
+pub mod update;
 pub mod write_back;
 
 pub mod header;
@@ -63,6 +64,7 @@ pub mod summary;
 pub mod turn;
 
 pub mod approval;
+pub mod containment;
 pub mod effect;
 pub mod guard;
 pub mod operation;

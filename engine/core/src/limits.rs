@@ -159,6 +159,10 @@ pub const QUORUM: u32 = 20;
 /// How long somebody may be away, in milliseconds: a year. Whoever is away for longer has left.
 pub const ABSENCE_MS: i64 = 366 * 86_400 * 1_000;
 
+/// For how long somebody may say that a containment stands, in milliseconds: 90 days. What is to stand
+/// longer is made final.
+pub const CONTAINMENT_MS: i64 = 90 * 86_400 * 1_000;
+
 /// Members of a form, and of each object in it: people fill it in.
 pub const FORM_MEMBERS: usize = 50;
 

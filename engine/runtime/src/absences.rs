@@ -6,9 +6,10 @@ use stanch_engine_core::id::AbsenceId;
 use stanch_engine_core::limits;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::absences::{self, Absence};
-use stanch_engine_store::{StoreError, people as rows, tokens};
+use stanch_engine_store::{StoreError, people as rows};
 
-use crate::people::{Caller, FIRST_ADMIN, Role};
+use crate::everybody;
+use crate::people::{Caller, Role};
 use crate::runtime::Runtime;
 
 /// Why an absence was not written down.
@@ -72,24 +73,24 @@ pub async fn leave(
         reason: leave.reason,
         set_by: caller.name.clone(),
     };
-    let written = Arc::new(absence.clone());
+    let parts = Arc::new((absence.clone(), runtime.shared.clone()));
     let missing = runtime.store().write(move |tx| {
-        let absence = written.clone();
+        let parts = parts.clone();
         Box::pin(async move {
-            let people = tokens::people(tx, now).await?;
+            let (absence, shared) = &*parts;
+            let people = everybody::named(tx, &shared.settings, now).await?;
             for who in [&absence.person, &absence.delegate] {
-                let is_there = who == FIRST_ADMIN || people.contains_key(who);
-                if !is_there || rows::is_disabled(tx, who).await? {
+                if !people.contains_key(who) || rows::is_disabled(tx, who).await? {
                     return Ok(Some(who.clone()));
                 }
             }
-            absences::insert(tx, &absence).await?;
+            absences::insert(tx, absence).await?;
             Ok(None)
         })
     });
     match missing.await? {
         None => Ok(absence),
-        Some(who) => wrong(format!("nobody of the name `{who}` has a token")),
+        Some(who) => wrong(everybody::nobody(&who)),
     }
 }
 

@@ -5,7 +5,9 @@ mod handover;
 mod hearing;
 mod own_cause;
 mod reach;
+mod refusal;
 mod since;
+mod standing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,8 +27,10 @@ use stanch_engine_store::runs::{self, Claimed};
 use stanch_engine_store::{StoreError, Tx, incidents, milestones, pages};
 
 pub use break_glass::{break_glass, review};
+pub(crate) use break_glass::{break_offline, everybody_by_topic};
 pub use handover::hand_over;
 pub(crate) use reach::{Asked, ask};
+pub use refusal::DecideError;
 pub use since::{Since, alike, since};
 
 use hearing::Heard;
@@ -36,64 +40,6 @@ use crate::people::Caller;
 use crate::projection::approval_page_keys;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
-
-/// Why a decision was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecideError {
-    /// There is no such approval.
-    #[error("there is no approval {0}")]
-    NotFound(ApprovalId),
-    /// Somebody else is asked.
-    #[error("you are not asked: {approval} asks {}", .approvers.join(", "))]
-    NotAsked {
-        /// The approval.
-        approval: ApprovalId,
-        /// Who is.
-        approvers: Vec<String>,
-    },
-    /// It is settled, or has run out.
-    #[error("it is too late: the approval is {}", .0.as_str())]
-    TooLate(ApprovalStatus),
-    /// Who asks, or wrote what asks, does not answer.
-    #[error(
-        "{person} {what}: another person must say yes, unless `requester_counts` under [approvals] in stanch.toml lets their own count"
-    )]
-    OwnCause {
-        /// Who.
-        person: String,
-        /// What they did.
-        what: &'static str,
-    },
-    /// They have handed it over.
-    #[error("you have handed it to {0}: only they can hand it back")]
-    HandedOver(String),
-    /// Somebody has decided for them.
-    #[error("{0} has decided for you")]
-    SpokenFor(String),
-    /// Others may answer for everybody.
-    #[error(
-        "{person} may not answer for everybody: {} may, by `break_glass` under [approvals] in stanch.toml",
-        .who.join(", ")
-    )]
-    NoGlass {
-        /// Who wanted to.
-        person: String,
-        /// Who may.
-        who: Vec<String>,
-    },
-    /// It can't be done as things stand.
-    #[error("{0}")]
-    Conflict(String),
-    /// The same person decides once.
-    #[error("you have decided already")]
-    Twice,
-    /// Something is missing.
-    #[error("{0}")]
-    BadRequest(String),
-    /// The database.
-    #[error("{0}")]
-    Store(String),
-}
 
 /// What a person says.
 #[derive(Clone, Debug)]
@@ -262,33 +208,16 @@ async fn take_back(
     reason: &str,
     now: Timestamp,
 ) -> Result<Result<(), DecideError>, StoreError> {
-    let Some(approval) = approvals::get(tx, id).await? else {
-        return Ok(Err(DecideError::NotFound(id)));
+    let approval = match standing::find_open(tx, id, now).await? {
+        Ok(approval) => approval,
+        Err(error) => return Ok(Err(error)),
     };
-    if approval.status != ApprovalStatus::Pending {
-        return Ok(Err(DecideError::TooLate(approval.status)));
-    }
-    if now >= approval.expires_at {
-        return Ok(Err(DecideError::TooLate(ApprovalStatus::Expired)));
-    }
     if !approvals::withdraw(tx, id, &caller.name, now).await? {
         let message = "you have said nothing that could be taken back";
         return Ok(Err(DecideError::BadRequest(message.to_owned())));
     }
-    if let Some(incident) = approval.incident {
-        let record = NewRecord {
-            incident,
-            at: now,
-            actor: caller.name.clone(),
-            action: CustodyAction::Decided,
-            item: None,
-            detail: json!({
-                "approval": id, "title": approval.title, "plan": approval.plan_digest,
-                "decision": "withdrawn", "reason": reason, "from": caller.from,
-            }),
-        };
-        custody::append(tx, &record).await?;
-    }
+    let said = json!({"decision": "withdrawn", "reason": reason});
+    standing::note(tx, &approval, (caller, now), said).await?;
     Ok(Ok(()))
 }
 
@@ -299,12 +228,7 @@ fn may_take(
     roles: &[String],
     decision: &Decision,
 ) -> Result<Voice, DecideError> {
-    if approval.status != ApprovalStatus::Pending {
-        return Err(DecideError::TooLate(approval.status));
-    }
-    if decision.at >= approval.expires_at {
-        return Err(DecideError::TooLate(ApprovalStatus::Expired));
-    }
+    standing::is_open(approval, decision.at)?;
     let voice = heard.voice(approval, (&decision.person, roles), decision.answer);
     let voice = match decision.is_break_glass {
         true => voice.unwrap_or_default(),

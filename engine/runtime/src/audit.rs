@@ -8,6 +8,7 @@ use serde_json::json;
 use stanch_engine_core::audit::{Asked, Ended, Record, verify_chain};
 use stanch_engine_core::custody::{ChainFault, Head};
 use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::error_code::ErrorCode;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::audit as rows;
 use stanch_engine_store::{StoreError, settings};
@@ -74,6 +75,33 @@ impl Pending {
         });
         written.await
     }
+}
+
+/// Carries out what leaves a record, whether or not whoever asked waits for the end of it. `code` names
+/// an error's page.
+///
+/// # Errors
+/// What it ended with.
+pub(crate) async fn carry_out<T, E>(
+    runtime: &Runtime,
+    asked: Asked,
+    doing: impl Future<Output = Result<T, E>> + Send + 'static,
+    code: fn(&E) -> ErrorCode,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    let (runtime, pending) = (runtime.clone(), Pending::new(runtime, asked));
+    let carried = tokio::task::spawn(async move {
+        let (begun, done) = tokio::join!(pending.begin(&runtime), doing);
+        let ended = done.as_ref().map_or_else(|error| Ended::by(code(error)), |_| Ended::DONE);
+        if let Err(error) = begun.and(pending.end(&runtime, ended).await) {
+            tracing::error!(%error, "what somebody did is not in the audit log yet");
+        }
+        done
+    });
+    carried.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()).into()))
 }
 
 /// Writes down what was not asked for by a call, such as a playbook of a folder that was published.

@@ -3,9 +3,13 @@
 
 use std::sync::Arc;
 
-use stanch_engine_core::approval::ApprovalStatus;
+use serde_json::{Value, json};
+use stanch_engine_core::approval::{Answer, ApprovalStatus};
+use stanch_engine_core::audit::Asked;
+use stanch_engine_core::error_code::{self, ErrorCode};
 use stanch_engine_core::id::ApprovalId;
-use stanch_engine_core::scope::{Grant, Scope, grants, reaching};
+use stanch_engine_core::limits;
+use stanch_engine_core::scope::{Grant, grants, reaching};
 use stanch_engine_core::span::Span;
 use stanch_engine_store::approvals::{self as rows, Approval};
 use stanch_engine_store::{StoreError, people};
@@ -23,15 +27,34 @@ use crate::settings::Settings;
 /// How long a channel may take to tell one person something.
 const PATIENCE: Span = Span::from_secs(10);
 
+/// What somebody says who knows no JSON.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Yes or no.
+    pub answer: Answer,
+    /// Why.
+    pub reason: String,
+    /// What was filled in, by the path of each field.
+    pub fields: Vec<(String, String)>,
+}
+
 /// Why a decision was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ElsewhereError {
+    /// The configuration binds a user of Slack to nobody.
+    #[error(
+        "the user {0} of Slack is bound to nobody. An administrator binds you by `slack = \"{0}\"` under [people.NAME]"
+    )]
+    Nobody(String),
+    /// They have not said why.
+    #[error("say why, and press the button again")]
+    NoReason,
     /// They were disabled.
     #[error("{0} was disabled and decides nothing")]
     Disabled(String),
     /// It is for those who have signed in.
     #[error(
-        "{0} destroys something, or asks for more than a verdict: sign in, and decide it with `stanch approve {0}` or by the API"
+        "{0} destroys something, or asks for more than there are fields for: sign in, and decide it with `stanch approve {0}` or by the API"
     )]
     WantsSignIn(ApprovalId),
     /// The rules of the approval say no.
@@ -42,8 +65,42 @@ pub enum ElsewhereError {
     Store(#[from] StoreError),
 }
 
+impl ElsewhereError {
+    /// The page that says what to do.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Nobody(_) | Self::Disabled(_) | Self::WantsSignIn(_) => error_code::FORBIDDEN,
+            Self::NoReason => error_code::BAD_REQUEST,
+            Self::Refused(error) => error.code(),
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+/// What the audit log says of a decision that comes by another way than a token. Whoever is nobody
+/// writes nothing of their own into it.
+pub(crate) fn asked(
+    runtime: &Runtime,
+    actor: Option<String>,
+    from: &str,
+    (id, said): (ApprovalId, &Said),
+) -> Asked {
+    let is_known = actor.is_some();
+    let reason = said.reason.chars().take(limits::REASON_CHARS).collect();
+    Asked {
+        at: runtime.world().now(),
+        token: None,
+        verb: "approvals.decisions".to_owned(),
+        object: is_known.then(|| id.to_string()),
+        from: from.to_owned(),
+        reason: is_known.then_some(reason),
+        detail: if is_known { json!({"decision": said.answer}) } else { json!({}) },
+        actor,
+    }
+}
+
 /// The person who is this user of Slack, if the configuration binds one.
-pub fn person_of_slack(runtime: &Runtime, user: &str) -> Option<String> {
+pub(crate) fn person_of_slack(runtime: &Runtime, user: &str) -> Option<String> {
     let people = &runtime.settings().notify.people;
     let bound = people.iter().find(|(_, person)| person.slack.as_deref() == Some(user));
     bound.map(|(name, _)| name.clone())
@@ -52,8 +109,7 @@ pub fn person_of_slack(runtime: &Runtime, user: &str) -> Option<String> {
 /// What a person may do by other ways than a token, and how far that reaches.
 pub(crate) fn granted(settings: &Settings, person: &str) -> Vec<Grant> {
     let known = settings.notify.people.get(person);
-    let roles = known.map(|known| known.roles.as_slice()).unwrap_or_default();
-    grants(&settings.roles, roles, &Scope::default())
+    known.map(|known| grants(&settings.roles, &known.roles, &known.scope)).unwrap_or_default()
 }
 
 /// One approval.
@@ -82,15 +138,12 @@ pub async fn is_disabled(runtime: &Runtime, person: &str) -> Result<bool, StoreE
 }
 
 /// Takes a decision of a person of the configuration. `from` says by which way it came.
-///
-/// # Errors
-/// [`ElsewhereError`] says why it was not taken; nothing is changed then.
-pub async fn decide(
+pub(crate) async fn decide(
     runtime: &Runtime,
     id: ApprovalId,
     person: &str,
     from: String,
-    say: Say,
+    said: Said,
 ) -> Result<ApprovalStatus, ElsewhereError> {
     if is_disabled(runtime, person).await? {
         return Err(ElsewhereError::Disabled(person.to_owned()));
@@ -99,15 +152,27 @@ pub async fn decide(
     if wants_sign_in(&approval) {
         return Err(ElsewhereError::WantsSignIn(id));
     }
+    let say = say(&approval, said)?;
     let subject = runtime.store().read(move |conn| Box::pin(scopes::of_approval_id(conn, id)));
     let roles = reaching(&granted(runtime.settings(), person), &subject.await?);
     let caller = Caller { name: person.to_owned(), roles, from };
     Ok(approvals::decide(runtime, id, &caller, say).await?)
 }
 
+/// What was said, with the form as the API would be sent it. A no may leave it out.
+fn say(approval: &Approval, said: Said) -> Result<Say, DecideError> {
+    let Said { answer, reason, fields } = said;
+    let read = approval.form.as_ref().map_or(Ok(Value::Null), |form| form.read(&fields));
+    let form = match answer {
+        Answer::Approve => read.map_err(DecideError::BadRequest)?,
+        Answer::Reject => read.unwrap_or_default(),
+    };
+    Ok(Say { answer, reason, form })
+}
+
 /// Tells one person something by a channel of this kind, at the runtime's own pace. It is not written
 /// down: what was decided is, and the message says it, too.
-pub fn answer(runtime: &Runtime, kind: &'static str, place: serde_json::Value, text: String) {
+pub(crate) fn answer(runtime: &Runtime, kind: &'static str, place: Value, text: String) {
     let channels = runtime.catalogue().channels();
     let channels: Vec<Arc<dyn Channel>> =
         channels.filter(|channel| channel.kind() == kind).cloned().collect();

@@ -13,4 +13,4 @@ pub mod verify;
 pub(crate) use items::FOLDER_ID;
 pub use items::{Draft, ItemError, Items, Kept};
 pub use keys::{KeyError, Keys};
-pub(crate) use keys::{is_signed, read_public};
+pub(crate) use keys::{is_signed, key_pair, pem_of, read_public, read_secret};

@@ -17,15 +17,16 @@ use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::{
-    StoreError, Tx, assignments, broken_glass, milestones, pages, runs, tokens,
+    StoreError, Tx, assignments, broken_glass, milestones, pages, runs, updates,
 };
 
+use crate::everybody;
 use crate::intake::{self, Received};
-use crate::people::FIRST_ADMIN;
 use crate::playbooks::WRITE_BACK;
 use crate::projection;
 use crate::runs::Person;
 use crate::runtime::Runtime;
+use crate::settings::Settings;
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -169,12 +170,12 @@ pub async fn work(
     if let Work::Milestone(milestone, at) = &work {
         marks(*milestone, *at, now)?;
     }
-    let parts = Arc::new((work, person));
+    let parts = Arc::new((work, person, runtime.shared.clone()));
     let done = runtime.store().write(move |tx| {
         let parts = parts.clone();
         Box::pin(async move {
-            let (work, person) = &*parts;
-            do_one(tx, id, work, person, now).await
+            let (work, person, shared) = &*parts;
+            do_one(tx, &shared.settings, (id, work), person, now).await
         })
     });
     done.await??;
@@ -199,8 +200,8 @@ type Came = Result<Result<(), WorkError>, StoreError>;
 
 async fn do_one(
     tx: &mut Tx<'_>,
-    id: IncidentId,
-    work: &Work,
+    settings: &Settings,
+    (id, work): (IncidentId, &Work),
     person: &Person,
     now: Timestamp,
 ) -> Came {
@@ -219,10 +220,12 @@ async fn do_one(
             judge(tx, id, *verdict, person, now).await?;
             set(&mut detail, "verdict", json!(verdict));
         }
-        Work::Assign(duties) => match assign(tx, id, duties, (&person.name, now)).await? {
-            Ok(told) => set(&mut detail, "text", json!(told)),
-            Err(why) => return Ok(Err(WorkError::BadRequest(why))),
-        },
+        Work::Assign(duties) => {
+            match assign(tx, settings, (id, duties), (&person.name, now)).await? {
+                Ok(told) => set(&mut detail, "text", json!(told)),
+                Err(why) => return Ok(Err(WorkError::BadRequest(why))),
+            }
+        }
         Work::Milestone(milestone, at) => {
             // What people say later of the same milestone is what holds.
             milestones::unmark(tx, id, *milestone).await?;
@@ -249,6 +252,7 @@ async fn do_one(
             milestones::mark(tx, id, Milestone::ClosedAt, now, &person.name).await?;
             projection::happen(tx, id, IncidentEvent::Closed).await?;
             pages::take_of_incident(tx, id, &person.name, now).await?;
+            updates::hasten(tx, id, now).await?;
             set(&mut detail, "verdict", json!(verdict));
             set(&mut detail, "lacked", json!(lacks));
             if !review.is_empty() {
@@ -285,14 +289,13 @@ async fn record(
 /// Gives people their duties, unless one of them is nobody.
 async fn assign(
     tx: &mut Tx<'_>,
-    id: IncidentId,
-    duties: &BTreeMap<Duty, String>,
+    settings: &Settings,
+    (id, duties): (IncidentId, &BTreeMap<Duty, String>),
     (by, now): (&str, Timestamp),
 ) -> Result<Result<String, String>, StoreError> {
-    let people = tokens::people(tx, now).await?;
-    let is_there = |who: &String| who == FIRST_ADMIN || people.contains_key(who);
-    if let Some(who) = duties.values().find(|who| !is_there(who)) {
-        return Ok(Err(format!("nobody of the name `{who}` has a token")));
+    let people = everybody::named(tx, settings, now).await?;
+    if let Some(who) = duties.values().find(|who| !people.contains_key(*who)) {
+        return Ok(Err(everybody::nobody(who)));
     }
     for (duty, who) in duties {
         assignments::set(tx, id, (*duty, who), (by, now)).await?;

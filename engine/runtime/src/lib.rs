@@ -9,6 +9,8 @@
 //! thread, `live` is the run itself, `executor` does what it asks for.
 
 mod dispatcher;
+mod ears;
+mod everybody;
 mod executor;
 mod heartbeat;
 mod job;
@@ -38,6 +40,7 @@ pub mod absences;
 pub mod approvals;
 pub mod audit;
 pub mod backup;
+pub mod containments;
 pub mod correlators;
 pub mod elsewhere;
 pub mod evidence;
@@ -50,6 +53,7 @@ pub mod links;
 pub mod metrics;
 pub mod migration;
 pub mod noise;
+pub mod offline;
 pub mod oidc;
 pub mod people;
 pub mod playbooks;
@@ -63,10 +67,12 @@ pub mod scopes;
 pub mod scripted;
 pub mod secret_file;
 pub mod settings;
+pub mod slack;
 pub mod suppressions;
 pub mod system;
 pub mod timeline;
 pub mod trace;
+pub mod updates;
 
 pub use runtime::{Runtime, StartError};
 pub use seal::SealKeyError;

@@ -6,14 +6,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
 use stanch_engine_core::approval::{ApprovalStatus, may_decide};
 use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::error_code::{self, ErrorCode};
 use stanch_engine_core::id::ApprovalId;
+use stanch_engine_core::scope::{Subject, reaching};
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::approvals::Approval;
 use stanch_engine_store::{StoreError, used_links};
 use stanch_plugins_sdk::Recipient;
 
-use crate::approvals::{DecideError, Say};
-use crate::elsewhere::{self, ElsewhereError};
+use crate::approvals::DecideError;
+use crate::audit;
+use crate::elsewhere::{self, ElsewhereError, Said};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 
@@ -68,8 +71,25 @@ impl From<StoreError> for LinkError {
     }
 }
 
-/// Gives each of those who may decide an approval here a link of their own.
-pub(crate) fn give(shared: &Shared, approval: &Approval, people: &mut [Recipient]) {
+impl LinkError {
+    /// The page that says what to do.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotOurs => error_code::NOT_FOUND,
+            Self::Expired | Self::Used | Self::OtherPlan => error_code::CONFLICT,
+            Self::NotYours(_) => error_code::FORBIDDEN,
+            Self::Refused(error) => error.code(),
+        }
+    }
+}
+
+/// Gives each of those who may decide an approval here a link of their own: those whose roles reach
+/// what it is about.
+pub(crate) fn give(
+    shared: &Shared,
+    (approval, subject): (&Approval, &Subject),
+    people: &mut [Recipient],
+) {
     if approval.status != ApprovalStatus::Pending {
         return;
     }
@@ -80,8 +100,7 @@ pub(crate) fn give(shared: &Shared, approval: &Approval, people: &mut [Recipient
         if !known.contains_key(&person.name) {
             continue;
         }
-        let grants = elsewhere::granted(&shared.settings, &person.name);
-        let roles: Vec<String> = grants.into_iter().flat_map(|grant| grant.roles).collect();
+        let roles = reaching(&elsewhere::granted(&shared.settings, &person.name), subject);
         if may_decide(&approval.approvers, &person.name, &roles) {
             let link = make(shared, approval, &person.name);
             person.link = Some(format!("{base}/v1/links/{link}"));
@@ -105,7 +124,7 @@ fn make(shared: &Shared, approval: &Approval, person: &str) -> String {
 /// Reads a link. It changes nothing.
 ///
 /// # Errors
-/// [`LinkError`] when it is none of ours, or too old.
+/// [`LinkError::NotOurs`] when it is none of ours.
 pub fn read(runtime: &Runtime, text: &str) -> Result<Link, LinkError> {
     let (payload, signature) = text.split_once('.').ok_or(LinkError::NotOurs)?;
     let signed = [CONTEXT, payload.as_bytes()].concat();
@@ -113,11 +132,7 @@ pub fn read(runtime: &Runtime, text: &str) -> Result<Link, LinkError> {
         return Err(LinkError::NotOurs);
     }
     let bytes = BASE64.decode(payload).map_err(|_| LinkError::NotOurs)?;
-    let link: Link = serde_json::from_slice(&bytes).map_err(|_| LinkError::NotOurs)?;
-    if runtime.world().now() >= link.expires_at {
-        return Err(LinkError::Expired);
-    }
-    Ok(link)
+    serde_json::from_slice(&bytes).map_err(|_| LinkError::NotOurs)
 }
 
 /// What a link asks, when it may be answered. It changes nothing.
@@ -125,6 +140,9 @@ pub fn read(runtime: &Runtime, text: &str) -> Result<Link, LinkError> {
 /// # Errors
 /// [`LinkError`] says why it may not.
 pub async fn look(runtime: &Runtime, link: &Link) -> Result<Approval, LinkError> {
+    if runtime.world().now() >= link.expires_at {
+        return Err(LinkError::Expired);
+    }
     if elsewhere::is_disabled(runtime, &link.person).await? {
         return Err(ElsewhereError::Disabled(link.person.clone()).into());
     }
@@ -146,15 +164,35 @@ pub async fn look(runtime: &Runtime, link: &Link) -> Result<Approval, LinkError>
     }
 }
 
-/// Decides by a link, once. A decision that is not taken leaves it as it was.
+/// Decides by a link, once. A decision that is not taken leaves it as it was. Whoever has signed in as
+/// somebody decides as nobody else. It is in the audit log.
 ///
 /// # Errors
 /// [`LinkError`] says why it was not taken.
 pub async fn decide(
     runtime: &Runtime,
+    link: Link,
+    (from, signed_in): (&str, Option<String>),
+    said: Said,
+) -> Result<ApprovalStatus, LinkError> {
+    let actor = signed_in.clone().unwrap_or_else(|| link.person.clone());
+    let from = format!("link {from}");
+    let asked = elsewhere::asked(runtime, Some(actor), &from, (link.approval, &said));
+    let own = runtime.clone();
+    let deciding = async move {
+        if signed_in.is_some_and(|name| name != link.person) {
+            return Err(LinkError::NotYours(link.person));
+        }
+        once(&own, &link, from, said).await
+    };
+    audit::carry_out(runtime, asked, deciding, LinkError::code).await
+}
+
+async fn once(
+    runtime: &Runtime,
     link: &Link,
-    from: &str,
-    say: Say,
+    from: String,
+    said: Said,
 ) -> Result<ApprovalStatus, LinkError> {
     look(runtime, link).await?;
     let (nonce, approval) = (link.nonce.clone(), link.approval);
@@ -167,8 +205,7 @@ pub async fn decide(
     if !used.await? {
         return Err(LinkError::Used);
     }
-    let from = format!("link {from}");
-    let decided = elsewhere::decide(runtime, approval, &link.person, from, say).await;
+    let decided = elsewhere::decide(runtime, approval, &link.person, from, said).await;
     if decided.is_err() {
         let nonce = link.nonce.clone();
         let given_back = runtime.store().write(move |tx| {

@@ -7,6 +7,7 @@ mod keys;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_engine_core::time::Timestamp;
 use stanch_plugins_sdk::Fetch;
@@ -37,6 +38,41 @@ pub struct OidcSettings {
     pub groups: BTreeMap<String, Vec<String>>,
     /// How far clocks may be apart, in milliseconds.
     pub leeway_ms: i64,
+}
+
+/// How people sign in with a browser, for whoever helps them to: nothing of it is secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// The provider.
+    pub issuer: String,
+    /// For whom the tokens are that callers show.
+    pub audience: String,
+    /// Who asks the provider: a client that keeps no secret (RFC 6749 section 2.1).
+    pub client_id: String,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// Where the keys are, where the provider does not say it.
+    pub jwks_url: Option<String>,
+    /// How tokens may be signed.
+    pub algorithms: Vec<Algorithm>,
+    /// The claim with the person's name.
+    pub name_claim: String,
+}
+
+impl SignIn {
+    /// What tokens of a sign-in are checked by: they are for the client that asked.
+    pub fn settings(&self) -> OidcSettings {
+        OidcSettings {
+            issuer: self.issuer.clone(),
+            audience: self.client_id.clone(),
+            jwks_url: self.jwks_url.clone(),
+            algorithms: self.algorithms.clone(),
+            name_claim: self.name_claim.clone(),
+            groups_claim: "groups".to_owned(),
+            groups: BTreeMap::new(),
+            leeway_ms: 60_000,
+        }
+    }
 }
 
 /// Who calls, as the provider says.
@@ -103,6 +139,32 @@ impl Oidc {
         match keys.iter().any(|key| unsigned.is_signed_by(key, algorithm)) {
             true => Ok(claims),
             false => Err(wrong("the token's signature is wrong")),
+        }
+    }
+
+    /// Checks the ID token of a sign-in (OpenID Connect Core 1.0, section 3.1.3.7): it holds what was made
+    /// up for this one sign-in, and was asked for by nobody else.
+    ///
+    /// # Errors
+    /// [`NotBelieved`] says why it is not believed.
+    pub async fn check_sign_in(
+        &self,
+        token: &str,
+        nonce: &str,
+        now: Timestamp,
+    ) -> Result<Identity, NotBelieved> {
+        let identity = self.check(token, now).await?;
+        let unsigned = Unsigned::read(token).map_err(wrong)?;
+        let claims = unsigned.claims();
+        if claims["nonce"] != nonce {
+            return Err(wrong("the token's `nonce` is not the one of this sign-in"));
+        }
+        let is_ours = |by: &Value| *by == self.settings.audience;
+        let is_for_many = claims["aud"].as_array().is_some_and(|all| all.len() > 1);
+        match claims.get("azp") {
+            Some(by) if !is_ours(by) => Err(wrong("the token was asked for by somebody else")),
+            None if is_for_many => Err(wrong("the token is for several, and has no `azp`")),
+            _ => Ok(identity),
         }
     }
 

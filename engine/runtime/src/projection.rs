@@ -15,6 +15,7 @@ use stanch_engine_store::runs::{self, NewRun};
 use stanch_engine_store::{StoreError, Tx, incidents, milestones};
 
 use crate::approvals::{Asked, ask};
+use crate::containments::{self, Begun};
 
 /// One change elsewhere.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +50,10 @@ pub(crate) enum Projection {
     Generation { run: RunId, generation: u32, base_seq: u32 },
     /// Another run hears of it.
     Tell(Box<Fact>),
+    /// Something stands for a while.
+    Contain(Box<Begun>),
+    /// A run has taken back what another did; what stands again does so until then.
+    Undone { by: RunId, at: Timestamp, expires_at: Timestamp },
     /// What KPIs are made of has changed.
     Recount(IncidentId),
 }
@@ -97,6 +102,10 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
             runs::set_generation(tx, *run, *generation, *base_seq).await
         }
         Projection::Tell(fact) => inbox::put(tx, fact).await,
+        Projection::Contain(begun) => containments::begin(tx, begun).await,
+        Projection::Undone { by, at, expires_at } => {
+            containments::undone(tx, *by, (*at, *expires_at)).await
+        }
         Projection::Recount(incident) => incidents::recount(tx, *incident).await,
     }
 }

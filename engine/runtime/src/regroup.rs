@@ -14,7 +14,7 @@ use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::alerts::{self, StoredAlert};
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::{self, Incident};
-use stanch_engine_store::{StoreError, Tx, milestones, pages, runs, storms};
+use stanch_engine_store::{StoreError, Tx, containments, milestones, pages, runs, storms};
 
 use crate::correlators;
 use crate::evidence::holds;
@@ -105,6 +105,7 @@ async fn merge_in(
     incidents::lead_to(tx, from, into).await?;
     storms::move_to(tx, from, into).await?;
     pages::move_to(tx, from, into).await?;
+    containments::move_to(tx, from, into).await?;
     earliest(tx, from, into).await?;
     incidents::set_merged(tx, from, into).await?;
     milestones::mark(tx, from, Milestone::ClosedAt, now, &person.name).await?;

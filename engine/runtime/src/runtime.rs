@@ -7,7 +7,7 @@ use stanch_engine_core::error_code;
 use stanch_engine_core::id::NodeId;
 use stanch_engine_core::world::World;
 use stanch_engine_store::{Store, StoreError, nodes};
-use stanch_plugins_sdk::Catalogue;
+use stanch_plugins_sdk::{Catalogue, Ear};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -20,8 +20,8 @@ use crate::settings::Settings;
 use crate::shard::{self, Message, ShardHandle, Watch};
 use crate::shared::{Parts, Shared};
 use crate::{
-    audit, heartbeat, kpis, ocsf_out, pager, queues, reconciler, retention, scheduler, silence,
-    write_back,
+    audit, containments, ears, heartbeat, kpis, ocsf_out, pager, queues, reconciler, retention,
+    scheduler, silence, updates, write_back,
 };
 
 /// How often shards look at their runs' timers, and scripts are watched.
@@ -154,6 +154,11 @@ impl Runtime {
     /// Has a task waited for when the node stops.
     pub(crate) fn keep(&self, task: JoinHandle<()>) {
         self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(task);
+    }
+
+    /// Begins to listen to a service that tells what people did there. To be called once for each.
+    pub fn listen_to(&self, ear: Arc<dyn Ear>) {
+        self.keep(spawn(ears::work(self.clone(), ear, self.stop.subscribe())));
     }
 
     /// The database, for reading.
@@ -316,6 +321,8 @@ fn loops(shared: &Arc<Shared>, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
         spawn(write_back::work(shared.clone(), stopped.clone())),
         spawn(kpis::projector::work(shared.clone(), stopped.clone())),
         spawn(audit::work(shared.clone(), stopped.clone())),
+        spawn(containments::work(shared.clone(), stopped.clone())),
+        spawn(updates::work(shared.clone(), stopped.clone())),
         spawn(heartbeat::work(shared.clone(), stopped.clone())),
     ];
     for sink in shared.settings.ocsf_out.clone() {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use stanch_engine_core::id::{AlertId, ApprovalId, IncidentId, PageId, RunId};
+use stanch_engine_core::id::{AlertId, ApprovalId, ContainmentId, IncidentId, PageId, RunId};
 use stanch_engine_core::scope::{CustomRole, Subject, grants, reaching};
 use stanch_engine_store::approvals::{self, Approval};
 use stanch_engine_store::runs::{self, Run};
 use stanch_engine_store::tokens::Good;
-use stanch_engine_store::{Conn, StoreError, alerts, incidents, pages};
+use stanch_engine_store::{Conn, StoreError, alerts, containments, incidents, pages};
 
 use crate::people::{FIRST_ADMIN, Role};
 
@@ -98,6 +98,17 @@ pub async fn of_page(conn: &mut Conn<'_>, id: PageId) -> Result<Subject, StoreEr
     match page.run {
         Some(run) => of_run_id(conn, run).await,
         None => of_incident(conn, page.incident).await,
+    }
+}
+
+/// What a containment is about.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn of_containment(conn: &mut Conn<'_>, id: ContainmentId) -> Result<Subject, StoreError> {
+    match containments::get(conn, id).await? {
+        Some(it) => of_run_id(conn, it.run).await,
+        None => Ok(Subject::default()),
     }
 }
 

@@ -14,9 +14,10 @@ use stanch_engine_core::guard::rails::Rails;
 use stanch_engine_core::kpi::Targets;
 use stanch_engine_core::notify::Route;
 use stanch_engine_core::reconcile::Reconcile;
-use stanch_engine_core::scope::CustomRole;
+use stanch_engine_core::scope::{CustomRole, Scope};
 use stanch_engine_core::span::Span;
 use stanch_engine_core::storm;
+use stanch_engine_core::update::{self, Template};
 use stanch_engine_core::write_back::WriteBack;
 
 use crate::correlators::Correlator;
@@ -93,6 +94,10 @@ pub struct Settings {
     pub vouches_for_people: bool,
     /// Who may answer for everybody beside those who administer, by name or `role:NAME`.
     pub break_glass: Vec<String>,
+    /// How long what was contained stands before somebody is asked.
+    pub containments: ContainmentSettings,
+    /// How those who wait are told of an incident, by name.
+    pub updates: BTreeMap<String, UpdateSettings>,
     /// That all of it is a simulation, in which nothing is changed.
     pub simulation: Option<Simulation>,
 }
@@ -103,6 +108,42 @@ pub struct Settings {
 pub struct Simulation {
     /// What every probe is taken to say; else what it sees.
     pub effective: Option<bool>,
+}
+
+/// How long what was contained stands before somebody is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContainmentSettings {
+    /// After how long its owner is asked what is to become of it.
+    pub expires: Span,
+    /// The pause until they are asked again.
+    pub ask_again: Span,
+}
+
+impl Default for ContainmentSettings {
+    /// Three days, and every day.
+    fn default() -> Self {
+        let day = 86_400;
+        Self { expires: Span::from_secs(3 * day), ask_again: Span::from_secs(day) }
+    }
+}
+
+/// How those who wait are told of an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateSettings {
+    /// Who is told: `role:NAME`, `oncall:NAME` or a person.
+    pub to: Vec<String>,
+    /// The pause between two.
+    pub every: Span,
+    /// What they are told.
+    pub text: Template,
+}
+
+impl UpdateSettings {
+    /// What is told where nobody has written a template: every four hours, to whoever is named then.
+    pub fn usual() -> Self {
+        let text = Template::parse(update::USUAL).unwrap_or_else(|_| Template::empty());
+        Self { to: Vec::new(), every: Span::from_secs(4 * 3_600), text }
+    }
 }
 
 /// Whom to tell what, and how.
@@ -131,6 +172,8 @@ pub struct NotifySettings {
 pub struct PersonSettings {
     /// Their roles where they are known by none of their tokens.
     pub roles: Vec<String>,
+    /// How far those reach.
+    pub scope: Scope,
     /// Their id in Slack.
     pub slack: Option<String>,
     /// Their address.

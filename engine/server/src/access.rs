@@ -87,6 +87,14 @@ rules! {
     POST "/v1/incidents/{id}/reopen" RESPONDER;
     POST "/v1/incidents/{id}/merge" RESPONDER;
     POST "/v1/incidents/{id}/split" RESPONDER;
+    GET "/v1/incidents/{id}/updates" Token;
+    POST "/v1/incidents/{id}/updates" RESPONDER;
+    POST "/v1/incidents/{id}/updates/stop" RESPONDER;
+    GET "/v1/containments" Token;
+    GET "/v1/containments/{id}" Token;
+    POST "/v1/containments/{id}/extend" RESPONDER;
+    POST "/v1/containments/{id}/finalize" RESPONDER;
+    POST "/v1/containments/{id}/handover" RESPONDER;
     GET "/v1/suppressions" Token;
     POST "/v1/suppressions" RESPONDER;
     GET "/v1/suppressions/{id}" Token;
@@ -117,6 +125,7 @@ rules! {
     GET "/v1/pages" Token;
     GET "/v1/pages/{id}" Token;
     POST "/v1/pages/{id}/ack" Token;
+    GET "/v1/sign-in" Nothing;
     POST "/v1/slack/interactions" Proof;
     GET "/v1/links/{link}" Proof;
     POST "/v1/links/{link}" Proof;

@@ -40,10 +40,6 @@ pub(crate) struct Decide {
     form: Value,
 }
 
-fn id_of(text: &str) -> Handled<ApprovalId> {
-    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
-}
-
 pub(crate) async fn list(
     State(app): State<App>,
     reach: Reach,
@@ -56,7 +52,7 @@ pub(crate) async fn list(
             let detail = "`identical_to` lists what waits: leave `status` out, or say `pending`";
             return Err(Refusal::bad_request(detail));
         }
-        let other = find(&app, id_of(other)?).await?;
+        let other = find(&app, paging::id(other)?).await?;
         let found = approvals::alike(&app.runtime, &other).await?;
         let found = seen(&app, &reach, found).await?;
         let items: Vec<_> = found.iter().map(|row| views::approval(row, None)).collect();
@@ -94,7 +90,7 @@ pub(crate) async fn show(
     _caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     let found = find(&app, id).await?;
     let decisions = app.runtime.store().read(|conn| Box::pin(rows::history(conn, id))).await?;
     let mut view = views::approval(&found, Some(&decisions));
@@ -116,7 +112,7 @@ pub(crate) async fn decide(
     Path(id): Path<String>,
     Read(body): Read<Decide>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     if let Some(seen) = body.plan_sha256 {
         let plan = find(&app, id).await?.plan_digest;
         if plan != Some(seen) {
@@ -144,7 +140,7 @@ pub(crate) async fn hand_over(
     Path(id): Path<String>,
     Read(body): Read<HandOver>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     approvals::hand_over(&app.runtime, id, &caller.0, (&body.to, &body.reason)).await?;
     Ok(Json(json!({"id": id, "to": body.to})))
 }
@@ -162,7 +158,7 @@ pub(crate) async fn withdraw(
     Path(id): Path<String>,
     Read(body): Read<Withdraw>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     approvals::withdraw(&app.runtime, id, &caller.0, &body.reason).await?;
     Ok(Json(json!({"id": id, "status": "pending", "withdrawn": caller.0.name})))
 }

@@ -171,17 +171,13 @@ async fn written_down(app: App, rule: &'static Rule, request: Request, next: Nex
     let body = match body {
         Ok(body) => body,
         Err(refusal) => {
+            let ended = refusal.ended();
             if asked.actor.is_none() {
-                let Some(untold) = app.strangers.one_more(asked.at) else {
-                    return refusal.into_response();
-                };
-                if untold > 0 {
-                    asked.detail = json!({"untold": untold});
-                }
+                tell_of(&app, asked, ended).await;
+                return refusal.into_response();
             }
-            let response = refusal.into_response();
-            let written = audit::record(&app.runtime, asked, ended(&response, None)).await;
-            return or_say(written, response);
+            let written = audit::record(&app.runtime, asked, ended).await;
+            return or_say(written, refusal.into_response());
         }
     };
     let makes = rule.method == "POST" && asked.object.is_none();
@@ -197,6 +193,32 @@ async fn written_down(app: App, rule: &'static Rule, request: Request, next: Nex
     }
     let written = pending.end(&app.runtime, ended(&response, made)).await;
     or_say(written, response)
+}
+
+/// Tells of somebody who is not known, as long as there are not too many of them.
+async fn tell_of(app: &App, mut asked: Asked, ended: Ended) {
+    let Some(untold) = app.strangers.one_more(asked.at) else { return };
+    if untold > 0 {
+        asked.detail = json!({"untold": untold});
+    }
+    if let Err(error) = audit::record(&app.runtime, asked, ended).await {
+        tracing::error!(%error, "a call is not in the audit log");
+    }
+}
+
+/// The same, of one who brought a proof that is none.
+pub(crate) async fn stranger(app: &App, verb: &str, from: String, ended: Ended) {
+    let asked = Asked {
+        at: app.runtime.world().now(),
+        actor: None,
+        token: None,
+        verb: verb.to_owned(),
+        object: None,
+        from,
+        reason: None,
+        detail: json!({}),
+    };
+    tell_of(app, asked, ended).await;
 }
 
 /// Reads why and how, and gives the body on. What is of any size goes by unread: what it is called and

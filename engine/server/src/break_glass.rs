@@ -4,23 +4,14 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stanch_engine_core::id::ApprovalId;
 use stanch_engine_runtime::approvals;
 use stanch_engine_store::broken_glass::{self as rows, BrokenGlass};
 
 use crate::App;
 use crate::auth::Known;
 use crate::body::Read;
-use crate::paging::{self, Params, page, parse};
-use crate::problem::{Handled, Refusal};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Query {
-    limit: Option<u32>,
-    cursor: Option<String>,
-    status: Option<String>,
-}
+use crate::paging::{self, Narrowed, OpenQuery, Params, page};
+use crate::problem::Handled;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,10 +27,6 @@ pub(crate) struct Review {
     text: String,
 }
 
-fn id_of(text: &str) -> Handled<ApprovalId> {
-    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
-}
-
 /// Answers for everybody.
 pub(crate) async fn break_glass(
     State(app): State<App>,
@@ -47,7 +34,7 @@ pub(crate) async fn break_glass(
     Path(id): Path<String>,
     Read(body): Read<Break>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     let said = (body.reason, body.form);
     let status = approvals::break_glass(&app.runtime, id, &caller.0, said).await?;
     Ok(Json(json!({"id": id, "status": status, "break_glass": caller.0.name})))
@@ -57,18 +44,10 @@ pub(crate) async fn break_glass(
 pub(crate) async fn list(
     State(app): State<App>,
     _caller: Known,
-    Params(query): Params<Query>,
+    Params(query): Params<OpenQuery>,
 ) -> Handled<Json<Value>> {
-    let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
-    let is_open = match query.status.as_deref() {
-        None => false,
-        Some("open") => true,
-        Some(other) => {
-            let detail = format!("`status`: `{other}`; there is `open`");
-            return Err(Refusal::bad_request(detail));
-        }
-    };
-    let read = app.runtime.store().read(|c| Box::pin(rows::list(c, before, is_open, limit)));
+    let Narrowed { limit, before, only_open } = query.read()?;
+    let read = app.runtime.store().read(|c| Box::pin(rows::list(c, before, only_open, limit)));
     Ok(page(&read.await?, limit, |row| row.approval.to_string(), view))
 }
 
@@ -79,7 +58,7 @@ pub(crate) async fn review(
     Path(id): Path<String>,
     Read(body): Read<Review>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     approvals::review(&app.runtime, id, &caller.0, &body.text).await?;
     Ok(Json(json!({"approval_id": id, "reviewed_by": caller.0.name})))
 }

@@ -2,41 +2,23 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
 use serde_json::{Value, json};
-use stanch_engine_core::id::DeadLetterId;
 use stanch_engine_runtime::intake::replay;
 use stanch_engine_runtime::people::Role;
 use stanch_engine_store::dead_letters;
 
 use crate::App;
 use crate::auth::Known;
-use crate::paging::{self, Params, page, parse};
+use crate::paging::{self, Narrowed, OpenQuery, Params, page};
 use crate::problem::{Handled, Refusal};
 use crate::views;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Query {
-    limit: Option<u32>,
-    cursor: Option<String>,
-    status: Option<String>,
-}
 
 pub(crate) async fn list(
     State(app): State<App>,
     _caller: Known,
-    Params(query): Params<Query>,
+    Params(query): Params<OpenQuery>,
 ) -> Handled<Json<Value>> {
-    let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
-    let only_open = match query.status.as_deref() {
-        None => false,
-        Some("open") => true,
-        Some(other) => {
-            let why = format!("`status`: dead letters are `open` or not asked for, not `{other}`");
-            return Err(Refusal::bad_request(why));
-        }
-    };
+    let Narrowed { limit, before, only_open } = query.read()?;
     let rows = app
         .runtime
         .store()
@@ -50,7 +32,7 @@ pub(crate) async fn show(
     _caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     let found = app.runtime.store().read(|conn| Box::pin(dead_letters::get(conn, id))).await?;
     let found = found.ok_or_else(|| Refusal::not_found(format!("there is no dead letter {id}")))?;
     Ok(Json(views::dead_letter(&found)))
@@ -62,12 +44,8 @@ pub(crate) async fn replay(
     caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let (by, id) = (&caller.must_be(Role::Responder)?.name, id_of(&id)?);
+    let (by, id) = (&caller.must_be(Role::Responder)?.name, paging::id(&id)?);
     let replayed = replay::letter(&app.runtime, id, by).await?;
     tracing::info!(letter.id = %id, %by, alerts = replayed.alerts.len(), "a dead letter was replayed");
     Ok(Json(json!(replayed)))
-}
-
-fn id_of(text: &str) -> Handled<DeadLetterId> {
-    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
 }

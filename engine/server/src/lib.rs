@@ -27,6 +27,7 @@ mod absences;
 mod alerts;
 mod approvals;
 mod break_glass;
+mod containments;
 mod dead_letters;
 mod evidence;
 mod export;
@@ -46,8 +47,10 @@ mod report;
 mod run_events;
 mod runs;
 mod schedules;
+mod sign_in;
 mod slack;
 mod suppressions;
+mod updates;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -57,7 +60,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_runtime::Runtime;
-use stanch_engine_runtime::oidc::Oidc;
+use stanch_engine_runtime::oidc::{Oidc, SignIn};
 
 use pressure::Pressure;
 use trust::SourcePolicy;
@@ -79,6 +82,8 @@ pub struct ServerSettings {
     pub slack: Option<Arc<SourcePolicy>>,
     /// Who vouches for callers beside the tokens of this installation.
     pub oidc: Option<Arc<Oidc>>,
+    /// How people sign in there with a browser, if they do.
+    pub sign_in: Option<Arc<SignIn>>,
 }
 
 /// What every handler reaches.
@@ -137,8 +142,15 @@ fn api() -> Router<App> {
         .route("/incidents/{id}/assign", post(incident_work::assign))
         .route("/incidents/{id}/close", post(incident_work::close))
         .route("/incidents/{id}/reopen", post(incident_work::reopen))
+        .route("/incidents/{id}/updates", get(updates::list).post(updates::begin))
+        .route("/incidents/{id}/updates/stop", post(updates::stop))
         .route("/incidents/{id}/merge", post(regroup::merge))
         .route("/incidents/{id}/split", post(regroup::split))
+        .route("/containments", get(containments::list))
+        .route("/containments/{id}", get(containments::show))
+        .route("/containments/{id}/extend", post(containments::extend))
+        .route("/containments/{id}/finalize", post(containments::finalize))
+        .route("/containments/{id}/handover", post(containments::hand_over))
         .route("/suppressions", get(suppressions::list).post(suppressions::create))
         .route("/suppressions/{id}", get(suppressions::show))
         .route("/suppressions/{id}/end", post(suppressions::end))
@@ -197,6 +209,7 @@ fn people_api() -> Router<App> {
         .route("/pages", get(pages::list))
         .route("/pages/{id}", get(pages::show))
         .route("/pages/{id}/ack", post(pages::take))
+        .route("/sign-in", get(sign_in::show))
         .route("/slack/interactions", post(slack::interact))
         .route("/links/{link}", get(links::show).post(links::decide))
         .route("/tokens", get(operations::tokens).post(operations::create_token))

@@ -1,26 +1,27 @@
 //! Links by which one person decides once. A GET shows what is asked and changes nothing, however often
 //! a mail scanner or a preview opens it; only a POST decides.
 
+mod fields;
+
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, FromRequestParts as _, Path, Request, State};
+use axum::extract::{FromRequestParts as _, Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use stanch_engine_core::approval::{Answer, ApprovalStatus};
-use stanch_engine_core::incident::Verdict;
-use stanch_engine_runtime::approvals::{DecideError, Say};
-use stanch_engine_runtime::elsewhere::{self, ElsewhereError};
+use stanch_engine_core::audit::Ended;
+use stanch_engine_runtime::approvals::DecideError;
+use stanch_engine_runtime::elsewhere::{self, ElsewhereError, Said};
 use stanch_engine_runtime::links::{self, Link, LinkError};
 use stanch_engine_store::approvals::Approval;
-use std::net::SocketAddr;
 
-use crate::App;
 use crate::auth::Known;
 use crate::body::capped;
-use crate::problem::{Handled, Refusal};
+use crate::problem::{Handled, status_of};
+use crate::{App, audit, auth};
 
-/// Bytes of a form: a reason and two words.
-const MOST_BYTES: usize = 16 * 1024;
+/// Bytes of a form: a reason, and what a question asks for.
+const MOST_BYTES: usize = 64 * 1024;
 
 /// What browsers are told of the page: it loads nothing, runs nothing, is framed by nobody, is kept
 /// nowhere and gives its address to nobody.
@@ -54,8 +55,7 @@ pub(crate) async fn decide(
     request: Request,
 ) -> Handled<Response> {
     let (mut head, body) = request.into_parts();
-    let connected = head.extensions.get::<ConnectInfo<SocketAddr>>();
-    let from = connected.map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_string());
+    let from = auth::address(&head);
     let _admitted = app.pressure.admit(&head.headers, MOST_BYTES)?;
     let body = capped(body, MOST_BYTES).await?;
     // Whoever has signed in as somebody decides as nobody else.
@@ -64,61 +64,50 @@ pub(crate) async fn decide(
         false => None,
     };
     let decided = async {
-        let link = links::read(&app.runtime, &text)?;
-        if signed_in.is_some_and(|name| name != link.person) {
-            return Err(LinkError::NotYours(link.person));
-        }
-        let say = say(&body).map_err(|why| {
+        let link = match links::read(&app.runtime, &text) {
+            Ok(link) => link,
+            Err(error) => {
+                let ended = Ended::by(error.code());
+                audit::stranger(&app, "approvals.decisions", format!("link {from}"), ended).await;
+                return Err(error);
+            }
+        };
+        let said = read(&body).map_err(|why| {
             LinkError::Refused(ElsewhereError::Refused(DecideError::BadRequest(why)))
         })?;
-        let answer = say.answer;
-        let status = links::decide(&app.runtime, &link, &from, say).await?;
+        let answer = said.answer;
+        let status = links::decide(&app.runtime, link.clone(), (&from, signed_in), said).await?;
         Ok((link, answer, status))
     };
     match decided.await {
-        Ok((link, answer, status)) => Ok(page(StatusCode::OK, &said(&link, answer, status))),
+        Ok((link, answer, status)) => Ok(page(StatusCode::OK, &said_so(&link, answer, status))),
         Err(error) => refused(error),
     }
 }
 
 /// What a form says.
-fn say(body: &Bytes) -> Result<Say, String> {
-    let (mut answer, mut reason, mut form) = (None, String::new(), Value::Null);
+fn read(body: &Bytes) -> Result<Said, String> {
+    let (mut answer, mut reason, mut fields) = (None, String::new(), Vec::new());
     for (name, value) in form_urlencoded::parse(body) {
         match (name.as_ref(), value.as_ref()) {
             ("decision", "approve") => answer = Some(Answer::Approve),
             ("decision", "reject") => answer = Some(Answer::Reject),
             ("reason", text) => text.clone_into(&mut reason),
-            ("verdict", "") => {}
-            ("verdict", word) => form = json!({"verdict": word}),
-            (other, _) => return Err(format!("the form has no member `{other}` of this value")),
+            (name, text) => match name.strip_prefix(fields::BEFORE) {
+                Some(path) => fields.push((path.to_owned(), text.to_owned())),
+                None => return Err(format!("the form has no member `{name}` of this value")),
+            },
         }
     }
     let answer = answer.ok_or("say `approve` or `reject`")?;
-    Ok(Say { answer, reason, form })
+    Ok(Said { answer, reason, fields })
 }
 
 fn refused(error: LinkError) -> Handled<Response> {
-    let status = match &error {
-        LinkError::NotOurs => StatusCode::NOT_FOUND,
+    let status = match error {
+        LinkError::Refused(ElsewhereError::Store(error)) => return Err(error.into()),
         LinkError::Expired => StatusCode::GONE,
-        LinkError::Used | LinkError::OtherPlan => StatusCode::CONFLICT,
-        LinkError::NotYours(_) => StatusCode::FORBIDDEN,
-        LinkError::Refused(ElsewhereError::Store(_)) => {
-            let LinkError::Refused(ElsewhereError::Store(error)) = error else {
-                return Err(Refusal::conflict("the database"));
-            };
-            return Err(error.into());
-        }
-        LinkError::Refused(ElsewhereError::Disabled(_) | ElsewhereError::WantsSignIn(_)) => {
-            StatusCode::FORBIDDEN
-        }
-        LinkError::Refused(ElsewhereError::Refused(why)) => match why {
-            DecideError::BadRequest(_) => StatusCode::BAD_REQUEST,
-            DecideError::NotFound(_) => StatusCode::NOT_FOUND,
-            DecideError::TooLate(_) | DecideError::Twice => StatusCode::CONFLICT,
-            _ => StatusCode::FORBIDDEN,
-        },
+        ref other => status_of(other.code()),
     };
     Ok(page(status, &format!("<h1>Nothing is decided</h1><p>{}.</p>", escaped(&error.to_string()))))
 }
@@ -190,26 +179,18 @@ fn question(link: &Link, approval: &Approval) -> String {
              {id}</code> or <code>stanch reject {id}</code>.</p>"
         );
     }
-    let verdict = match &approval.form {
-        None => String::new(),
-        Some(_) => {
-            let option = |word: &str| format!("<option>{word}</option>");
-            let options: String = Verdict::ALL.map(|verdict| option(verdict.as_str())).concat();
-            format!(
-                "<p><label>What it was <select name=\"verdict\"><option></option>{options}</select></label></p>"
-            )
-        }
-    };
+    let form = approval.form.as_ref().and_then(|form| form.fields()).unwrap_or_default();
+    let form: String = form.iter().map(fields::html).collect();
     format!(
         "{head}<form method=\"post\"><p><label>Why<br><textarea name=\"reason\" rows=\"3\" required \
-         maxlength=\"2000\"></textarea></label></p>{verdict}<p><button name=\"decision\" \
+         maxlength=\"2000\"></textarea></label></p>{form}<p><button name=\"decision\" \
          value=\"approve\">Approve</button> <button name=\"decision\" value=\"reject\">Reject</button>\
          </p><p>You decide as {}.</p></form>",
         escaped(&link.person)
     )
 }
 
-fn said(link: &Link, answer: Answer, status: ApprovalStatus) -> String {
+fn said_so(link: &Link, answer: Answer, status: ApprovalStatus) -> String {
     let word = if answer == Answer::Approve { "yes" } else { "no" };
     format!(
         "<h1>{}</h1><p>{} said {word}. {} is {}.</p>",
@@ -237,11 +218,10 @@ mod tests {
 
     #[test]
     fn a_form_says_one_thing() {
-        let read = |text: &'static str| say(&Bytes::from_static(text.as_bytes()));
-        let yes = read("decision=approve&reason=it+is+ours&verdict=true_positive").unwrap();
+        let read = |text: &'static str| read(&Bytes::from_static(text.as_bytes()));
+        let yes = read("decision=approve&reason=it+is+ours&form.host.name=web").unwrap();
         assert_eq!((yes.answer, yes.reason.as_str()), (Answer::Approve, "it is ours"));
-        assert_eq!(yes.form, json!({"verdict": "true_positive"}));
-        assert_eq!(read("decision=reject&reason=x&verdict=").unwrap().form, Value::Null);
+        assert_eq!(yes.fields, [("host.name".to_owned(), "web".to_owned())]);
         assert!(read("reason=x").is_err());
         assert!(read("decision=perhaps&reason=x").is_err());
         assert!(read("decision=approve&reason=x&person=lea").is_err());

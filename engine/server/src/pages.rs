@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use stanch_engine_core::approval::may_decide;
 use stanch_engine_core::id::PageId;
@@ -11,31 +10,16 @@ use stanch_engine_store::{deliveries, pages};
 
 use crate::App;
 use crate::auth::Known;
-use crate::paging::{self, Params, page, parse};
+use crate::paging::{self, Narrowed, OpenQuery, Params, page};
 use crate::problem::{Handled, Refusal};
 use crate::views;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Query {
-    limit: Option<u32>,
-    cursor: Option<String>,
-    status: Option<String>,
-}
 
 pub(crate) async fn list(
     State(app): State<App>,
     _caller: Known,
-    Params(query): Params<Query>,
+    Params(query): Params<OpenQuery>,
 ) -> Handled<Json<Value>> {
-    let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
-    let only_open = match query.status.as_deref() {
-        None => false,
-        Some("open") => true,
-        Some(other) => {
-            return Err(Refusal::bad_request(format!("`status`: `{other}` is none: use `open`")));
-        }
-    };
+    let Narrowed { limit, before, only_open } = query.read()?;
     let rows = app
         .runtime
         .store()
@@ -50,7 +34,7 @@ pub(crate) async fn show(
     _caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let id: PageId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let id: PageId = paging::id(&id)?;
     let found = app.runtime.store().read(|conn| {
         Box::pin(
             async move { Ok((pages::get(conn, id).await?, deliveries::of_page(conn, id).await?)) },
@@ -67,7 +51,7 @@ pub(crate) async fn take(
     caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let id: PageId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let id: PageId = paging::id(&id)?;
     let row = app.runtime.store().read(|conn| Box::pin(pages::get(conn, id))).await?;
     let is_called =
         row.is_some_and(|page| may_decide(&page.chain, &caller.0.name, &caller.0.roles));

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::extract::Query;
 use axum::http::request::Parts;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stanch_engine_core::limits;
@@ -38,6 +39,48 @@ where
         text.parse::<T>().map_err(|error| Refusal::bad_request(format!("`{name}`: {error}")))
     };
     text.map(read).transpose()
+}
+
+/// The query of a listing that can be narrowed to what is open.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OpenQuery {
+    pub(crate) limit: Option<u32>,
+    pub(crate) cursor: Option<String>,
+    pub(crate) status: Option<String>,
+}
+
+/// What such a query asks for.
+pub(crate) struct Narrowed<C> {
+    pub(crate) limit: u32,
+    pub(crate) before: Option<C>,
+    pub(crate) only_open: bool,
+}
+
+impl OpenQuery {
+    pub(crate) fn read<C: std::str::FromStr>(&self) -> Handled<Narrowed<C>>
+    where
+        C::Err: std::fmt::Display,
+    {
+        let only_open = match self.status.as_deref() {
+            None => false,
+            Some("open") => true,
+            Some(other) => {
+                let detail = format!("`status`: `{other}` is none: say `open`, or leave it out");
+                return Err(Refusal::bad_request(detail));
+            }
+        };
+        let before = parse("cursor", self.cursor.as_deref())?;
+        Ok(Narrowed { limit: limit(self.limit), before, only_open })
+    }
+}
+
+/// The id that a path names. One that can be none names nothing that there is.
+pub(crate) fn id<T: std::str::FromStr>(text: &str) -> Handled<T>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
 }
 
 /// A page. `id` gives the cursor of a row.

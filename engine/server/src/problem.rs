@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use stanch_engine_core::audit::Ended;
 use stanch_engine_core::error_code::{self, ErrorCode};
 use stanch_engine_runtime::approvals::DecideError;
 use stanch_engine_runtime::evidence::bundle::ExportError;
@@ -49,6 +50,11 @@ impl Refusal {
     pub(crate) fn too_many(detail: impl Into<String>, retry_after_s: u32) -> Self {
         let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, error_code::TOO_MANY, detail);
         Self { retry_after_s: Some(retry_after_s), ..refusal }
+    }
+
+    /// What the audit log says of it.
+    pub(crate) fn ended(&self) -> Ended {
+        Ended { status: Some(self.status.as_u16()), ..Ended::by(self.code) }
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
@@ -134,22 +140,19 @@ impl From<ReplayError> for Refusal {
 
 impl From<DecideError> for Refusal {
     fn from(error: DecideError) -> Self {
-        let detail = error.to_string();
-        match error {
-            DecideError::NotFound(_) => Self::not_found(detail),
-            DecideError::NotAsked { .. }
-            | DecideError::OwnCause { .. }
-            | DecideError::NoGlass { .. } => Self::forbidden(detail),
-            DecideError::TooLate(_)
-            | DecideError::Twice
-            | DecideError::HandedOver(_)
-            | DecideError::SpokenFor(_)
-            | DecideError::Conflict(_) => Self::conflict(detail),
-            DecideError::BadRequest(_) => Self::bad_request(detail),
-            DecideError::Store(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, error_code::STORE, detail)
-            }
-        }
+        let code = error.code();
+        Self::new(status_of(code), code, error.to_string())
+    }
+}
+
+/// The status that says of a decision what a code says.
+pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        error_code::NOT_FOUND => StatusCode::NOT_FOUND,
+        error_code::FORBIDDEN => StatusCode::FORBIDDEN,
+        error_code::CONFLICT => StatusCode::CONFLICT,
+        error_code::BAD_REQUEST => StatusCode::BAD_REQUEST,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

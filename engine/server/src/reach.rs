@@ -94,6 +94,10 @@ async fn about(conn: &mut Conn<'_>, kind: &str, id: &str) -> Result<Option<Subje
             Ok(id) => scopes::of_alert(conn, id).await?,
             Err(_) => unknown(),
         },
+        "containments" => match id.parse() {
+            Ok(id) => scopes::of_containment(conn, id).await?,
+            Err(_) => unknown(),
+        },
         "pages" => match id.parse() {
             Ok(id) => scopes::of_page(conn, id).await?,
             Err(_) => unknown(),

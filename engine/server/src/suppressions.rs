@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use stanch_engine_core::alert_filter::AlertFilter;
-use stanch_engine_core::id::SuppressionId;
 use stanch_engine_core::suppression::SuppressionKind;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_runtime::people::Role;
@@ -17,17 +16,9 @@ use stanch_engine_store::suppressions as rows;
 use crate::App;
 use crate::auth::Known;
 use crate::body::Read;
-use crate::paging::{self, Params, page, parse};
+use crate::paging::{self, Narrowed, OpenQuery, Params, page};
 use crate::problem::{Handled, Refusal};
 use crate::views;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Query {
-    limit: Option<u32>,
-    cursor: Option<String>,
-    status: Option<String>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,26 +48,12 @@ impl From<SuppressionError> for Refusal {
     }
 }
 
-fn id_of(text: &str) -> Handled<SuppressionId> {
-    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
-}
-
 pub(crate) async fn list(
     State(app): State<App>,
     _caller: Known,
-    Params(query): Params<Query>,
+    Params(query): Params<OpenQuery>,
 ) -> Handled<Json<Value>> {
-    let (limit, before) = (paging::limit(query.limit), parse("cursor", query.cursor.as_deref())?);
-    let only_open = match query.status.as_deref() {
-        None => false,
-        Some("open") => true,
-        Some(other) => {
-            let why = format!(
-                "`status`: `{other}` is not known; `open` are those that hold or are planned"
-            );
-            return Err(Refusal::bad_request(why));
-        }
-    };
+    let Narrowed { limit, before, only_open } = query.read()?;
     let now = app.runtime.world().now();
     let rows = app
         .runtime
@@ -91,7 +68,7 @@ pub(crate) async fn show(
     _caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let found = suppressions::get(&app.runtime, id_of(&id)?).await?;
+    let found = suppressions::get(&app.runtime, paging::id(&id)?).await?;
     Ok(Json(views::suppression(&found, app.runtime.world().now())))
 }
 
@@ -116,6 +93,6 @@ pub(crate) async fn end(
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
     let by = &caller.must_be(Role::Responder)?.name;
-    let ended = suppressions::end(&app.runtime, id_of(&id)?, by).await?;
+    let ended = suppressions::end(&app.runtime, paging::id(&id)?, by).await?;
     Ok(Json(views::suppression(&ended, app.runtime.world().now())))
 }

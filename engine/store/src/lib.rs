@@ -28,6 +28,7 @@ pub mod assignments;
 pub mod audit;
 pub mod bare;
 pub mod broken_glass;
+pub mod containments;
 pub mod cooldowns;
 pub mod custody;
 pub mod dead_letters;
@@ -62,6 +63,7 @@ pub mod snapshot;
 pub mod storms;
 pub mod suppressions;
 pub mod tokens;
+pub mod updates;
 pub mod used_links;
 pub mod write_backs;
 

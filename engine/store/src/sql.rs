@@ -66,6 +66,7 @@ mod tests {
         ("assignments", crate::assignments::STATEMENTS),
         ("audit", crate::audit::STATEMENTS),
         ("bare", crate::bare::STATEMENTS),
+        ("containments", crate::containments::STATEMENTS),
         ("cooldowns", crate::cooldowns::STATEMENTS),
         ("broken_glass", crate::broken_glass::STATEMENTS),
         ("custody", crate::custody::STATEMENTS),
@@ -106,6 +107,7 @@ mod tests {
         ("storms", crate::storms::STATEMENTS),
         ("suppressions", crate::suppressions::STATEMENTS),
         ("tokens", crate::tokens::STATEMENTS),
+        ("updates", crate::updates::STATEMENTS),
         ("used_links", crate::used_links::STATEMENTS),
         ("write_backs", crate::write_backs::STATEMENTS),
     ];

@@ -1,5 +1,5 @@
-//! What the engine can do in AWS: `aws.call`, `aws.wait`, `aws.accounts`, `aws.prepare` and
-//! `aws.sns_publish`.
+//! What the engine can do in AWS: `aws.call`, `aws.wait`, `aws.accounts`, `aws.prepare`,
+//! `aws.sns_publish` and `aws.ses_send`.
 //!
 //! Owns: what is asked before a call (is it granted, does the account fit, do the parameters),
 //! and what is told of it afterwards.
@@ -16,6 +16,7 @@ mod command;
 mod document;
 mod input;
 mod lookup;
+mod mail;
 mod organization;
 mod prepare;
 mod publish;
@@ -26,6 +27,7 @@ mod wait;
 pub(crate) use accounts::Accounts;
 pub(crate) use automation::blank as blank_automation;
 pub(crate) use call::Call;
+pub(crate) use mail::Mail;
 pub(crate) use organization::Places;
 pub(crate) use prepare::Prepare;
 pub(crate) use publish::Publish;

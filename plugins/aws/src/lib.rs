@@ -157,7 +157,8 @@ impl Aws {
             .with_action(Arc::new(action::Wait(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Accounts(Arc::clone(&self.client))))
             .with_action(Arc::new(action::Prepare(Arc::clone(&self.client))))
-            .with_action(Arc::new(action::Publish(Arc::clone(&self.client))));
+            .with_action(Arc::new(action::Publish(Arc::clone(&self.client))))
+            .with_action(Arc::new(action::Mail(Arc::clone(&self.client))));
         sources::register(catalogue)
     }
 }

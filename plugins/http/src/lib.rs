@@ -5,6 +5,7 @@
 //!
 //! Must never: follow a redirect, or repeat a call by itself: the engine owns repetition.
 
+mod dial;
 mod exchange;
 mod fetch;
 mod reach;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use stanch_plugins_sdk::Catalogue;
 
+pub use dial::Dialer;
 pub use exchange::Exchanger;
 pub use fetch::Fetcher;
 pub use secrets::Secrets;

@@ -1,27 +1,22 @@
 //! E-mail by SMTP (RFC 5321), with TLS. Amazon SES takes it at its SMTP endpoint, too.
 
-use lettre::message::header::ContentType;
-use lettre::message::{Mailbox as Address, MessageBuilder};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use serde::Deserialize;
 use serde_json::Value;
 use stanch_plugins_sdk::core::step::ErrorKind;
-use stanch_plugins_sdk::{
-    ActionContext, ActionError, BoxFuture, Channel, Message, Receipt, Recipient,
-};
+use stanch_plugins_sdk::{ActionContext, ActionError, BoxFuture, Channel, Message, Receipt};
 
+use crate::letters::{Letters, NotAnAddress};
 use crate::secret::Secret;
 use crate::text;
 
 /// A server that takes mail.
 pub struct Email {
-    from: Address,
-    to: Vec<Address>,
+    letters: Letters,
     mailbox: Mailbox,
     tls: Tls,
-    public_url: String,
 }
 
 /// Where mail is taken, and for whom.
@@ -60,8 +55,8 @@ pub enum Security {
 #[derive(Debug, thiserror::Error)]
 pub enum NotMail {
     /// No address.
-    #[error("`{0}` is no address, such as stanch@example.com")]
-    Address(String),
+    #[error(transparent)]
+    Address(#[from] NotAnAddress),
     /// It would go out in clear.
     #[error("`security = \"none\"` is for a server on this machine, and {0} is none")]
     Open(String),
@@ -76,8 +71,7 @@ impl Email {
     /// # Errors
     /// [`NotMail`] says what is wrong.
     pub fn new(mailbox: Mailbox, public_url: String) -> Result<Self, NotMail> {
-        let from = address(&mailbox.from)?;
-        let to = mailbox.to.iter().map(|to| address(to)).collect::<Result<_, _>>()?;
+        let letters = Letters::new(&mailbox.from, &mailbox.to, public_url)?;
         // The first one that asks sets it for the process; later ones find it set.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let parameters = || {
@@ -94,7 +88,7 @@ impl Email {
             Security::None if is_here => Tls::None,
             Security::None => return Err(NotMail::Open(mailbox.host)),
         };
-        Ok(Self { from, to, mailbox, tls, public_url })
+        Ok(Self { letters, mailbox, tls })
     }
 
     fn transport(&self, context: &ActionContext) -> AsyncSmtpTransport<Tokio1Executor> {
@@ -114,68 +108,6 @@ impl Email {
         }
         builder.build()
     }
-
-    /// The mails of a message: one for each person, with the link that is theirs alone, and one for
-    /// those who always get it.
-    fn compose(&self, message: &Message) -> Result<Vec<lettre::Message>, ActionError> {
-        let mut mails = Vec::new();
-        for person in &message.people {
-            let Some(Ok(to)) = person.email.as_deref().map(address) else { continue };
-            let head = self.head(message, &person.name).to(to);
-            mails.push(with_body(head, body(message, &self.public_url, Some(person)))?);
-        }
-        if !self.to.is_empty() {
-            let head =
-                self.to.iter().fold(self.head(message, "all"), |head, to| head.to(to.clone()));
-            mails.push(with_body(head, body(message, &self.public_url, None))?);
-        }
-        if mails.is_empty() {
-            let why = format!("no address of {} is known: give the channel a `to`", message.to);
-            return Err(ActionError::permanent("no_address", why));
-        }
-        Ok(mails)
-    }
-
-    /// The mails of an incident are one conversation; a mail that comes twice is one by its id.
-    fn head(&self, message: &Message, whom: &str) -> MessageBuilder {
-        let host = self.from.email.domain();
-        let whom: String = whom.chars().filter(char::is_ascii_alphanumeric).collect();
-        let id = format!("<{}.{}.{whom}@{host}>", message.key, message.turn);
-        let head = lettre::Message::builder()
-            .from(self.from.clone())
-            .subject(text::subject(message))
-            .message_id(Some(id));
-        match message.incident_id {
-            Some(incident) => head.references(format!("<{incident}@{host}>")),
-            None => head,
-        }
-    }
-}
-
-fn address(text: &str) -> Result<Address, NotMail> {
-    text.parse().map_err(|_| NotMail::Address(text.to_owned()))
-}
-
-fn with_body(head: MessageBuilder, body: String) -> Result<lettre::Message, ActionError> {
-    let mail = head.header(ContentType::TEXT_PLAIN).body(body);
-    mail.map_err(|error| ActionError::permanent("bad_mail", error.to_string()))
-}
-
-fn body(message: &Message, public_url: &str, person: Option<&Recipient>) -> String {
-    let mut parts = vec![message.text.clone()];
-    if let Some(ask) = &message.ask {
-        parts.push(ask.changes.iter().map(|change| format!("  - {change}\n")).collect());
-        parts.extend(text::asked(message));
-    }
-    if let Some(link) = person.and_then(|person| person.link.as_ref()) {
-        parts.push(format!(
-            "Decide here. The link is yours alone and good for one decision; to open it decides \
-             nothing:\n{link}"
-        ));
-    }
-    parts.push(format!("{}\n{public_url}", text::about(message)));
-    parts.retain(|part| !part.is_empty());
-    parts.join("\n\n")
 }
 
 fn failed(error: &lettre::transport::smtp::Error) -> ActionError {
@@ -201,7 +133,7 @@ impl Channel for Email {
     ) -> BoxFuture<'a, Result<Receipt, ActionError>> {
         Box::pin(async move {
             let transport = self.transport(context);
-            for mail in self.compose(message)? {
+            for mail in self.letters.compose(message)? {
                 Box::pin(transport.send(mail)).await.map_err(|error| failed(&error))?;
             }
             Ok(Receipt { place: Value::Null, is_followed: false })
@@ -212,7 +144,6 @@ impl Channel for Email {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::tests::{message, question};
 
     fn mailbox(security: Security, host: &str) -> Mailbox {
         Mailbox {
@@ -224,32 +155,6 @@ mod tests {
             from: "Stanch <stanch@example.com>".to_owned(),
             to: vec!["soc@example.com".to_owned()],
         }
-    }
-
-    fn mails(message: &Message) -> Vec<String> {
-        let email = Email::new(mailbox(Security::None, "localhost"), "https://s".to_owned());
-        let mails = email.unwrap().compose(message).unwrap();
-        mails.iter().map(|mail| String::from_utf8_lossy(&mail.formatted()).into_owned()).collect()
-    }
-
-    #[test]
-    fn each_person_gets_their_own_link_and_nobody_elses() {
-        let mut asked = question();
-        asked.people[0].link = Some("https://s/v1/links/mias".to_owned());
-        let sent = mails(&asked);
-        assert_eq!(sent.len(), 2);
-        assert!(sent[0].contains("To: mia@example.com") && sent[0].contains("links/mias"));
-        assert!(sent[1].contains("To: soc@example.com") && !sent[1].contains("links/"));
-        assert!(sent[0].contains("Message-ID: <pag_1.2.mia@example.com>"), "{}", sent[0]);
-    }
-
-    #[test]
-    fn a_text_can_not_add_headers() {
-        let mut hostile = message();
-        hostile.text = "x\r\nBcc: eve@example.com\r\n\r\nbody".to_owned();
-        let mail = mails(&hostile).remove(0);
-        let (head, _) = mail.split_once("\r\n\r\n").unwrap();
-        assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{head}");
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //! messages that are brought up to date (<https://api.slack.com/methods/chat.postMessage>).
 
 mod blocks;
+mod socket;
+
+pub use socket::SlackEar;
 
 use std::sync::Arc;
 
@@ -163,6 +166,30 @@ impl Channel for Slack {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::tests::question;
+    use stanch_plugins_sdk::Incoming;
+
+    struct Nobody;
+
+    impl Exchange for Nobody {
+        fn exchange(&self, _: Outgoing) -> BoxFuture<'_, Result<Incoming, ActionError>> {
+            Box::pin(std::future::ready(Err(ActionError::permanent("nobody", "nobody answers"))))
+        }
+    }
+
+    #[test]
+    fn the_message_that_the_docs_show_is_the_one_that_slack_is_sent() {
+        let slack = Slack {
+            base_url: String::new(),
+            token: Secret::new("xoxb-a-token-of-some-length".to_owned()),
+            channel: "C0123456789".to_owned(),
+            is_interactive: true,
+            exchange: Arc::new(Nobody),
+        };
+        let shown: Value =
+            serde_json::from_str(include_str!("../../../docs/slack-message.json")).unwrap();
+        assert_eq!(slack.compose(&question()), shown);
+    }
 
     #[test]
     fn errors_say_what_may_be_done_about_them() {

@@ -58,6 +58,7 @@ pub(crate) fn asked(message: &Message) -> Option<String> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use stanch_plugins_sdk::core::approval::Form;
     use stanch_plugins_sdk::core::id::{ApprovalId, IncidentId};
     use stanch_plugins_sdk::core::severity::Severity;
     use stanch_plugins_sdk::core::time::Timestamp;
@@ -97,7 +98,7 @@ pub(crate) mod tests {
             quorum: 1,
             expires_at: at.plus_ms(1_800_000),
             changes: vec!["iam:UpdateAccessKey in 111122223333".to_owned()],
-            wants_verdict: true,
+            fields: Form::Verdict.fields().unwrap_or_default(),
             wants_sign_in: false,
         };
         Message { code: "approval".to_owned(), ask: Some(ask), ..message() }

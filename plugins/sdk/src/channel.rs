@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use stanch_engine_core::approval::Field;
 use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
 use stanch_engine_core::severity::Severity;
 use stanch_engine_core::time::Timestamp;
@@ -115,10 +116,10 @@ pub struct Ask {
     pub expires_at: Timestamp,
     /// What would be done, a line each.
     pub changes: Vec<String>,
-    /// Whether a verdict must be given with a yes.
-    pub wants_verdict: bool,
+    /// What is filled in with a yes.
+    pub fields: Vec<Field>,
     /// Whether only those who have signed in decide it: something would be destroyed, or more is asked
-    /// for than a verdict.
+    /// for than fields of text can say.
     pub wants_sign_in: bool,
 }
 

@@ -15,6 +15,7 @@ mod channel;
 mod draft;
 mod envelope;
 mod exchange;
+mod line;
 mod patience;
 pub mod payload;
 mod reading;
@@ -30,6 +31,7 @@ pub use channel::{Ask, Channel, Message, OnDuty, Receipt, Recipient, Roster, Sta
 pub use draft::{Draft, id_of_content};
 pub use envelope::{Around, Envelope, Part};
 pub use exchange::{Exchange, Incoming, Outgoing};
+pub use line::{Dial, Ear, Line, Take};
 pub use patience::{Patience, Waiting};
 pub use reading::{Reading, Refusal};
 pub use source::{Source, SourceError};

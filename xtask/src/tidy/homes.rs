@@ -20,6 +20,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rhai", &["engine/script"]),
     ("ring", &["engine/runtime", "plugins/aws"]),
     ("sqlx", &["engine/store"]),
+    ("tokio-tungstenite", &["plugins/http"]),
     ("zip", &["engine/runtime"]),
 ];
 

@@ -1,5 +1,7 @@
 //! Approvals: looked at, decided, handed over, and answered for everybody.
 
+use std::path::PathBuf;
+
 use clap::{Args as Group, Subcommand};
 
 use super::List;
@@ -69,10 +71,33 @@ pub(crate) struct BreakGlass {
     /// What the form asks for, such as `verdict=true_positive`.
     #[arg(long = "form", value_name = "NAME=VALUE")]
     pub(crate) form: Vec<String>,
+    /// The offline key: in the database itself, on the machine of a node, without a server or a token.
+    #[arg(long, value_name = "FILE", requires = "person")]
+    pub(crate) offline: Option<PathBuf>,
+    /// Who you are, where only the key knows you.
+    #[arg(long, value_name = "NAME", requires = "offline")]
+    pub(crate) person: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Glass {
+    /// Lists what waits for people, from the database itself, on the machine of a node.
+    Waiting,
+    /// Makes the offline key, on the machine of a node. The one before is no good any more.
+    Key {
+        /// Where to write it; keep it elsewhere.
+        #[arg(short, long, value_name = "FILE", required_unless_present = "revoke")]
+        output: Option<PathBuf>,
+        /// No key is good any more.
+        #[arg(long, conflicts_with = "output")]
+        revoke: bool,
+        /// Who you are.
+        #[arg(long, value_name = "NAME")]
+        person: String,
+        /// Why; everybody is told.
+        #[arg(long)]
+        reason: String,
+    },
     /// Lists what one person approved alone; `--status open` what nobody has looked at.
     List(List),
     /// Says what you found when you looked at it. Not for whoever broke the glass.

@@ -86,6 +86,9 @@ pub(crate) enum Incidents {
         #[arg(long)]
         reason: String,
     },
+    /// Has those who wait told how one stands, from time to time.
+    #[command(subcommand)]
+    Updates(Updates),
     /// Closes one that is over.
     Close {
         /// Its id.
@@ -138,6 +141,43 @@ pub(crate) enum Incidents {
         /// An alert that is another incident; several times for several.
         #[arg(long = "alert", required = true, value_name = "ALERT")]
         alerts: Vec<String>,
+        /// Why; it goes into the record.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Updates {
+    /// Lists who is told what of an incident, and when next.
+    List {
+        /// The incident.
+        id: String,
+    },
+    /// Tells them now, and from now on; again, to change it, or to say something new.
+    Send {
+        /// The incident.
+        id: String,
+        /// What is new; it stands in the template's `{{said}}`.
+        #[arg(long, default_value = "")]
+        text: String,
+        /// The template, from [updates.NAME]; `status` unless it is said.
+        #[arg(long)]
+        template: Option<String>,
+        /// Who is told, such as role:management; several times for several.
+        #[arg(long = "to", value_name = "WHO")]
+        to: Vec<String>,
+        /// How often, such as 2h.
+        #[arg(long, value_name = "SPAN")]
+        every: Option<String>,
+    },
+    /// Tells them no more.
+    Stop {
+        /// The incident.
+        id: String,
+        /// Only by this template.
+        #[arg(long)]
+        template: Option<String>,
         /// Why; it goes into the record.
         #[arg(long)]
         reason: String,

@@ -1,24 +1,12 @@
-//! `stanch approvals|approve|reject|withdraw|break-glass`.
+//! `stanch approvals|approve|reject|withdraw`.
 
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use crate::args::{Approvals, BreakGlass, Decide, Glass, Look, Withdraw};
+use crate::args::{Approvals, Decide, Look, Withdraw};
 use crate::client::Client;
 use crate::cmd::look;
 use crate::output;
-
-const GLASS: look::Kind = look::Kind {
-    path: "/break-glass",
-    columns: &[
-        ("APPROVAL", "/approval_id"),
-        ("STATUS", "/status"),
-        ("BY", "/person"),
-        ("AT", "/at"),
-        ("REASON", "/reason"),
-        ("REVIEWED BY", "/reviewed_by"),
-    ],
-};
 
 pub(super) async fn run(client: &Client, what: Approvals, json: bool) -> anyhow::Result<()> {
     let (approval, to, reason) = match what {
@@ -101,7 +89,7 @@ async fn meant(client: &Client, args: &Decide) -> anyhow::Result<Vec<String>> {
 }
 
 /// What is filled in, each member as the form wants it.
-fn filled_in(asked: &Value, pairs: &[String]) -> anyhow::Result<Map<String, Value>> {
+pub(super) fn filled_in(asked: &Value, pairs: &[String]) -> anyhow::Result<Map<String, Value>> {
     let mut form = Map::new();
     for pair in pairs {
         let (name, text) =
@@ -124,41 +112,6 @@ pub(super) async fn withdraw(client: &Client, args: Withdraw, json: bool) -> any
         output::json(&answer);
     } else {
         println!("{}: your yes is taken back", args.approval);
-    }
-    Ok(())
-}
-
-pub(super) async fn break_glass(
-    client: &Client,
-    args: BreakGlass,
-    json: bool,
-) -> anyhow::Result<()> {
-    match args.what {
-        Some(Glass::List(list)) => {
-            return look::run(client, &GLASS, Look::List(list), json).await;
-        }
-        Some(Glass::Review { approval, text }) => {
-            let path = format!("/break-glass/{approval}/review");
-            let answer = client.post(&path, &json!({"text": text})).await?;
-            match json {
-                true => output::json(&answer),
-                false => println!("{approval}: reviewed"),
-            }
-            return Ok(());
-        }
-        None => {}
-    }
-    let approval = args.approval.unwrap_or_default();
-    let asked = client.get(&format!("/approvals/{approval}"), &[]).await?;
-    let form = filled_in(&asked, &args.form)?;
-    let body = json!({"reason": args.reason, "form": form});
-    let answer = client.post(&format!("/approvals/{approval}/break-glass"), &body).await?;
-    match json {
-        true => output::json(&answer),
-        false => println!(
-            "{approval} is {}: everybody is told, and another person must look at it",
-            output::text(&answer["status"])
-        ),
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use stanch_engine_core::notify::Route;
+use stanch_engine_core::scope::Scope;
+use stanch_engine_core::severity::Severity;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::suggest;
 use stanch_engine_runtime::people::Role;
@@ -63,6 +65,18 @@ pub enum ChannelConfig {
         /// What it is signed with, several while they are rotated.
         secrets: Vec<Reference>,
     },
+    /// The API of Amazon SES.
+    Ses {
+        /// From whom: an identity that SES has verified.
+        from: String,
+        /// To whom, beside the people whose addresses are known.
+        #[serde(default)]
+        to: Vec<String>,
+        /// The region of the identity.
+        region: Option<String>,
+        /// What SES watches deliveries by.
+        configuration_set: Option<String>,
+    },
     /// A server that takes mail.
     Email {
         /// Its name.
@@ -92,6 +106,12 @@ pub enum ChannelConfig {
 pub struct Person {
     /// Their roles in Slack and by links.
     pub roles: Vec<String>,
+    /// To which accounts those reach; to all, unless it is said.
+    pub accounts: Vec<String>,
+    /// To which playbooks; `*` stands for anything.
+    pub playbooks: Vec<String>,
+    /// Up to which severity.
+    pub max_severity: Option<Severity>,
     /// Their id in Slack, such as `U0123456789`.
     pub slack: Option<String>,
     /// Their address.
@@ -114,6 +134,16 @@ pub struct Duty {
     pub base_url: Option<String>,
 }
 
+impl Person {
+    fn scope(&self) -> Scope {
+        Scope {
+            accounts: self.accounts.clone(),
+            playbooks: self.playbooks.clone(),
+            max_severity: self.max_severity,
+        }
+    }
+}
+
 impl Config {
     /// What the runtime is told.
     pub(crate) fn notify_settings(&self) -> NotifySettings {
@@ -123,6 +153,7 @@ impl Config {
         };
         let person = |person: &Person| PersonSettings {
             roles: person.roles.clone(),
+            scope: person.scope(),
             slack: person.slack.clone(),
             email: person.email.clone(),
             pagerduty: person.pagerduty.clone(),
@@ -183,10 +214,14 @@ impl Config {
         let known = Role::ALL.map(Role::as_str);
         let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, person) in &self.people {
-            let slip = person.roles.iter().find_map(|r| Some((r, suggest::slip(r, known)?)));
+            let mut written = person.roles.iter().filter(|role| !self.roles.contains_key(*role));
+            let slip = written.find_map(|r| Some((r, suggest::slip(r, known)?)));
             if let Some((written, meant)) = slip {
                 let why = format!("[people.{name}] `{written}`: did you mean `{meant}`?");
                 return Err(ConfigError(why));
+            }
+            if let Err(why) = person.scope().check() {
+                return Err(ConfigError(format!("[people.{name}] `accounts`: {why}")));
             }
             let ids = [("slack", &person.slack), ("pagerduty", &person.pagerduty)];
             for (key, id) in ids.into_iter().filter_map(|(key, id)| Some((key, id.as_deref()?))) {
@@ -234,12 +269,14 @@ mod tests {
              zone = \"Europe/Berlin\"\nchannels = [\"ops\", \"topic\"]\n\
              [[notify.routes]]\nchannels = [\"ops\"]\n\
              [people.mia]\nslack = \"U1\"\nroles = [\"responder\", \"incident-lead\"]\n\
+             accounts = [\"111122223333\"]\nplaybooks = [\"iam-*\"]\nmax_severity = \"high\"\n\
              [oncall.first]\npeople = [\"mia\"]\n"
         );
         let settings = load(&text, &[]).unwrap().notify_settings();
         assert_eq!(settings.routes.len(), 2);
         assert_eq!(settings.topic_channels["topic"], "arn:aws:sns:us-east-1:1:t");
         assert_eq!(settings.people["mia"].slack.as_deref(), Some("U1"));
+        assert_eq!(settings.people["mia"].scope.playbooks, ["iam-*"]);
         assert_eq!(settings.on_call["first"], ["mia"]);
     }
 
@@ -258,6 +295,7 @@ mod tests {
             ("[people.mia]\nslack = \"@mia\"".to_owned(), "must be an id"),
             ("[people.mia]\nslack = \"U1\"\n[people.lea]\nslack = \"U1\"".to_owned(), "already"),
             ("[people.mia]\nroles = [\"respnder\"]".to_owned(), "responder"),
+            ("[people.mia]\naccounts = [\"42\"]".to_owned(), "12 digits"),
             ("[oncall.x]\npagerduty_schedule = \"P1\"".to_owned(), "go together"),
             ("[oncall.x]".to_owned(), "names nobody"),
         ] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::suggest;
-use stanch_engine_runtime::oidc::{Algorithm, Oidc, OidcSettings};
+use stanch_engine_runtime::oidc::{Algorithm, Oidc, OidcSettings, SignIn};
 use stanch_engine_runtime::people::Role;
 use stanch_plugins_http::Fetcher;
 
@@ -34,6 +34,10 @@ pub struct OidcConfig {
     /// The roles of each group.
     #[serde(default)]
     pub groups: BTreeMap<String, Vec<String>>,
+    /// The client that `stanch login` signs people in as; nobody does so unless it is said.
+    pub client_id: Option<String>,
+    /// What is asked of the provider then; `openid` unless it is said.
+    pub scopes: Option<Vec<String>>,
     /// How far clocks may be apart; a minute unless it is said.
     pub leeway: Option<Span>,
 }
@@ -61,6 +65,21 @@ impl Config {
         Ok(Some(Arc::new(Oidc::new(settings, Arc::new(fetch)))))
     }
 
+    /// How people sign in with a browser, if they do.
+    pub(crate) fn sign_in(&self) -> Option<SignIn> {
+        let oidc = self.oidc.as_ref()?;
+        let usual = || vec!["openid".to_owned()];
+        Some(SignIn {
+            issuer: oidc.issuer.clone(),
+            audience: oidc.audience.clone(),
+            client_id: oidc.client_id.clone()?,
+            scopes: oidc.scopes.clone().unwrap_or_else(usual),
+            jwks_url: oidc.jwks_url.clone(),
+            algorithms: oidc.algorithms.clone().unwrap_or_else(|| Algorithm::ALL.to_vec()),
+            name_claim: oidc.name_claim.clone().unwrap_or_else(|| "sub".to_owned()),
+        })
+    }
+
     /// # Errors
     /// [`ConfigError`] names the key.
     pub(super) fn check_oidc(&self) -> Result<(), ConfigError> {
@@ -76,6 +95,13 @@ impl Config {
         }
         if oidc.audience.is_empty() {
             return error("`audience` is empty: a token for anybody would be good".to_owned());
+        }
+        if oidc.client_id.as_ref().is_some_and(String::is_empty) {
+            return error("`client_id` is empty: leave it out where nobody signs in".to_owned());
+        }
+        let asks = |scopes: &Vec<String>| scopes.iter().any(|scope| scope == "openid");
+        if oidc.scopes.as_ref().is_some_and(|scopes| !asks(scopes)) {
+            return error("`scopes` lack `openid`: there would be no ID token".to_owned());
         }
         if oidc.algorithms.as_ref().is_some_and(Vec::is_empty) {
             return error("`algorithms` names none".to_owned());
@@ -117,6 +143,8 @@ mod tests {
             (format!("{RIGHT}algorithms = [\"HS256\"]"), "HS256"),
             (format!("{RIGHT}algorithms = [\"none\"]"), "none"),
             (format!("{RIGHT}algorithms = []"), "names none"),
+            (format!("{RIGHT}client_id = \"\""), "client_id"),
+            (format!("{RIGHT}scopes = [\"groups\"]"), "openid"),
             (format!("{RIGHT}leeway = \"1h\""), "leeway"),
             (format!("{RIGHT}[oidc.groups]\nsoc = [\"respnder\"]"), "responder"),
             ("[oidc]\nissuer = \"https://idp.example.com\"".to_owned(), "audience"),

@@ -10,15 +10,19 @@ use super::{Config, ConfigError, Reference, Variable};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlackConfig {
-    /// What Slack signs its requests with, several while they are rotated. Without any, messages have
-    /// no buttons.
+    /// What Slack signs its requests with, several while they are rotated. Without any, and without
+    /// `app_token`, messages have no buttons.
     pub signing_secrets: Vec<Reference>,
+    /// The app's token, `xapp-…`: buttons are told of on a line that this side opens (Socket Mode).
+    pub app_token: Option<Reference>,
+    /// Another address of Slack's API.
+    pub base_url: Option<String>,
 }
 
 impl Config {
     /// Whether buttons of Slack are answered.
     pub(crate) fn has_buttons(&self) -> bool {
-        !self.slack.signing_secrets.is_empty()
+        !self.slack.signing_secrets.is_empty() || self.slack.app_token.is_some()
     }
 
     /// How Slack proves who it is (<https://api.slack.com/authentication/verifying-requests-from-slack>).
@@ -29,7 +33,7 @@ impl Config {
         &self,
         variable: Variable<'_>,
     ) -> Result<Option<SourcePolicy>, ConfigError> {
-        if !self.has_buttons() {
+        if self.slack.signing_secrets.is_empty() {
             return Ok(None);
         }
         let secret = |reference: &Reference| {

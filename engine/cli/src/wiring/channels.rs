@@ -3,11 +3,16 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use stanch_plugins_http::Exchanger;
-use stanch_plugins_notify::{Email, Mailbox, OnCall, PagerDuty, Secret, Slack, Webhook};
-use stanch_plugins_sdk::{Catalogue, Channel, Exchange};
+use stanch_plugins_http::{Dialer, Exchanger};
+use stanch_plugins_notify::{
+    Email, Mailbox, OnCall, PagerDuty, Secret, Sender, Ses, Slack, SlackEar, Webhook,
+};
+use stanch_plugins_sdk::{Action, Catalogue, Channel, Ear, Exchange};
 
 use crate::config::{ChannelConfig, Config, ConfigError, Duty, Reference, Variable};
+
+/// Where Slack's API is.
+const SLACK: &str = "https://slack.com/api";
 
 /// Adds every channel that is not a topic of SNS, and every roster.
 ///
@@ -22,7 +27,8 @@ pub(super) fn register(
     if config.notify.channels.is_empty() && rosters.clone().next().is_none() {
         return Ok(catalogue);
     }
-    let make = Make { exchange: Arc::new(Exchanger::new()?), config, variable };
+    let mailer = catalogue.action("aws.ses_send").map_err(ConfigError)?.clone();
+    let make = Make { exchange: Arc::new(Exchanger::new()?), mailer, config, variable };
     for (name, channel) in &config.notify.channels {
         if let Some(channel) = make.channel(name, channel)? {
             catalogue = catalogue.with_channel(name.clone(), channel);
@@ -35,19 +41,41 @@ pub(super) fn register(
     Ok(catalogue)
 }
 
+/// What is listened to: Slack, where it is told on a line.
+///
+/// # Errors
+/// When the secret is not where it is said to be, or there is no TLS on this machine.
+pub(super) fn ears(config: &Config, variable: Variable<'_>) -> anyhow::Result<Vec<Arc<dyn Ear>>> {
+    let Some(token) = &config.slack.app_token else { return Ok(Vec::new()) };
+    let base_url = config.slack.base_url.as_deref().unwrap_or(SLACK).trim_end_matches('/');
+    let ear = SlackEar {
+        base_url: base_url.to_owned(),
+        token: secret("slack.app_token", token, variable)?,
+        exchange: Arc::new(Exchanger::new()?),
+        dial: Arc::new(Dialer::new()?),
+    };
+    Ok(vec![Arc::new(ear)])
+}
+
+fn secret(key: &str, reference: &Reference, variable: Variable<'_>) -> Result<Secret, ConfigError> {
+    let secret = reference.resolve(key, variable)?;
+    if secret.len() < 16 {
+        return Err(ConfigError(format!("`{key}`: the secret is shorter than 16 characters")));
+    }
+    Ok(Secret::new(secret))
+}
+
 struct Make<'c> {
     exchange: Arc<dyn Exchange>,
+    /// Hands mails to SES.
+    mailer: Arc<dyn Action>,
     config: &'c Config,
     variable: Variable<'c>,
 }
 
 impl Make<'_> {
     fn secret(&self, key: &str, reference: &Reference) -> Result<Secret, ConfigError> {
-        let secret = reference.resolve(key, self.variable)?;
-        if secret.len() < 16 {
-            return Err(ConfigError(format!("`{key}`: the secret is shorter than 16 characters")));
-        }
-        Ok(Secret::new(secret))
+        secret(key, reference, self.variable)
     }
 
     fn channel(
@@ -63,7 +91,7 @@ impl Make<'_> {
         Ok(Some(match channel {
             ChannelConfig::Sns { .. } => return Ok(None),
             ChannelConfig::Slack { token, channel, base_url } => Arc::new(Slack {
-                base_url: base(base_url, "https://slack.com/api"),
+                base_url: base(base_url, SLACK),
                 token: self.secret(&key("token"), token)?,
                 channel: channel.clone(),
                 is_interactive: self.config.has_buttons(),
@@ -83,6 +111,17 @@ impl Make<'_> {
                 let secrets = secrets.iter().map(|secret| self.secret(&key("secrets"), secret));
                 let secrets = secrets.collect::<Result<_, _>>()?;
                 Arc::new(Webhook { url: url.clone(), secrets, exchange })
+            }
+            ChannelConfig::Ses { from, to, region, configuration_set } => {
+                let sender = Sender {
+                    from: from.clone(),
+                    to: to.clone(),
+                    region: region.clone(),
+                    configuration_set: configuration_set.clone(),
+                };
+                let named = |error| ConfigError(format!("[notify.channels.{name}] {error}"));
+                let made = Ses::new(sender, self.config.public_url(), self.mailer.clone());
+                Arc::new(made.map_err(named)?)
             }
             ChannelConfig::Email { .. } => Arc::new(self.email(name, channel)?),
         }))

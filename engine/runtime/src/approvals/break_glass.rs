@@ -14,7 +14,7 @@ use stanch_engine_store::broken_glass::{self, BrokenGlass, Review};
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::{StoreError, Tx, pages};
 
-use super::{DecideError, decide_with};
+use super::{DecideError, decide_with, take};
 use crate::people::{Caller, Role};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
@@ -52,6 +52,17 @@ pub async fn break_glass(
     Ok(status)
 }
 
+/// The same, in the database itself, by whoever has the offline key. The run goes on when a node finds it.
+pub(crate) async fn break_offline(
+    tx: &mut Tx<'_>,
+    shared: &Shared,
+    id: ApprovalId,
+    decision: &Decision,
+) -> Result<Result<ApprovalStatus, DecideError>, StoreError> {
+    let taken = take(tx, shared, (id, false), &[], decision).await?;
+    Ok(taken.map(|(status, _)| status))
+}
+
 /// Writes it down, and tells everybody that the configuration names.
 pub(super) async fn note(
     tx: &mut Tx<'_>,
@@ -73,7 +84,7 @@ pub(super) async fn note(
         "BREAK-GLASS: {} approved `{}` alone: {}. Another person must look at it: `stanch break-glass review {} --text \"…\"`",
         decision.person, approval.title, decision.reason, approval.id
     );
-    for to in everybody(shared, approval) {
+    for to in everybody_by_topic(shared, &approval.approvers) {
         let key = format!("break-glass/{}/{}", approval.id, to.join(","));
         let mut page = shared.page(key, to, "break_glass", message.clone());
         (page.incident, page.run) = (approval.incident, Some(approval.run));
@@ -84,11 +95,11 @@ pub(super) async fn note(
 
 /// Everybody that there is a channel of their own for, each in a page of their own, and whoever was
 /// asked in one more.
-fn everybody(shared: &Shared, approval: &Approval) -> Vec<Vec<String>> {
+pub(crate) fn everybody_by_topic(shared: &Shared, approvers: &[String]) -> Vec<Vec<String>> {
     let topics = &shared.settings.notify.topics;
     let own = topics.keys().map(|who| vec![who.clone()]);
     let mut asked = vec!["role:admin".to_owned()];
-    asked.extend(approval.approvers.iter().filter(|who| !topics.contains_key(*who)).cloned());
+    asked.extend(approvers.iter().filter(|who| !topics.contains_key(*who)).cloned());
     own.chain(std::iter::once(asked)).collect()
 }
 

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use stanch_engine_core::approval::{ApprovalStatus, Handed};
-use stanch_engine_core::custody::CustodyAction;
+use stanch_engine_core::approval::Handed;
 use stanch_engine_core::id::ApprovalId;
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_store::custody::{self, NewRecord};
-use stanch_engine_store::{StoreError, Tx, approvals, handovers, pages, tokens};
+use stanch_engine_store::{StoreError, Tx, handovers, pages};
 
-use super::DecideError;
 use super::hearing::Heard;
-use crate::people::{Caller, FIRST_ADMIN};
+use super::{DecideError, standing};
+use crate::everybody;
+use crate::people::Caller;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 
@@ -52,18 +51,12 @@ async fn give(
     (to, reason): (&str, &str),
     now: Timestamp,
 ) -> Result<Result<(), DecideError>, StoreError> {
-    let Some(approval) = approvals::get(tx, id).await? else {
-        return Ok(Err(DecideError::NotFound(id)));
+    let approval = match standing::find_open(tx, id, now).await? {
+        Ok(approval) => approval,
+        Err(error) => return Ok(Err(error)),
     };
-    if approval.status != ApprovalStatus::Pending {
-        return Ok(Err(DecideError::TooLate(approval.status)));
-    }
-    if now >= approval.expires_at {
-        return Ok(Err(DecideError::TooLate(ApprovalStatus::Expired)));
-    }
-    if to != FIRST_ADMIN && !tokens::people(tx, now).await?.contains_key(to) {
-        let message = format!("nobody of the name `{to}` has a token");
-        return Ok(Err(DecideError::BadRequest(message)));
+    if !everybody::named(tx, &shared.settings, now).await?.contains_key(to) {
+        return Ok(Err(DecideError::BadRequest(everybody::nobody(to))));
     }
     let heard = Heard::of(tx, shared, &approval, &caller.name, now).await?;
     match heard.hand_over(&approval, (&caller.name, &caller.roles), to) {
@@ -79,19 +72,7 @@ async fn give(
     let mut page = shared.page(key, vec![to.to_owned()], "approval", message);
     (page.incident, page.run) = (approval.incident, Some(approval.run));
     pages::raise(tx, &page).await?;
-    if let Some(incident) = approval.incident {
-        let record = NewRecord {
-            incident,
-            at: now,
-            actor: caller.name.clone(),
-            action: CustodyAction::Decided,
-            item: None,
-            detail: json!({
-                "approval": id, "title": approval.title, "plan": approval.plan_digest,
-                "decision": "handed_over", "into": to, "reason": reason, "from": caller.from,
-            }),
-        };
-        custody::append(tx, &record).await?;
-    }
+    let said = json!({"decision": "handed_over", "into": to, "reason": reason});
+    standing::note(tx, &approval, (caller, now), said).await?;
     Ok(Ok(()))
 }

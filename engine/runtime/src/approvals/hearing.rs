@@ -7,9 +7,10 @@ use stanch_engine_core::approval::{
 };
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::approvals::{self, Approval};
-use stanch_engine_store::{StoreError, Tx, absences, handovers, tokens};
+use stanch_engine_store::{StoreError, Tx, absences, handovers};
 
 use super::{DecideError, own_cause};
+use crate::everybody;
 use crate::scopes;
 use crate::shared::Shared;
 
@@ -92,7 +93,7 @@ async fn stand_ins(
     if away.is_empty() {
         return Ok(Vec::new());
     }
-    let people = tokens::people(tx, now).await?;
+    let people = everybody::named(tx, &shared.settings, now).await?;
     let subject = scopes::of_approval(tx, approval).await?;
     let with_roles = away.into_iter().map(|absence| {
         let whose = (absence.person.as_str(), people.get(&absence.person));

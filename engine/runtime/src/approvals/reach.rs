@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stanch_engine_core::approval::{answers_for, out_of_reach};
-use stanch_engine_core::scope::{CustomRole, Scope};
+use stanch_engine_core::scope::CustomRole;
 use stanch_engine_store::approvals::{self, Approval};
 use stanch_engine_store::pages::{self, Page};
 use stanch_engine_store::tokens::Good;
-use stanch_engine_store::{StoreError, Tx, custody, incidents, tokens};
+use stanch_engine_store::{StoreError, Tx, custody, incidents};
 
 use super::own_cause;
-use crate::people::FIRST_ADMIN;
+use crate::everybody;
 use crate::scopes;
+use crate::settings::PersonSettings;
 
 /// A question to people, on its way into the database.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +21,8 @@ pub(crate) struct Asked {
     pub(crate) approval: Approval,
     /// What calls people when nobody can answer; nothing where it does not matter.
     pub(crate) alarm: Option<Page>,
-    /// People who decide elsewhere, by name, with their roles there.
-    pub(crate) elsewhere: Vec<(String, Vec<String>)>,
+    /// People who decide elsewhere, by name.
+    pub(crate) elsewhere: BTreeMap<String, PersonSettings>,
     /// Whether who started the run or published its playbook may say yes.
     pub(crate) requester_counts: bool,
     /// Roles of one's own.
@@ -55,12 +56,7 @@ pub(crate) async fn ask(tx: &mut Tx<'_>, asked: &Asked) -> Result<(), StoreError
 async fn why_out_of_reach(tx: &mut Tx<'_>, asked: &Asked) -> Result<Option<String>, StoreError> {
     let approval = &asked.approval;
     let subject = scopes::of_approval(tx, approval).await?;
-    let mut people = tokens::people(tx, approval.requested_at).await?;
-    people.insert(FIRST_ADMIN.to_owned(), Vec::new());
-    for (name, roles) in &asked.elsewhere {
-        let good = Good { roles: roles.clone(), scope: Scope::default() };
-        people.entry(name.clone()).or_default().push(good);
-    }
+    let mut people = everybody::with(tx, &asked.elsewhere, approval.requested_at).await?;
     if !asked.requester_counts {
         for who in own_cause::of(tx, approval.run).await?.keys() {
             people.remove(who);

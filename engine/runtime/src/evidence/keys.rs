@@ -58,7 +58,7 @@ impl Keys {
         std::fs::create_dir_all(&folder).map_err(|e| KeyError::Disk(folder.clone(), e))?;
         let signing = match read_secret(&secret)? {
             Some(signing) => signing,
-            None => make(&secret, world)?,
+            None => key_pair(&secret, world)?,
         };
         let keys = Self { folder, signing: Arc::new(RwLock::new(signing)) };
         keys.write_public()?;
@@ -110,7 +110,7 @@ impl Keys {
         let path = self.folder.join(NEXT);
         let next = match read_secret(&path)? {
             Some(next) => next,
-            None => make(&path, world)?,
+            None => key_pair(&path, world)?,
         };
         Ok((pem_of(&next), fingerprint(&next.verifying_key())))
     }
@@ -149,11 +149,13 @@ impl Keys {
     }
 }
 
-fn pem_of(key: &SigningKey) -> String {
+/// The public half in PEM.
+pub(crate) fn pem_of(key: &SigningKey) -> String {
     key.verifying_key().to_public_key_pem(LineEnding::LF).unwrap_or_default()
 }
 
-fn read_secret(path: &Path) -> Result<Option<SigningKey>, KeyError> {
+/// The pair in a file; nothing when it is not there.
+pub(crate) fn read_secret(path: &Path) -> Result<Option<SigningKey>, KeyError> {
     match std::fs::read_to_string(path) {
         Ok(pem) => {
             let key = SigningKey::from_pkcs8_pem(&pem);
@@ -164,7 +166,8 @@ fn read_secret(path: &Path) -> Result<Option<SigningKey>, KeyError> {
     }
 }
 
-fn make(path: &Path, world: &World) -> Result<SigningKey, KeyError> {
+/// Makes a pair, in a file that was not there before and that only its owner may read.
+pub(crate) fn key_pair(path: &Path, world: &World) -> Result<SigningKey, KeyError> {
     let mut seed = [0; 32];
     let (first, second) = seed.split_at_mut(16);
     first.copy_from_slice(&world.entropy.next().to_be_bytes());

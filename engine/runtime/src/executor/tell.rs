@@ -14,6 +14,7 @@ use super::act;
 use crate::job::{Job, JobOutcome};
 use crate::notify::{self, By, Way};
 use crate::pager;
+use crate::scopes;
 use crate::shared::Shared;
 
 /// How long one channel may take.
@@ -76,10 +77,11 @@ async fn message(
                 Some(id) => incidents::get(conn, id).await?,
                 None => None,
             };
-            Ok((incident, runs::get(conn, run).await?))
+            let subject = scopes::of_run_id(conn, run).await?;
+            Ok((incident, runs::get(conn, run).await?, subject))
         })
     });
-    let (incident, found) = found.await?;
+    let (incident, found, subject) = found.await?;
     let message = Message {
         key: format!("{run}/{}", job.key),
         turn: 1,
@@ -90,7 +92,7 @@ async fn message(
         incident_id: job.incident,
         run_id: Some(run),
         raised_at: shared.world.now(),
-        people: pager::people_of(shared, to).await?,
+        people: pager::people_of(shared, to, &subject).await?,
         ask: None,
         standing: Standing::Open,
     };

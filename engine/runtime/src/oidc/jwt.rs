@@ -9,14 +9,14 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
     UnparsedPublicKey,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Characters of a token, at most: providers cut long lists of groups at less.
 const MOST_CHARS: usize = 16 * 1024;
 
 /// How a token may be signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Algorithm {
     /// RSA with SHA-256, of 2048 bits and more.
     #[serde(rename = "RS256")]

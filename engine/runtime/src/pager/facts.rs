@@ -4,6 +4,7 @@ use serde_json::Value;
 use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, Form};
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::incident::IncidentStatus;
+use stanch_engine_core::scope::{Subject, reaching};
 use stanch_engine_core::severity::Severity;
 use stanch_engine_core::span::Span;
 use stanch_engine_store::StoreError;
@@ -15,9 +16,11 @@ use stanch_engine_store::runs::{self, Run};
 use stanch_plugins_sdk::{Ask, Message, OnDuty, Recipient, Standing};
 use uuid::Uuid;
 
+use crate::elsewhere;
 use crate::links;
 use crate::notify;
 use crate::projection::approval_of_page;
+use crate::scopes;
 use crate::settings::PersonSettings;
 use crate::shared::Shared;
 
@@ -30,6 +33,8 @@ pub(super) struct Facts {
     incident: Option<Incident>,
     run: Option<Run>,
     approval: Option<(Approval, Vec<Decision>)>,
+    /// What it is about, for roles that reach only some of it.
+    subject: Subject,
 }
 
 impl Facts {
@@ -53,8 +58,13 @@ impl Facts {
                     Some(approval) => approvals::decisions(conn, approval.id).await?,
                     None => Vec::new(),
                 };
+                let subject = match (&approval, &run) {
+                    (Some(approval), _) => scopes::of_approval(conn, approval).await?,
+                    (None, Some(run)) => scopes::of_run(conn, run).await?,
+                    (None, None) => scopes::of_incident(conn, page.incident).await?,
+                };
                 let approval = approval.map(|approval| (approval, decisions));
-                Ok(Self { page, incident, run, approval })
+                Ok(Self { page, incident, run, approval, subject })
             })
         });
         found.await
@@ -91,9 +101,9 @@ impl Facts {
         turn: u32,
     ) -> Result<Message, StoreError> {
         let page = &self.page;
-        let mut people = people_of(shared, to).await?;
+        let mut people = people_of(shared, to, &self.subject).await?;
         if let Some((approval, _)) = self.approval.as_ref().filter(|it| !wants_sign_in(&it.0)) {
-            links::give(shared, approval, &mut people);
+            links::give(shared, (approval, &self.subject), &mut people);
         }
         Ok(Message {
             key: page.id.to_string(),
@@ -138,7 +148,7 @@ fn ask(approval: &Approval) -> Ask {
         quorum: approval.quorum,
         expires_at: approval.expires_at,
         changes: changes.iter().map(line).collect(),
-        wants_verdict: matches!(approval.form, Some(Form::Verdict)),
+        fields: approval.form.as_ref().and_then(Form::fields).unwrap_or_default(),
         wants_sign_in: wants_sign_in(approval),
     }
 }
@@ -168,21 +178,28 @@ fn destroys(change: &Value) -> bool {
 }
 
 /// Whether an approval is only for those who have signed in: it destroys something, or asks for more
-/// than a message has fields for.
+/// than fields of text can say.
 pub(crate) fn wants_sign_in(approval: &Approval) -> bool {
-    let is_long = matches!(approval.form, Some(Form::Members(_)));
-    is_long || changes(approval).iter().any(destroys)
+    let has_no_fields = approval.form.as_ref().is_some_and(|form| form.fields().is_none());
+    has_no_fields || changes(approval).iter().any(destroys)
 }
 
 /// The people whom `role:NAME`, `oncall:NAME` or a name means, as far as the configuration knows
-/// them, without those who were disabled.
-pub(crate) async fn people_of(shared: &Shared, to: &str) -> Result<Vec<Recipient>, StoreError> {
+/// them, without those who were disabled. A role means those whose roles reach what it is about.
+pub(crate) async fn people_of(
+    shared: &Shared,
+    to: &str,
+    subject: &Subject,
+) -> Result<Vec<Recipient>, StoreError> {
     let known = &shared.settings.notify.people;
     let of = |name: &String| recipient(name, known.get(name));
     let mut people: Vec<Recipient> = match to.split_once(':') {
         Some(("role", role)) => {
-            let has = |person: &PersonSettings| person.roles.iter().any(|r| r == role);
-            known.iter().filter(|(_, person)| has(person)).map(|(name, _)| of(name)).collect()
+            let has = |name: &&String| {
+                let granted = elsewhere::granted(&shared.settings, name);
+                reaching(&granted, subject).iter().any(|one| one == role)
+            };
+            known.keys().filter(has).map(of).collect()
         }
         Some(("oncall", duty)) => on_duty(shared, duty).await,
         _ => vec![of(&to.to_owned())],

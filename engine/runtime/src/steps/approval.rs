@@ -81,8 +81,7 @@ pub(super) fn put(
     // Who decides in a simulation is nobody, and whom an identity provider knows, nobody can count.
     let is_counted = shared.settings.simulation.is_none() && !shared.settings.vouches_for_people;
     let alarm = is_counted.then_some(alarm);
-    let people = shared.settings.notify.people.iter();
-    let elsewhere = people.map(|(name, person)| (name.clone(), person.roles.clone())).collect();
+    let elsewhere = shared.settings.notify.people.clone();
     let roles = shared.settings.roles.clone();
     let asked = Asked { approval: row.clone(), alarm, elsewhere, requester_counts, roles };
     live.project(Projection::Ask(Box::new(asked)));

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use stanch_engine_core::command::{ChangeArgs, ExecuteArgs, ItemOutcome, StepOptions, Verb};
+use stanch_engine_core::containment::standing;
 use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::error_code;
@@ -14,6 +15,7 @@ use stanch_engine_core::step::{StepError, StepKey};
 
 use super::action::{self, AWS, Asked, allowed, refusal, would_call};
 use super::{record, restored, unreadable};
+use crate::containments::{self, Begun};
 use crate::job::Call;
 use crate::live::Live;
 use crate::projection::Projection;
@@ -222,8 +224,9 @@ pub(super) fn verify(
     let result = json!({
         "effective": is_effective, "observed": all(ItemOutcome::WouldCall), "outcomes": outcomes,
     });
+    contained(live, shared, key, (&plan, &outcomes));
     if is_effective {
-        reached(live, plan.purpose);
+        reached(live, shared, plan.purpose);
     } else if !all(ItemOutcome::WouldCall) {
         let message = shortfall(&plan, &outcomes);
         live.page(
@@ -240,7 +243,30 @@ pub(super) fn verify(
     Ok(())
 }
 
-fn reached(live: &mut Live, purpose: Purpose) {
+/// What was contained has an owner from now on.
+fn contained(
+    live: &mut Live,
+    shared: &Shared,
+    key: &StepKey,
+    (plan, outcomes): (&Plan, &[ItemOutcome]),
+) {
+    let changes = standing(plan, outcomes);
+    if changes.is_empty() {
+        return;
+    }
+    let made_by = (live.who.id, key.to_string());
+    let mut row = containments::row(shared, made_by, changes, live.now());
+    row.incident = live.who.incident;
+    let begun = live.state.begun.get(&plan.digest());
+    let approval = begun.and_then(|begun| begun.approval.as_deref()?.parse().ok());
+    live.project(Projection::Contain(Box::new(Begun { row, approval })));
+}
+
+fn reached(live: &mut Live, shared: &Shared, purpose: Purpose) {
+    if purpose == Purpose::Undo {
+        let expires_at = live.now().plus_ms(shared.settings.containments.expires.ms);
+        live.project(Projection::Undone { by: live.who.id, at: live.now(), expires_at });
+    }
     let Some(incident) = live.who.incident else { return };
     if let Some(milestone) = purpose.milestone() {
         live.mark(incident, milestone);

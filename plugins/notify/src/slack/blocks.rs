@@ -2,7 +2,7 @@
 //! (<https://api.slack.com/reference/block-kit/blocks>).
 
 use serde_json::{Value, json};
-use stanch_plugins_sdk::core::incident::Verdict;
+use stanch_plugins_sdk::core::approval::{Control, Field};
 use stanch_plugins_sdk::{Ask, Message, Standing};
 
 use crate::text;
@@ -15,6 +15,24 @@ const HEADER_CHARS: usize = 150;
 
 /// Changes of a plan that are shown; all of them stand in the API and on the command line.
 const CHANGES: usize = 10;
+
+/// Fields of a form, at most: a message has 50 blocks, and the rest of it needs some.
+const FIELDS: usize = 30;
+
+/// Bytes of a field's path, at most: the id of a block has 255.
+const PATH_BYTES: usize = 200;
+
+/// Options of one field, at most.
+const OPTIONS: usize = 100;
+
+/// Characters of an option, at most.
+const OPTION_CHARS: usize = 75;
+
+/// Characters of a text that is filled in, at most.
+const TEXT_CHARS: u32 = 3_000;
+
+/// Characters of a label or a hint, at most: Slack takes 2 000.
+const LABEL_CHARS: usize = 500;
 
 /// A text in which nothing means anything to Slack.
 pub(super) fn escaped(text: &str) -> String {
@@ -93,35 +111,26 @@ fn changes(ask: &Ask) -> Option<String> {
 /// Where to say why, and what to press; in words where that is not for Slack.
 fn how_to_decide(ask: &Ask, is_interactive: bool) -> Vec<Value> {
     let id = ask.approval_id.to_string();
-    if ask.wants_sign_in || !is_interactive {
-        let why = if ask.wants_sign_in {
+    let is_elsewhere = ask.wants_sign_in || !fit(&ask.fields);
+    if is_elsewhere || !is_interactive {
+        let why = if is_elsewhere {
             "This is decided by who has signed in, and not in Slack. "
         } else {
             ""
         };
-        let verdict = if ask.wants_verdict { " --form verdict=…" } else { "" };
+        let needed =
+            ask.fields.iter().filter(|field| field.is_required && !field.path.contains('`'));
+        let form: String = needed.map(|field| format!(" --form {}=…", field.path)).collect();
+        let form = escaped(&text::cut(&form, SECTION_CHARS / 10));
         return vec![section(&format!(
-            "{why}`stanch approve {id}{verdict} --reason \"…\"` or `stanch reject {id} --reason \"…\"`"
+            "{why}`stanch approve {id}{form} --reason \"…\"` or `stanch reject {id} --reason \"…\"`"
         ))];
     }
     let mut blocks = vec![json!({
         "type": "input", "block_id": "reason", "label": plain_text("Why"),
         "element": {"type": "plain_text_input", "action_id": "reason", "max_length": 500},
     })];
-    if ask.wants_verdict {
-        let option = |verdict: Verdict| {
-            let word = verdict.as_str();
-            json!({"text": plain_text(&word.replace('_', " ")), "value": word})
-        };
-        blocks.push(json!({
-            "type": "input", "block_id": "verdict", "label": plain_text("What it was"),
-            "optional": true,
-            "element": {
-                "type": "static_select", "action_id": "verdict",
-                "options": Verdict::ALL.map(option),
-            },
-        }));
-    }
+    blocks.extend(ask.fields.iter().map(input));
     let button = |action: &str, text: &str, style: &str| {
         json!({
             "type": "button", "action_id": action, "text": plain_text(text), "style": style,
@@ -135,10 +144,57 @@ fn how_to_decide(ask: &Ask, is_interactive: bool) -> Vec<Value> {
     blocks
 }
 
+/// Whether Slack can show a field for each.
+fn fit(fields: &[Field]) -> bool {
+    let fits = |field: &Field| {
+        let options = match &field.control {
+            Control::Choice { options } => options.as_slice(),
+            _ => &[],
+        };
+        field.path.len() <= PATH_BYTES
+            && options.len() <= OPTIONS
+            && options.iter().all(|option| (1..=OPTION_CHARS).contains(&option.chars().count()))
+    };
+    fields.len() <= FIELDS && fields.iter().all(fits)
+}
+
+/// A field of the form. A no may leave it out, so it is not Slack that insists on it.
+fn input(field: &Field) -> Value {
+    let id = format!("form.{}", field.path);
+    let mut element = match &field.control {
+        Control::Text { max_chars } => {
+            let most = max_chars.unwrap_or(TEXT_CHARS).clamp(1, TEXT_CHARS);
+            json!({"type": "plain_text_input", "max_length": most})
+        }
+        Control::Lines => json!({"type": "plain_text_input", "multiline": true}),
+        Control::Number { is_whole } => {
+            json!({"type": "number_input", "is_decimal_allowed": !is_whole})
+        }
+        Control::Choice { options } => {
+            let option =
+                |word: &String| json!({"text": plain_text(&word.replace('_', " ")), "value": word});
+            let options: Vec<Value> = options.iter().map(option).collect();
+            json!({"type": "static_select", "options": options})
+        }
+    };
+    element["action_id"] = json!(id);
+    let needed = if field.is_required { " (for a yes)" } else { "" };
+    let label = format!("{}{needed}", text::cut(&field.label, LABEL_CHARS));
+    let mut block = json!({
+        "type": "input", "block_id": id, "label": plain_text(&label), "optional": true,
+        "element": element,
+    });
+    if let Some(hint) = field.hint.as_ref().filter(|hint| !hint.is_empty()) {
+        block["hint"] = plain_text(&text::cut(hint, LABEL_CHARS));
+    }
+    block
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::text::tests::{message, question};
+    use stanch_plugins_sdk::core::approval::Form;
 
     fn texts(blocks: &[Value]) -> String {
         Value::Array(blocks.to_vec()).to_string()
@@ -166,11 +222,45 @@ mod tests {
     fn a_question_has_a_field_for_the_reason_and_two_buttons() {
         let asked = blocks(&question(), true);
         let ids: Vec<_> = asked.iter().filter_map(|block| block["block_id"].as_str()).collect();
-        assert_eq!(ids, ["reason", "verdict", "decide"]);
+        assert_eq!(ids, ["reason", "form.verdict", "decide"]);
         let buttons = asked.last().unwrap()["elements"].as_array().unwrap();
         let id = question().ask.unwrap().approval_id.to_string();
         let pressed: Vec<_> = buttons.iter().map(|b| (&b["action_id"], &b["value"])).collect();
         assert_eq!(pressed, [(&json!("approve"), &json!(id)), (&json!("reject"), &json!(id))]);
+    }
+
+    #[test]
+    fn a_form_has_a_field_for_each_member_unless_slack_has_none_for_it() {
+        let form = json!({"required": ["ticket"], "properties": {
+            "ticket": {"type": "string", "title": "Ticket", "description": "of the queue",
+                "maxLength": 9000},
+            "blast": {"type": "integer"}, "place": {"enum": ["prod", "test"]},
+            "hosts": {"type": "array", "items": {"type": "string"}},
+        }});
+        let form: Form = serde_json::from_value(form).unwrap();
+        let mut asked = question();
+        asked.ask.as_mut().unwrap().fields = form.fields().unwrap();
+        let shown = blocks(&asked, true);
+        let of = |path: &str| {
+            let id = format!("form.{path}");
+            let block = shown.iter().find(|block| block["block_id"] == id.as_str()).unwrap();
+            assert_eq!(
+                (&block["optional"], &block["element"]["action_id"]),
+                (&json!(true), &json!(id))
+            );
+            block
+        };
+        assert_eq!(of("ticket")["label"]["text"], "Ticket (for a yes)");
+        assert_eq!(of("ticket")["hint"]["text"], "of the queue");
+        assert_eq!(of("ticket")["element"]["max_length"], 3_000);
+        assert_eq!(of("blast")["element"]["type"], "number_input");
+        assert_eq!(of("place")["element"]["options"][1]["value"], "test");
+        assert_eq!(of("hosts")["element"]["multiline"], true);
+        // Slack shows a hundred options, and not one more.
+        let options = (0..101).map(|n| n.to_string()).collect();
+        asked.ask.as_mut().unwrap().fields[1].control = Control::Choice { options };
+        let said = texts(&blocks(&asked, true));
+        assert!(!said.contains("\"button\"") && said.contains("--form ticket=…"), "{said}");
     }
 
     #[test]

@@ -149,6 +149,8 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
         vouches_for_people: false,
         break_glass: Vec::new(),
         roles: Default::default(),
+        containments: Default::default(),
+        updates: Default::default(),
         simulation: None,
     }
 }

@@ -201,6 +201,8 @@ fn settings(folder: &std::path::Path) -> Settings {
         cooldown: Default::default(),
         own_roles: Default::default(),
         reconcile: Default::default(),
+        containments: Default::default(),
+        updates: Default::default(),
         simulation: None,
     }
 }
