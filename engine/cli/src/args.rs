@@ -6,6 +6,7 @@ mod audit;
 mod aws;
 mod backup;
 mod bench;
+mod collect;
 mod doctor;
 mod drill;
 mod evidence;
@@ -29,6 +30,7 @@ pub(crate) use aws::{Aws, Sandbox};
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
+pub(crate) use collect::Collect;
 pub(crate) use doctor::Doctor;
 pub(crate) use drill::Drill;
 pub(crate) use evidence::Evidence;
@@ -139,6 +141,8 @@ pub(crate) enum Command {
     /// Evidence: added by hand, and held.
     #[command(subcommand)]
     Evidence(Evidence),
+    /// Collects evidence for an incident.
+    Collect(Box<Collect>),
     /// Exports everything about an incident as a bundle that proves itself.
     Export(Export),
     /// Writes the report of an incident.

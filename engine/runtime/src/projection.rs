@@ -12,7 +12,7 @@ use stanch_engine_store::evidence::{self, Item};
 use stanch_engine_store::inbox::{self, Fact};
 use stanch_engine_store::pages::{self, Page};
 use stanch_engine_store::runs::{self, NewRun};
-use stanch_engine_store::{StoreError, Tx, incidents, milestones};
+use stanch_engine_store::{StoreError, Tx, incidents, milestones, trail_audits};
 
 use crate::approvals::{Asked, ask};
 
@@ -49,6 +49,8 @@ pub(crate) enum Projection {
     Generation { run: RunId, generation: u32, base_seq: u32 },
     /// Another run hears of it.
     Tell(Box<Fact>),
+    /// A run has ended, and is held against CloudTrail then.
+    Audit { run: RunId, incident: IncidentId, due_at: Timestamp },
     /// What KPIs are made of has changed.
     Recount(IncidentId),
 }
@@ -97,6 +99,9 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
             runs::set_generation(tx, *run, *generation, *base_seq).await
         }
         Projection::Tell(fact) => inbox::put(tx, fact).await,
+        Projection::Audit { run, incident, due_at } => {
+            trail_audits::want(tx, *run, *incident, *due_at).await
+        }
         Projection::Recount(incident) => incidents::recount(tx, *incident).await,
     }
 }

@@ -27,6 +27,7 @@ mod absences;
 mod alerts;
 mod approvals;
 mod break_glass;
+mod collecting;
 mod dead_letters;
 mod evidence;
 mod export;
@@ -43,6 +44,7 @@ mod playbooks;
 mod reconcile;
 mod regroup;
 mod report;
+mod reviews;
 mod run_events;
 mod runs;
 mod schedules;
@@ -125,6 +127,7 @@ fn api() -> Router<App> {
         .route("/incidents/{id}", get(incidents::show))
         .route("/incidents/{id}/timeline", get(incidents::timeline))
         .route("/incidents/{id}/evidence", get(evidence::list).post(evidence::add))
+        .route("/incidents/{id}/collect", post(collecting::start))
         .route("/incidents/{id}/evidence/hold", post(evidence::hold))
         .route("/incidents/{id}/evidence/release", post(evidence::release))
         .route("/incidents/{id}/kpis", get(incidents::kpis))
@@ -137,6 +140,9 @@ fn api() -> Router<App> {
         .route("/incidents/{id}/assign", post(incident_work::assign))
         .route("/incidents/{id}/close", post(incident_work::close))
         .route("/incidents/{id}/reopen", post(incident_work::reopen))
+        .route("/incidents/{id}/review", get(reviews::show).post(reviews::answer))
+        .route("/incidents/{id}/review/sign-off", post(reviews::sign_off))
+        .route("/incidents/{id}/impact", post(incident_work::impact))
         .route("/incidents/{id}/merge", post(regroup::merge))
         .route("/incidents/{id}/split", post(regroup::split))
         .route("/suppressions", get(suppressions::list).post(suppressions::create))

@@ -55,6 +55,7 @@ pub mod playbooks;
 pub mod reconciliations;
 pub mod restored;
 pub mod retention;
+pub mod reviews;
 pub mod runs;
 pub mod schedules;
 pub mod settings;
@@ -62,6 +63,7 @@ pub mod snapshot;
 pub mod storms;
 pub mod suppressions;
 pub mod tokens;
+pub mod trail_audits;
 pub mod used_links;
 pub mod write_backs;
 

@@ -96,6 +96,7 @@ mod tests {
         ("reconciliations", crate::reconciliations::STATEMENTS),
         ("restored", crate::restored::STATEMENTS),
         ("retention", crate::retention::STATEMENTS),
+        ("reviews", crate::reviews::STATEMENTS),
         ("runs", crate::runs::STATEMENTS),
         ("runs/lease", crate::runs::lease::STATEMENTS),
         ("runs/list", crate::runs::list::STATEMENTS),
@@ -106,6 +107,7 @@ mod tests {
         ("storms", crate::storms::STATEMENTS),
         ("suppressions", crate::suppressions::STATEMENTS),
         ("tokens", crate::tokens::STATEMENTS),
+        ("trail_audits", crate::trail_audits::STATEMENTS),
         ("used_links", crate::used_links::STATEMENTS),
         ("write_backs", crate::write_backs::STATEMENTS),
     ];
