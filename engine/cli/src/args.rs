@@ -7,6 +7,7 @@ mod aws;
 mod backup;
 mod bench;
 mod containments;
+mod collect;
 mod doctor;
 mod drill;
 mod evidence;
@@ -31,6 +32,7 @@ pub(crate) use backup::{Backup, Restore};
 pub(crate) use bench::Bench;
 use clap::{Args as Group, Parser, Subcommand};
 pub(crate) use containments::Containments;
+pub(crate) use collect::Collect;
 pub(crate) use doctor::Doctor;
 pub(crate) use drill::Drill;
 pub(crate) use evidence::Evidence;
@@ -144,6 +146,8 @@ pub(crate) enum Command {
     /// Evidence: added by hand, and held.
     #[command(subcommand)]
     Evidence(Evidence),
+    /// Collects evidence for an incident.
+    Collect(Box<Collect>),
     /// Exports everything about an incident as a bundle that proves itself.
     Export(Export),
     /// Writes the report of an incident.

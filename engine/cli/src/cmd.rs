@@ -11,6 +11,7 @@ mod bundle;
 mod by_hand;
 mod check;
 mod containments;
+mod collect;
 mod demo;
 mod doctor;
 mod drill;
@@ -29,6 +30,7 @@ mod playbooks;
 mod policy;
 mod reconcile;
 mod report;
+mod review;
 mod run;
 mod sandbox;
 mod schedules;
@@ -79,6 +81,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Signal(args) => people::signal(&client()?, args, json).await?,
         Command::Pages(what) => look::pages(&client()?, what, json).await?,
         Command::Evidence(what) => evidence::run(&client()?, what, json).await?,
+        Command::Collect(args) => return collect::run(&client()?, *args, json).await,
         Command::Export(args) => bundle::export(&client()?, &args).await?,
         Command::Report(args) => report::run(&client()?, &args, json).await?,
         Command::Verify(args) => return bundle::verify(&args, json),

@@ -22,6 +22,7 @@ mod slack;
 mod sources;
 mod targets;
 mod updates;
+mod trail_audit;
 mod write_back;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ pub use retention::Retention;
 pub use slack::SlackConfig;
 pub use sources::{Source, Trust};
 pub use updates::Update;
+pub use trail_audit::TrailAudit;
 pub use write_back::WriteBack;
 
 /// What can be configured. A key that is not here is an error.
@@ -134,6 +136,8 @@ pub struct Config {
     pub noise: Noise,
     /// What detectors are told.
     pub write_back: WriteBack,
+    /// Whether runs are held against CloudTrail after they have ended.
+    pub trail_audit: TrailAudit,
     /// Who is told what happens, in OCSF.
     pub ocsf_out: Vec<OcsfOut>,
     /// Files that know of addresses, names and hashes.
@@ -248,6 +252,7 @@ impl Config {
         self.check_intel()?;
         self.check_ocsf_out()?;
         self.check_write_back()?;
+        self.check_trail_audit()?;
         let least = Span::from_secs(86_400);
         if let Some(journals) = self.retention.journals.filter(|journals| *journals < least) {
             let message = format!("`retention.journals`: {journals} is less than a day");

@@ -219,6 +219,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         own_roles: config.own_roles(),
         cooldown: config.noise.cooldown,
         write_back: config.write_back(),
+        trail_audit: config.trail_audit(),
         ocsf_out: config.ocsf_sinks(),
         reconcile: config.reconcile_plan(),
         rails: config.rails(),

@@ -60,6 +60,7 @@ error_codes! {
     BUNDLE = "ST0701", "the bundle does not verify";
     FORKED = "ST0702", "a custody chain is not the one that was anchored";
     AUDIT = "ST0703", "the audit log does not verify";
+    TRAIL = "ST0704", "CloudTrail does not say what the journal says";
 }
 
 /// The code with this name.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::effect::Mode;
 use crate::limits;
+use crate::review;
 use crate::schedule::Schedule;
 use crate::severity::Severity;
 use crate::signature::{self, Signature};
@@ -40,6 +41,9 @@ pub struct Header {
     /// What it takes, by name. When it says nothing, it takes anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Signature>,
+    /// What is asked after an incident in which it ran, each to be answered with yes or no.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub review: Vec<String>,
     /// What it gives back, by name. When it says nothing, it may give anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Signature>,
@@ -97,6 +101,9 @@ pub enum HeaderError {
         "an alert starts it, and gives no inputs: let `{0}` be left out by a `?` behind its type"
     )]
     NeedsInput(String),
+    /// A question of the review is not one.
+    #[error("`review`: {0}")]
+    Review(String),
     /// The limit is not one.
     #[error("`concurrency`: {0}")]
     Concurrency(String),
@@ -135,6 +142,9 @@ impl Header {
             return Err(HeaderError::Cooldown(long));
         }
         header.check_schedules()?;
+        if let Some(why) = review::fault(&header.review) {
+            return Err(HeaderError::Review(why));
+        }
         if let Some(why) = header.concurrency.as_ref().and_then(Concurrency::fault) {
             return Err(HeaderError::Concurrency(why));
         }

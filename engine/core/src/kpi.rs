@@ -31,7 +31,7 @@ use crate::time::Timestamp;
 
 /// The number of what is computed and how. It changes with every formula and with the order of the
 /// catalogue; what was added up under another number is thrown away and computed anew.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
 /// The milestones that one incident has reached.
 pub type Milestones = BTreeMap<Milestone, Timestamp>;

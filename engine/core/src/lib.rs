@@ -35,6 +35,7 @@ pub mod incident;
 pub mod noise;
 pub mod notify;
 pub mod reconcile;
+pub mod review;
 pub mod silence;
 pub mod storm;
 pub mod suppression;
@@ -61,6 +62,7 @@ pub mod sealed;
 pub mod step;
 pub mod stored;
 pub mod summary;
+pub mod trail_audit;
 pub mod turn;
 
 pub mod approval;

@@ -240,6 +240,9 @@ pub const REVIEW_ITEMS: usize = 50;
 /// Who may listen to runs of a node at a time: each looks at the database four times a second.
 pub const RUN_LISTENERS: usize = 100;
 
+/// Questions of a playbook that are asked after an incident: a longer list is answered unread.
+pub const REVIEW_QUESTIONS: usize = 20;
+
 /// Rules of correlation, and of storms: every alert is held against each of them.
 pub const INTAKE_RULES: usize = 50;
 

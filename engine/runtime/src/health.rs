@@ -3,6 +3,7 @@
 use serde::Serialize;
 use stanch_engine_store::{gauges, settings};
 
+use crate::collecting::COLLECT;
 use crate::playbooks;
 use crate::runtime::Runtime;
 
@@ -99,7 +100,9 @@ async fn evidence(runtime: &Runtime) -> Result<(), (Standing, String)> {
 
 fn published(runtime: &Runtime) -> Result<(), (Standing, String)> {
     let active = playbooks::active(runtime);
-    if active.iter().any(|active| playbooks::built_in(&active.header.name).is_none()) {
+    // What collects by hand is published when somebody first asks, and answers no alert.
+    let answers = |name: &str| playbooks::built_in(name).is_none() && name != COLLECT;
+    if active.iter().any(|active| answers(&active.header.name)) {
         return Ok(());
     }
     let why = "no playbook is active: alerts are kept and start nothing, until \

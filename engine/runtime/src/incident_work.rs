@@ -1,6 +1,8 @@
 //! What people do about an incident beside deciding what a playbook asks: they open one, say what
 //! it was, note what they learn, mark its milestones, close it and open it again.
 
+mod impact;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,6 +29,8 @@ use crate::projection;
 use crate::runs::Person;
 use crate::runtime::Runtime;
 use crate::settings::Settings;
+
+pub use impact::impact;
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]

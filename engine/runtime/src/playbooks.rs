@@ -26,7 +26,7 @@ pub const UNDO: &str = "undo";
 pub const WRITE_BACK: &str = "write-back";
 
 /// Who publishes what comes with the binary.
-const BUILT_IN_BY: &str = "stanch";
+pub(crate) const BUILT_IN_BY: &str = "stanch";
 
 /// The playbooks that come with the binary; that of digests is published where they are wanted.
 const BUILT_IN: &[(&str, &str)] = &[

@@ -12,7 +12,7 @@ use stanch_engine_store::evidence::{self, Item};
 use stanch_engine_store::inbox::{self, Fact};
 use stanch_engine_store::pages::{self, Page};
 use stanch_engine_store::runs::{self, NewRun};
-use stanch_engine_store::{StoreError, Tx, incidents, milestones};
+use stanch_engine_store::{StoreError, Tx, incidents, milestones, trail_audits};
 
 use crate::approvals::{Asked, ask};
 use crate::containments::{self, Begun};
@@ -54,6 +54,8 @@ pub(crate) enum Projection {
     Contain(Box<Begun>),
     /// A run has taken back what another did; what stands again does so until then.
     Undone { by: RunId, at: Timestamp, expires_at: Timestamp },
+    /// A run has ended, and is held against CloudTrail then.
+    Audit { run: RunId, incident: IncidentId, due_at: Timestamp },
     /// What KPIs are made of has changed.
     Recount(IncidentId),
 }
@@ -105,6 +107,9 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
         Projection::Contain(begun) => containments::begin(tx, begun).await,
         Projection::Undone { by, at, expires_at } => {
             containments::undone(tx, *by, (*at, *expires_at)).await
+        }
+        Projection::Audit { run, incident, due_at } => {
+            trail_audits::want(tx, *run, *incident, *due_at).await
         }
         Projection::Recount(incident) => incidents::recount(tx, *incident).await,
     }

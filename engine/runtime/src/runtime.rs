@@ -21,7 +21,7 @@ use crate::shard::{self, Message, ShardHandle, Watch};
 use crate::shared::{Parts, Shared};
 use crate::{
     audit, containments, ears, heartbeat, kpis, ocsf_out, pager, queues, reconciler, retention,
-    scheduler, silence, updates, write_back,
+    scheduler, silence, trail_audit, updates, write_back,
 };
 
 /// How often shards look at their runs' timers, and scripts are watched.
@@ -318,6 +318,7 @@ fn loops(shared: &Arc<Shared>, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
         spawn(retention::work(shared.clone(), stopped.clone())),
         spawn(reconciler::work(shared.clone(), stopped.clone())),
         spawn(anchor::work(shared.clone(), stopped.clone())),
+        spawn(trail_audit::work(shared.clone(), stopped.clone())),
         spawn(write_back::work(shared.clone(), stopped.clone())),
         spawn(kpis::projector::work(shared.clone(), stopped.clone())),
         spawn(audit::work(shared.clone(), stopped.clone())),

@@ -18,6 +18,7 @@ use stanch_engine_core::scope::{CustomRole, Scope};
 use stanch_engine_core::span::Span;
 use stanch_engine_core::storm;
 use stanch_engine_core::update::{self, Template};
+use stanch_engine_core::trail_audit::TrailAudit;
 use stanch_engine_core::write_back::WriteBack;
 
 use crate::correlators::Correlator;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub write_back: Option<WriteBack>,
     /// Who is told what happens, in OCSF.
     pub ocsf_out: Vec<OcsfSettings>,
+    /// When runs that have ended are held against CloudTrail; never unless it is said.
+    pub trail_audit: Option<TrailAudit>,
     /// What detectors list is compared with what came.
     pub reconcile: Option<Reconcile>,
     /// How much may be done in which account. An account that is not here is observed.

@@ -72,6 +72,7 @@ rules! {
     GET "/v1/incidents/{id}/timeline" Token;
     GET "/v1/incidents/{id}/evidence" Token;
     POST "/v1/incidents/{id}/evidence" RESPONDER;
+    POST "/v1/incidents/{id}/collect" RESPONDER;
     POST "/v1/incidents/{id}/evidence/hold" RESPONDER;
     POST "/v1/incidents/{id}/evidence/release" ADMIN;
     GET "/v1/incidents/{id}/kpis" Token;
@@ -85,6 +86,10 @@ rules! {
     POST "/v1/incidents/{id}/assign" RESPONDER;
     POST "/v1/incidents/{id}/close" RESPONDER;
     POST "/v1/incidents/{id}/reopen" RESPONDER;
+    GET "/v1/incidents/{id}/review" Token;
+    POST "/v1/incidents/{id}/review" RESPONDER;
+    POST "/v1/incidents/{id}/review/sign-off" RESPONDER;
+    POST "/v1/incidents/{id}/impact" RESPONDER;
     POST "/v1/incidents/{id}/merge" RESPONDER;
     POST "/v1/incidents/{id}/split" RESPONDER;
     GET "/v1/incidents/{id}/updates" Token;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use stanch_engine_core::alert::Resource;
 use stanch_engine_core::duty::Duty;
-use stanch_engine_core::id::IncidentId;
+use stanch_engine_core::id::{AlertId, IncidentId};
 use stanch_engine_core::incident::{Milestone, Verdict};
 use stanch_engine_core::report::Review;
 use stanch_engine_core::severity::Severity;
@@ -104,6 +104,13 @@ pub(crate) struct Assign {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Impact {
+    alert: AlertId,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Reopen {
     reason: String,
 }
@@ -160,9 +167,29 @@ async fn done(
     }
     let id: IncidentId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
     incident_work::work(&app.runtime, id, work, Person { name, reason: why }).await?;
+    shown(app, id).await
+}
+
+async fn shown(app: &App, id: IncidentId) -> Handled<Json<Value>> {
     let found = app.runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
     let found = found.ok_or_else(|| Refusal::not_found(format!("there is no incident {id}")))?;
     Ok(Json(views::incident(&found)))
+}
+
+/// When customers felt it, taken from an alarm or an event of AWS Health.
+pub(crate) async fn impact(
+    State(app): State<App>,
+    caller: Known,
+    Path(id): Path<String>,
+    Read(Impact { alert, reason }): Read<Impact>,
+) -> Handled<Json<Value>> {
+    let name = caller.must_be(Role::Responder)?.name.clone();
+    if reason.trim().is_empty() {
+        return Err(Refusal::bad_request("`reason` is missing: say why, it goes into the record"));
+    }
+    let id: IncidentId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    incident_work::impact(&app.runtime, id, alert, Person { name, reason }).await?;
+    shown(&app, id).await
 }
 
 pub(crate) async fn note(

@@ -28,6 +28,7 @@ mod alerts;
 mod approvals;
 mod break_glass;
 mod containments;
+mod collecting;
 mod dead_letters;
 mod evidence;
 mod export;
@@ -44,6 +45,7 @@ mod playbooks;
 mod reconcile;
 mod regroup;
 mod report;
+mod reviews;
 mod run_events;
 mod runs;
 mod schedules;
@@ -130,6 +132,7 @@ fn api() -> Router<App> {
         .route("/incidents/{id}", get(incidents::show))
         .route("/incidents/{id}/timeline", get(incidents::timeline))
         .route("/incidents/{id}/evidence", get(evidence::list).post(evidence::add))
+        .route("/incidents/{id}/collect", post(collecting::start))
         .route("/incidents/{id}/evidence/hold", post(evidence::hold))
         .route("/incidents/{id}/evidence/release", post(evidence::release))
         .route("/incidents/{id}/kpis", get(incidents::kpis))
@@ -144,6 +147,9 @@ fn api() -> Router<App> {
         .route("/incidents/{id}/reopen", post(incident_work::reopen))
         .route("/incidents/{id}/updates", get(updates::list).post(updates::begin))
         .route("/incidents/{id}/updates/stop", post(updates::stop))
+        .route("/incidents/{id}/review", get(reviews::show).post(reviews::answer))
+        .route("/incidents/{id}/review/sign-off", post(reviews::sign_off))
+        .route("/incidents/{id}/impact", post(incident_work::impact))
         .route("/incidents/{id}/merge", post(regroup::merge))
         .route("/incidents/{id}/split", post(regroup::split))
         .route("/containments", get(containments::list))

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::row::Row;
 use crate::sql::statements;
 use crate::tx::{Conn, Tx};
-use crate::write_backs;
+use crate::{reviews, write_backs};
 
 statements! {
     INSERT =
@@ -26,7 +26,8 @@ statements! {
     SEEN =
         "UPDATE incidents SET last_alert_at = $2, severity = $3, kpi_version = kpi_version + 1 WHERE id = $1";
     SET_STATUS =
-        "UPDATE incidents SET status = $2, kpi_version = kpi_version + 1 WHERE id = $1";
+        "UPDATE incidents SET reopenings = reopenings + CASE WHEN status = 'closed' AND $2 <> 'closed' \
+         THEN 1 ELSE 0 END, status = $2, kpi_version = kpi_version + 1 WHERE id = $1";
     SET_VERDICT =
         "UPDATE incidents SET verdict = $2, verdict_reason = $3, kpi_version = kpi_version + 1 WHERE id = $1";
     SET_SEVERITY =
@@ -180,7 +181,8 @@ pub async fn set_status(
     tx.run(query).await?;
     match status {
         IncidentStatus::Closed => write_backs::want(tx, id).await,
-        _ => Ok(()),
+        // What goes on is not signed off any more.
+        IncidentStatus::Open | IncidentStatus::Contained => reviews::void(tx, id).await,
     }
 }
 

@@ -56,6 +56,7 @@ pub mod playbooks;
 pub mod reconciliations;
 pub mod restored;
 pub mod retention;
+pub mod reviews;
 pub mod runs;
 pub mod schedules;
 pub mod settings;
@@ -64,6 +65,7 @@ pub mod storms;
 pub mod suppressions;
 pub mod tokens;
 pub mod updates;
+pub mod trail_audits;
 pub mod used_links;
 pub mod write_backs;
 

@@ -97,6 +97,7 @@ mod tests {
         ("reconciliations", crate::reconciliations::STATEMENTS),
         ("restored", crate::restored::STATEMENTS),
         ("retention", crate::retention::STATEMENTS),
+        ("reviews", crate::reviews::STATEMENTS),
         ("runs", crate::runs::STATEMENTS),
         ("runs/lease", crate::runs::lease::STATEMENTS),
         ("runs/list", crate::runs::list::STATEMENTS),
@@ -108,6 +109,7 @@ mod tests {
         ("suppressions", crate::suppressions::STATEMENTS),
         ("tokens", crate::tokens::STATEMENTS),
         ("updates", crate::updates::STATEMENTS),
+        ("trail_audits", crate::trail_audits::STATEMENTS),
         ("used_links", crate::used_links::STATEMENTS),
         ("write_backs", crate::write_backs::STATEMENTS),
     ];

@@ -266,6 +266,13 @@ impl Sandbox {
         self.inside().world.trail_mut().extend(events);
     }
 
+    /// Writes every call under the session of a role to the trail from now on, but those of these
+    /// operations.
+    pub fn record_trail(&self, but: &[&str]) {
+        let but = but.iter().map(|operation| (*operation).to_owned()).collect();
+        self.inside().world.unrecorded = Some(but);
+    }
+
     /// Adds a file of CloudTrail to the trail, packed or not, and says how many events it had.
     ///
     /// # Errors
@@ -334,7 +341,11 @@ impl Sandbox {
             Err(_) => SandboxCall { operation: "-".to_owned(), ..SandboxCall::default() },
         };
         let (answer, outcome) = match read {
-            Ok(asked) => self.settle(&mut inside, request, &asked, &reply, now),
+            Ok(asked) => {
+                let settled = self.settle(&mut inside, request, &asked, &reply, now);
+                trail::note(&mut inside.world, &asked, &id, &settled.1, at);
+                settled
+            }
             Err((_, refusal)) => (reply.refuse(&refusal), refusal.code().to_owned()),
         };
         call.at = at;

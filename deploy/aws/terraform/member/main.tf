@@ -66,6 +66,101 @@ locals {
     "securityhub:DescribeHub",
     "securityhub:GetFindings",
   ]
+  collect_actions = [
+    "athena:GetQueryExecution",
+    "athena:GetQueryResults",
+    "athena:GetWorkGroup",
+    "cloudtrail:LookupEvents",
+    "config:GetResourceConfigHistory",
+    "config:ListDiscoveredResources",
+    "detective:GetInvestigation",
+    "detective:ListGraphs",
+    "detective:ListIndicators",
+    "detective:StartInvestigation",
+    "ec2:DescribeIamInstanceProfileAssociations",
+    "ec2:DescribeInstanceAttribute",
+    "ec2:DescribeInstances",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRegions",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSnapshotAttribute",
+    "ec2:DescribeSnapshots",
+    "ec2:DescribeTags",
+    "ec2:DescribeVolumes",
+    "ec2:GetConsoleOutput",
+    "ec2:GetConsoleScreenshot",
+    "guardduty:GetFindings",
+    "guardduty:ListDetectors",
+    "guardduty:ListFindings",
+    "iam:GenerateServiceLastAccessedDetails",
+    "iam:GetAccessKeyLastUsed",
+    "iam:GetGroupPolicy",
+    "iam:GetLoginProfile",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:GetServiceLastAccessedDetails",
+    "iam:GetUser",
+    "iam:GetUserPolicy",
+    "iam:ListAccessKeys",
+    "iam:ListAttachedGroupPolicies",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListAttachedUserPolicies",
+    "iam:ListGroupPolicies",
+    "iam:ListGroupsForUser",
+    "iam:ListInstanceProfilesForRole",
+    "iam:ListMFADevices",
+    "iam:ListRolePolicies",
+    "iam:ListSigningCertificates",
+    "iam:ListUserPolicies",
+    "lambda:GetFunctionCodeSigningConfig",
+    "lambda:GetFunctionConcurrency",
+    "lambda:GetFunctionConfiguration",
+    "lambda:GetFunctionUrlConfig",
+    "lambda:GetPolicy",
+    "lambda:ListAliases",
+    "lambda:ListEventSourceMappings",
+    "lambda:ListVersionsByFunction",
+    "logs:GetQueryResults",
+    "logs:StartQuery",
+    "logs:StopQuery",
+    "s3:GetBucketAcl",
+    "s3:GetBucketLogging",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketVersioning",
+    "s3:GetBucketWebsite",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:GetReplicationConfiguration",
+    "s3:ListBucket",
+    "s3:ListBucketVersions",
+    "securityhub:GetFindingHistory",
+    "securityhub:GetFindings",
+    "ssm:DescribeDocument",
+    "ssm:DescribeInstanceInformation",
+    "ssm:GetCommandInvocation",
+    "ssm:ListCommandInvocations",
+    "ssm:ListCommands",
+  ]
+  collect_take_actions = [
+    "athena:StartQueryExecution",
+    "ec2:CreateSnapshots",
+    "ec2:CreateTags",
+    "ec2:ModifySnapshotAttribute",
+    "glue:GetDatabase",
+    "glue:GetPartitions",
+    "glue:GetTable",
+    "s3:GetBucketLocation",
+    "s3:GetObject",
+    "s3:ListBucket",
+    "s3:PutObject",
+    "ssm:SendCommand",
+  ]
   switch_on_actions = [
     "cloudtrail:CreateTrail",
     "cloudtrail:DeleteTrail",
@@ -212,6 +307,28 @@ resource "aws_iam_role_policy" "contain_switch_on" {
         Condition = { StringEquals = { "iam:PassedToService" = ["config.amazonaws.com", "vpc-flow-logs.amazonaws.com"] } }
       },
     ]
+  })
+}
+
+resource "aws_iam_role_policy" "read_collect" {
+  count = var.may_collect ? 1 : 0
+
+  name = "collect"
+  role = aws_iam_role.read.id
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "Collect", Effect = "Allow", Action = local.collect_actions, Resource = "*" }]
+  })
+}
+
+resource "aws_iam_role_policy" "contain_collect" {
+  count = var.may_contain && var.may_collect ? 1 : 0
+
+  name = "collect"
+  role = aws_iam_role.contain[0].id
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "CollectTake", Effect = "Allow", Action = local.collect_take_actions, Resource = "*" }]
   })
 }
 

@@ -31,6 +31,12 @@ variable "may_switch_on" {
   description = "Whether the role that contains may also switch on what the playbook logging-baseline proposes, and off again what it switched on: trails, detectors, recorders."
 }
 
+variable "may_collect" {
+  type        = bool
+  default     = true
+  description = "Whether responders may collect evidence by hand with the playbook collect. It reads objects of S3, and, once people agree, asks Athena, runs commands on hosts and takes snapshots."
+}
+
 variable "automation_role_arn" {
   type        = string
   default     = ""

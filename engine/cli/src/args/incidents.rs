@@ -123,6 +123,36 @@ pub(crate) enum Incidents {
         #[arg(long)]
         reason: String,
     },
+    /// Takes from an alarm, or from an event of AWS Health, when customers felt it.
+    Impact {
+        /// Its id.
+        id: String,
+        /// The alert of the alarm or the event.
+        #[arg(long)]
+        alert: String,
+        /// Why that one; it goes into the record.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Shows the checklist of one, or answers questions of it.
+    Review {
+        /// Its id.
+        id: String,
+        /// A question's key with yes, no or not_applicable; several times for several.
+        #[arg(long = "answer", value_name = "KEY=ANSWER")]
+        answers: Vec<String>,
+        /// Why; it goes into the record.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Signs off the review of one that somebody else has answered.
+    SignOff {
+        /// Its id.
+        id: String,
+        /// Why; it goes into the record.
+        #[arg(long)]
+        reason: String,
+    },
     /// Has one go on in another: its alerts move, and it is closed.
     Merge {
         /// Its id.

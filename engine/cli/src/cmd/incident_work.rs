@@ -57,6 +57,10 @@ pub(super) async fn run(client: &Client, what: Incidents, as_json: bool) -> anyh
             });
             (format!("{id}/close"), body, format!("{id} is closed"))
         }
+        Incidents::Impact { id, alert, reason } => {
+            let body = json!({"alert": alert, "reason": reason});
+            (format!("{id}/impact"), body, format!("the impact of {id} is that of {alert}"))
+        }
         Incidents::Reopen { id, reason } => {
             (format!("{id}/reopen"), json!({"reason": reason}), format!("{id} is open again"))
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Incidents, List, Look, Pages};
 use crate::client::Client;
-use crate::cmd::{incident_work, updates};
+use crate::cmd::{incident_work, review, updates};
 use crate::output;
 
 /// A kind of thing that can be listed.
@@ -167,8 +167,12 @@ pub(super) async fn incidents(client: &Client, what: Incidents, json: bool) -> a
         | Incidents::Milestone { .. }
         | Incidents::Assign { .. }
         | Incidents::Close { .. }
+        | Incidents::Impact { .. }
         | Incidents::Reopen { .. } => incident_work::run(client, what, json).await,
         Incidents::Updates(what) => updates::run(client, what, json).await,
+        Incidents::Review { .. } | Incidents::SignOff { .. } => {
+            review::run(client, what, json).await
+        }
         Incidents::Show { id } => {
             let mut found = client.get(&format!("/incidents/{id}"), &[]).await?;
             let timeline = client.get(&format!("/incidents/{id}/timeline"), &[]).await?;

@@ -59,15 +59,22 @@ async fn the_roles_may_do_what_the_playbooks_need_and_no_more() {
     let locals = &all["terraform"]["member"]["locals"];
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../playbooks");
     let report = Folder::new().run(&["--json", "check", shipped]).await.json();
-    // What switches on is asked for by a parameter of its own.
-    for (role, resource, sid, local, switches) in [
-        ("read", "Read", "Playbooks", "read_actions", None),
-        ("contain", "Contain", "Playbooks", "contain_actions", Some(false)),
-        ("contain", "SwitchOn", "Baseline", "switch_on_actions", Some(true)),
+    // What switches on, and what collects by hand, is asked for by a parameter of its own.
+    for (role, resource, sid, local, of) in [
+        ("read", "Read", "Playbooks", "read_actions", &["response", "baseline"][..]),
+        ("read", "CollectRead", "Collect", "collect_actions", &["collect"]),
+        ("contain", "Contain", "Playbooks", "contain_actions", &["response"]),
+        ("contain", "SwitchOn", "Baseline", "switch_on_actions", &["baseline"]),
+        ("contain", "CollectTake", "CollectTake", "collect_take_actions", &["collect"]),
     ] {
         let is_meant = |file: &&Value| {
-            let is_baseline = file["path"].as_str().unwrap().contains("logging-baseline");
-            switches.is_none_or(|switches| switches == is_baseline)
+            let path = file["path"].as_str().unwrap();
+            let kind = match path {
+                path if path.contains("logging-baseline") => "baseline",
+                path if path.ends_with("/collect.rhai") => "collect",
+                _ => "response",
+            };
+            of.contains(&kind)
         };
         let files = report["files"].as_array().unwrap().iter().filter(is_meant);
         let policies = files.map(|file| &file["policies"][role]).filter(|policy| !policy.is_null());

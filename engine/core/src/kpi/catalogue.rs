@@ -202,6 +202,9 @@ const fn part(
     Share { definition: Definition { name, title, group, unit: "ratio", formula, note }, parts }
 }
 
+/// The source of what people open by hand.
+const MANUAL: &str = "manual";
+
 /// The KPIs that are parts of a whole. Both numbers are summed up over the incidents before they
 /// are divided.
 pub const SHARES: &[Share] = &[
@@ -224,12 +227,27 @@ pub const SHARES: &[Share] = &[
         Group::Detection,
         (
             "true positives / (true positives + false positives)",
-            "The precision of the detectors. What they missed is in no figure: nothing here records it.",
+            "The precision of the detectors. What they missed is in `detection_recall`.",
         ),
         |known| {
             let is_true = known.verdict == Some(Verdict::TruePositive);
             let is_false = known.verdict == Some(Verdict::FalsePositive);
             (is_true.into(), (is_true || is_false).into())
+        },
+    ),
+    part(
+        "detection_recall",
+        "Detection recall",
+        Group::Detection,
+        (
+            "true positives that a detector sent / true positives",
+            "One that only people opened (source `manual`) is one that the detectors missed. What nobody \
+             found is in no figure.",
+        ),
+        |known| {
+            let is_true = known.verdict == Some(Verdict::TruePositive);
+            let is_missed = known.sources.iter().all(|source| source == MANUAL);
+            ((is_true && !is_missed).into(), is_true.into())
         },
     ),
     part(
@@ -250,6 +268,30 @@ pub const SHARES: &[Share] = &[
         |known| (known.evidence_kept, known.evidence_attempted),
     ),
     part(
+        "investigation_quality",
+        "Quality of investigations",
+        Group::Investigation,
+        (
+            "score of the review's checklist / 100",
+            "Each reviewed incident counts the same, from 0 to 100: the questions answered with yes of those \
+             that apply. What nobody reviewed is not among them.",
+        ),
+        |known| {
+            (known.review_score.unwrap_or(0), if known.review_score.is_some() { 100 } else { 0 })
+        },
+    ),
+    part(
+        "review_completion",
+        "Reviews signed off",
+        Group::Investigation,
+        (
+            "closed incidents whose review is signed off / closed incidents",
+            "A review is signed off by another person than answered it, and not any more when the incident is \
+             opened again.",
+        ),
+        |known| ((known.is_closed && known.is_signed_off).into(), known.is_closed.into()),
+    ),
+    part(
         "automated_remediation",
         "Automatic changes that hold",
         Group::Response,
@@ -268,6 +310,19 @@ pub const SHARES: &[Share] = &[
             "Each incident counts once.",
         ),
         |known| (known.is_escalated.into(), 1),
+    ),
+    part(
+        "reopen_rate",
+        "Opened again",
+        Group::Response,
+        (
+            "incidents that were opened again after their end / incidents that were ever closed",
+            "By a person, or by an alert that was seen again. Each incident counts once.",
+        ),
+        |known| {
+            let is_again = known.reopenings > 0;
+            (is_again.into(), (is_again || known.is_closed).into())
+        },
     ),
 ];
 

@@ -50,6 +50,12 @@ pub struct Known {
     pub automatic_effective: u32,
     /// Whether a page went on to the next of its chain.
     pub is_escalated: bool,
+    /// How often it was opened again after its end.
+    pub reopenings: u32,
+    /// The score of its review, of 100, where there is one.
+    pub review_score: Option<u32>,
+    /// Whether its review is signed off.
+    pub is_signed_off: bool,
     /// Where the time went.
     pub clocks: Clocks,
 }

@@ -32,6 +32,9 @@ pub(crate) fn known(milestones: &[(Milestone, Timestamp)]) -> Known {
         automatic_attempted: 0,
         automatic_effective: 0,
         is_escalated: false,
+        reopenings: 0,
+        review_score: None,
+        is_signed_off: false,
         clocks: Clocks::default(),
     }
 }
@@ -63,6 +66,8 @@ fn stolen_key() -> Known {
     (known.is_closed, known.verdict) = (true, Some(Verdict::TruePositive));
     known.person = Some("mia".into());
     (known.evidence_attempted, known.evidence_kept) = (4, 3);
+    // Three of four questions with yes, signed off.
+    (known.review_score, known.is_signed_off) = (Some(75), true);
     known.clocks = Clocks {
         // Two questions at once count once: 10:00:30 to 10:05.
         gates: vec![
@@ -90,6 +95,8 @@ fn contained_by_itself() -> Known {
         (M::ContainedAt, at("10:00:40Z")),
     ]);
     (known.automatic_attempted, known.automatic_effective) = (3, 2);
+    // It was closed once, and is open again.
+    known.reopenings = 2;
     known
 }
 
@@ -110,16 +117,21 @@ fn clock_trouble() -> Known {
         (M::RecoveredAt, at("09:00:00Z")),
     ]);
     (known.is_closed, known.verdict) = (true, Some(Verdict::FalsePositive));
+    known.review_score = Some(100);
     known
 }
 
-/// The detector writes its times in another zone: 12:52+03:00 is 09:52 UTC.
+/// A person has opened it, whom another told in times of other zones: 12:40+03:00 is 09:40 UTC. The
+/// detectors missed it.
 fn another_zone() -> Known {
-    known(&[
+    let mut known = known(&[
         (M::OccurredAt, at("12:40:00+03:00")),
         (M::DetectedAt, at("04:52:00-05:00")),
         (M::ReceivedAt, at("10:00:00Z")),
-    ])
+    ]);
+    known.sources = ["manual".into()].into();
+    known.verdict = Some(Verdict::TruePositive);
+    known
 }
 
 fn now() -> Timestamp {
@@ -241,14 +253,24 @@ fn the_golden_table_by_hand() {
         .map(|share| (share.definition.name, (share.part, share.whole, share.value)))
         .collect();
     let expected = BTreeMap::from([
-        ("false_positive_rate", (1, 2, Some(0.5))),
-        ("detection_accuracy", (1, 2, Some(0.5))),
-        ("investigation_completion", (2, 5, Some(0.4))),
+        ("false_positive_rate", (1, 3, Some(1.0 / 3.0))),
+        ("detection_accuracy", (2, 3, Some(2.0 / 3.0))),
+        ("detection_recall", (1, 2, Some(0.5))),
+        ("investigation_completion", (3, 5, Some(0.6))),
         ("evidence_preservation", (3, 4, Some(0.75))),
+        ("investigation_quality", (175, 200, Some(0.875))),
+        ("review_completion", (1, 2, Some(0.5))),
         ("automated_remediation", (2, 3, Some(2.0 / 3.0))),
         ("escalation_frequency", (1, 5, Some(0.2))),
+        ("reopen_rate", (1, 3, Some(1.0 / 3.0))),
     ]);
-    assert_eq!((shares, SHARES.len()), (expected, 6));
+    assert_eq!(shares, expected);
+    assert_eq!(SHARES.len(), expected.len());
+    let page = include_str!("../../../../docs/kpis.md");
+    for (name, (part, whole, _)) in expected {
+        let line = format!("| `{name}` | {part} | {whole} |");
+        assert!(page.contains(&line), "docs/kpis.md has no line\n{line}");
+    }
 }
 
 #[test]

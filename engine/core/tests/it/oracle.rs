@@ -2,7 +2,7 @@
 //! one by one, and percentiles by their definition.
 
 use proptest::prelude::*;
-use stanch_engine_core::incident::Milestone as M;
+use stanch_engine_core::incident::{Milestone as M, Verdict as V};
 use stanch_engine_core::kpi::{Clocks, Facts, Known, Tally, Totals, Value};
 use stanch_engine_core::time::Timestamp;
 
@@ -27,6 +27,54 @@ const NAMES: [M; 7] = [
 ];
 
 type Raw = (Vec<Option<i64>>, bool, Vec<(i64, i64)>, Vec<(i64, i64)>);
+
+/// What people made of an incident: a verdict (none, true, false, benign), who reported it (a detector,
+/// people, both), how often it was opened again, the score of its review, whether that is signed off.
+type Said = (usize, usize, u32, Option<u32>, bool);
+
+fn said() -> impl Strategy<Value = Said> {
+    (0..4_usize, 0..3_usize, 0..3_u32, prop::option::of(0..=100_u32), any::<bool>())
+}
+
+fn tell(known: &mut Known, said: &Said) {
+    let (verdict, by, reopenings, score, is_signed_off) = *said;
+    let verdicts = [None, Some(V::TruePositive), Some(V::FalsePositive), Some(V::BenignPositive)];
+    known.verdict = verdicts[verdict];
+    let sources: [&[&str]; 3] = [&["guardduty"], &["manual"], &["guardduty", "manual"]];
+    known.sources = sources[by].iter().map(|source| (*source).to_owned()).collect();
+    (known.reopenings, known.review_score, known.is_signed_off) =
+        (reopenings, score, is_signed_off);
+}
+
+/// Both numbers of a share, or -1 of one that is not computed here, by counting the incidents that are in it one by one.
+fn plain_share(name: &str, all: &[(Raw, Said)]) -> (i64, i64) {
+    let count = |is_in: &dyn Fn(&(Raw, Said)) -> bool| {
+        let mut number = 0;
+        for one in all {
+            if is_in(one) {
+                number += 1;
+            }
+        }
+        number
+    };
+    let judged = |wanted: usize| move |one: &(Raw, Said)| one.1.0 == wanted;
+    let (was_true, was_false) = (judged(1), judged(2));
+    match name {
+        "false_positive_rate" => (count(&was_false), count(&|one| one.1.0 != 0)),
+        "detection_accuracy" => (count(&was_true), count(&was_true) + count(&was_false)),
+        "detection_recall" => (count(&|one| was_true(one) && one.1.1 != 1), count(&was_true)),
+        "investigation_quality" => {
+            let scores: Vec<u32> = all.iter().filter_map(|one| one.1.3).collect();
+            (
+                scores.iter().map(|score| i64::from(*score)).sum(),
+                100 * count(&|one| one.1.3.is_some()),
+            )
+        }
+        "review_completion" => (count(&|one| one.0.1 && one.1.4), count(&|one| one.0.1)),
+        "reopen_rate" => (count(&|one| one.1.2 > 0), count(&|one| one.0.1 || one.1.2 > 0)),
+        _ => (-1, -1),
+    }
+}
 
 fn raw() -> impl Strategy<Value = Raw> {
     let interval = (0..SECONDS, 0..600_i64).prop_map(|(from, length)| (from, from + length));
@@ -93,6 +141,32 @@ const BETWEEN: [(usize, usize, usize); 6] =
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn both_computations_of_shares_agree(all in prop::collection::vec((raw(), said()), 0..40)) {
+        let (mut exact, mut tally) = (Totals::exact(), Tally::default());
+        for (raw, said) in &all {
+            let mut known = of(raw);
+            tell(&mut known, said);
+            let facts = Facts::of(&known, second(SECONDS + 10_000));
+            exact.add(&facts);
+            tally.add(&facts);
+        }
+        let mut rough = Totals::default();
+        rough.merge(&tally);
+        for name in [
+            "false_positive_rate", "detection_accuracy", "detection_recall", "investigation_quality",
+            "review_completion", "reopen_rate",
+        ] {
+            let expected = plain_share(name, &all);
+            for totals in [&exact, &rough] {
+                let shares = totals.shares();
+                let found = shares.iter().find(|share| share.definition.name == name).unwrap();
+                prop_assert_eq!((found.part, found.whole), expected, "{}", name);
+                prop_assert_eq!(found.value.is_some(), expected.1 > 0, "{}", name);
+            }
+        }
+    }
 
     #[test]
     fn both_computations_agree(raws in prop::collection::vec(raw(), 0..40)) {

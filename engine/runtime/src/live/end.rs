@@ -129,6 +129,10 @@ impl Live {
         self.tell_doubts(shared);
         if let Some(incident) = self.who.incident {
             self.project(Projection::Recount(incident));
+            if let Some(plan) = &shared.settings.trail_audit {
+                let (run, due_at) = (self.who.id, shared.world.now().plus_ms(plan.delay.ms));
+                self.project(Projection::Audit { run, incident, due_at });
+            }
         }
         let ended = Ended { status, result, error };
         let outcome = outcome_of(&ended);

@@ -1,12 +1,15 @@
 //! Verbs that are true at once: `phase`, `log`, `milestone`, `verdict`, `severity`, `now`, and
-//! `uuid`, `subject`, `fail`, which the run knows by itself.
+//! `uuid`, `subject`, `fail`, which the run knows by itself. `earlier`, `later` and `epoch_seconds`
+//! reckon with times, and take no step.
 
-use rhai::{Dynamic, Engine, NativeCallContext as Cx, Position as At};
+use rhai::{Dynamic, Engine, INT, NativeCallContext as Cx, Position as At};
 use stanch_engine_core::command::Verb;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::incident::{Milestone, Verdict};
 use stanch_engine_core::severity::Severity;
+use stanch_engine_core::span::Span;
 use stanch_engine_core::step::StepError;
+use stanch_engine_core::time::Timestamp;
 
 use super::step::{decode, place, step};
 use super::{Fallible, object, quoted};
@@ -34,6 +37,15 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("now", |cx: Cx| step(Verb::Now, object(&[]), cx.call_position()));
     engine.register_fn("uuid", |cx: Cx| uuid(cx.call_position()));
     engine.register_fn("subject", |cx: Cx| subject(cx.call_position()));
+    engine.register_fn("earlier", |cx: Cx, time: &str, span: &str| {
+        moved(time, span, -1, cx.call_position())
+    });
+    engine.register_fn("later", |cx: Cx, time: &str, span: &str| {
+        moved(time, span, 1, cx.call_position())
+    });
+    engine.register_fn("epoch_seconds", |cx: Cx, time: &str| -> Fallible<INT> {
+        Ok(time_of(time, cx.call_position())?.millis().div_euclid(1_000))
+    });
     engine.register_fn("fail", |cx: Cx, message: &str| -> Fallible<()> {
         let error = StepError::permanent("fail", message);
         Err(crate::error::thrown(&error, &"".into(), cx.call_position()))
@@ -42,6 +54,16 @@ pub(super) fn register(engine: &mut Engine) {
 
 fn fact(verb: Verb, value: &str, at: At) -> Fallible<()> {
     step(verb, object(&[("value", &quoted(value))]), at).map(drop)
+}
+
+fn time_of(text: &str, at: At) -> Fallible<Timestamp> {
+    text.parse().map_err(|error: stanch_engine_core::time::NotATime| mistake(error.to_string(), at))
+}
+
+/// A time so long before or after another one, as text.
+fn moved(time: &str, span: &str, sign: i64, at: At) -> Fallible<String> {
+    let span = Span::parse(span).map_err(|error| mistake(error.to_string(), at))?;
+    Ok(time_of(time, at)?.plus_ms(sign * span.ms).to_string())
 }
 
 fn milestone(name: &str, at: At) -> Fallible<()> {

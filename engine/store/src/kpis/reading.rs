@@ -27,6 +27,7 @@ statements! {
         "SELECT incident_id, playbook, created_at, finished_at FROM runs WHERE incident_id");
     GATES = (among "SELECT incident_id, requested_at, decided_at FROM approvals WHERE incident_id");
     PAGES = (among "SELECT incident_id, chain FROM pages WHERE level > 1 AND incident_id");
+    REVIEWS = (among "SELECT incident_id, score, signed_off_by FROM reviews WHERE incident_id");
     CAPTURES = (among
         "SELECT incident_id, body FROM custody WHERE body LIKE '%\"action\":\"capture%' AND incident_id");
     APPROVED =
@@ -81,6 +82,12 @@ pub async fn known(
         Ok(())
     })
     .await?;
+    each.row(&REVIEWS, "reviews", |known, row| {
+        known.review_score = row.int_opt("score")?.and_then(|score| u32::try_from(score).ok());
+        known.is_signed_off = row.text_opt("signed_off_by")?.is_some();
+        Ok(())
+    })
+    .await?;
     let captures = each.captures().await?;
     for (incident, steps) in captures {
         if let Some(Found { known, .. }) = all.get_mut(&incident) {
@@ -120,6 +127,9 @@ async fn incidents_of(
             automatic_attempted: 0,
             automatic_effective: 0,
             is_escalated: false,
+            reopenings: Row::of("incidents", &row).count("reopenings")?,
+            review_score: None,
+            is_signed_off: false,
             clocks: Clocks::default(),
         };
         let counts = !incident.is_sample && incident.merged_into.is_none();

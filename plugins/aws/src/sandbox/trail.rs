@@ -4,12 +4,15 @@ use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
+use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::time::Timestamp;
 
 use super::reply::Refusal;
 use super::request::Asked;
+use super::trust;
 use super::world::World;
 use crate::client::value;
+use crate::effect;
 
 /// Events of a page, unless fewer are asked for
 /// (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>).
@@ -82,10 +85,55 @@ pub(super) fn event(record: &Value, resources: &Value) -> Value {
         "AccessKeyId": at("/userIdentity/accessKeyId"),
         "EventTime": at("/eventTime"),
         "EventSource": at("/eventSource"),
-        "Username": at("/userIdentity/userName"),
+        "Username": username(record),
         "Resources": resources,
         "CloudTrailEvent": record.to_string(),
     })
+}
+
+/// Who it was: of a session of a role its name.
+fn username(record: &Value) -> Value {
+    let text = |path: &str| record.pointer(path).and_then(Value::as_str);
+    let session = text("/userIdentity/arn").filter(|arn| arn.contains(":assumed-role/"));
+    let session = session.and_then(|arn| arn.rsplit('/').next());
+    text("/userIdentity/userName").or(session).into()
+}
+
+/// Writes a call down that was made under the session of a role, if the account does so.
+pub(super) fn note(
+    world: &mut World,
+    asked: &Asked,
+    request_id: &str,
+    outcome: &str,
+    now: Timestamp,
+) {
+    let operation = asked.operation();
+    let is_recorded = world.unrecorded.as_ref().is_some_and(|but| !but.contains(&operation));
+    let Some(identity) = trust::identity(world, asked).filter(|_| is_recorded) else { return };
+    let is_global = matches!(&*asked.named.model.name, "iam" | "organizations" | "sts");
+    let mut record = json!({
+        "eventVersion": "1.11",
+        "userIdentity": identity,
+        "eventTime": seconds(now),
+        "eventSource": format!("{}.amazonaws.com", asked.named.model.name),
+        "eventName": asked.named.operation.name,
+        "awsRegion": if is_global { "us-east-1" } else { asked.region.as_str() },
+        "sourceIPAddress": "203.0.113.99",
+        "requestParameters": asked.params,
+        "requestID": request_id,
+        "eventID": world.next_uuid(),
+        "readOnly": effect::of(asked.named) == Effect::Read,
+        "eventType": "AwsApiCall",
+        "managementEvent": true,
+        "recipientAccountId": world.account,
+        "eventCategory": "Management",
+    });
+    if let (Some(members), false) = (record.as_object_mut(), outcome == "ok") {
+        members.insert("errorCode".to_owned(), outcome.into());
+    }
+    let resources = resources_of(&record);
+    let event = event(&record, &resources);
+    world.trail_mut().insert(0, event);
 }
 
 /// Bytes of a file once it is unpacked, at most. CloudTrail's own have some hundred kilobytes.

@@ -125,6 +125,22 @@ fn allows(allowed: &[String], action: &str) -> bool {
     })
 }
 
+/// Who calls, as CloudTrail writes it down; nothing for who calls without a session.
+pub(super) fn identity(world: &World, asked: &Asked) -> Option<Value> {
+    let session = session(world, asked)?;
+    Some(json!({
+        "type": "AssumedRole",
+        "principalId": format!("AROAEXAMPLEOFAROLE000:{}", session.name),
+        "arn": session.arn(),
+        "accountId": session.account(),
+        "accessKeyId": session.key,
+        "sessionContext": {
+            "sessionIssuer": {"type": "Role", "arn": session.role.arn},
+            "sourceIdentity": session.name,
+        },
+    }))
+}
+
 fn session<'w>(world: &'w World, asked: &Asked) -> Option<&'w Session> {
     world.sessions.iter().find(|session| session.key == asked.access_key_id)
 }

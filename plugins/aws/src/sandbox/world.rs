@@ -1,6 +1,6 @@
 //! What there is in the sandbox's account, and who answers for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -75,6 +75,8 @@ pub(super) struct World {
     pub(super) backups: BTreeMap<String, Value>,
     /// What happened in it, the newest first.
     pub(super) trail: Arc<Vec<Value>>,
+    /// Calls that the trail does not get; nothing while it gets none at all.
+    pub(super) unrecorded: Option<BTreeSet<String>>,
     /// GuardDuty's findings.
     pub(super) findings: Vec<Value>,
     /// Security Hub's findings.
@@ -117,6 +119,7 @@ impl World {
             executions: Vec::new(),
             backups: BTreeMap::new(),
             trail: Arc::default(),
+            unrecorded: None,
             findings: Vec::new(),
             hub: Vec::new(),
             investigations: Vec::new(),

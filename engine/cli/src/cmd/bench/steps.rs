@@ -126,6 +126,7 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
         own_roles: Default::default(),
         cooldown: None,
         write_back: None,
+        trail_audit: None,
         ocsf_out: Vec::new(),
         reconcile: None,
         rails: Default::default(),

@@ -193,6 +193,7 @@ fn settings(folder: &std::path::Path) -> Settings {
         correlators: Default::default(),
         ocsf_out: Default::default(),
         write_back: Default::default(),
+        trail_audit: None,
         requester_counts: false,
         vouches_for_people: false,
         break_glass: Vec::new(),
