@@ -11,6 +11,7 @@ mod server;
 mod backup;
 mod bad_network;
 mod bench;
+mod bucket_evidence;
 mod calls;
 mod chaos;
 mod check;
