@@ -18,7 +18,9 @@ D = -121665 * pow(121666, -1, P) % P
 SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: an Ed25519 public key, before its 32 bytes
 
 
-READ = ("checkpoint.json", "manifest.json", "chain.jsonl", "details.jsonl", "keys.jsonl", "anchors.jsonl")
+READ = ("checkpoint.json", "manifest.json", "chain.jsonl", "details.jsonl", "keys.jsonl", "anchors.jsonl",
+        "audit.jsonl", "approvals.json")
+AUDITED = "seq at actor token verb object outcome status code from reason detail prev"
 
 
 class Fault(Exception):
@@ -167,6 +169,30 @@ def tell(records, details):
         raise Fault(f"chain.jsonl: the detail of record {len(records)} was added")
 
 
+def walk_audit(log):
+    """Some records of the audit log, in its order: those beside each other name each other."""
+    seq, prev = 0, "0" * 64
+    for line in log:
+        it = record(line, AUDITED, lambda e: f"audit.jsonl: record {seq} was changed: it can't be read: {e}")
+        if it["seq"] < seq:
+            raise Fault(f"audit.jsonl: record {seq} is missing or out of order: record {it['seq']} stands in its place")
+        if it["seq"] == seq and it["prev"] != prev:
+            raise Fault(f"audit.jsonl: record {max(seq - 1, 0)} was changed: record {seq} names another hash for it")
+        seq, prev = it["seq"] + 1, hashlib.sha256(line.encode()).hexdigest()
+
+
+def compare_decisions(approvals, records):
+    """Each decision is in a record of the chain."""
+    same = lambda decision: [decision.get(name) for name in ("person", "answer", "reason", "at")]
+    told = [it.get("detail") or {} for it in records if it["action"] == "decided"]
+    told = [(it.get("approval"), same(it["decision"])) for it in told if isinstance(it.get("decision"), dict)]
+    for approval in approvals:
+        for decision in approval["decisions"]:
+            if (approval["id"], same(decision)) not in told:
+                who = f"what {decision['person']} is to have said to {approval['id']}"
+                raise Fault(f"approvals.json: {who} is in no record")
+
+
 def fingerprint(key):
     return hashlib.sha256(SPKI + key).hexdigest()
 
@@ -276,6 +302,9 @@ def prove(path, pems, anchors):
             raise Fault(f"{path} was changed")
     for path in sorted(set(files) - set(here) - {"manifest.json", "checkpoint.json"}):
         raise Fault(f"{path} was added")
+    walk_audit(lines(optional("audit.jsonl")))
+    if "approvals.json" in texts:
+        compare_decisions(json.loads(text(texts, "approvals.json")), records)
     compare("anchors.jsonl", optional("anchors.jsonl"), records, statement["incident"], keys)
     count = compare("the anchors", anchors, records, statement["incident"], keys)
     whole = f"whole: {len(records)} records, {len(files)} files of {statement['incident']}, exported {statement['at']}"

@@ -2,7 +2,9 @@
 //! the verifier in `docs/` that shares no line with it.
 
 mod anchors;
+mod bucket;
 mod evidence;
+mod kms;
 mod tamper;
 
 use std::collections::BTreeMap;

@@ -120,6 +120,10 @@ fn engine(
         let mut databases = Databases { postgres: &postgres, made: 0 };
         one("Postgres", &mut || databases.next())?;
     }
+    if with_bars {
+        let bar = bars::evidence(&program, interrupt, folder.path())?;
+        held.push(("the disk", vec![bar]));
+    }
     print!("{}", table(&reports));
     if !held.is_empty() {
         print!("\n{}", bars::table(&held));
@@ -202,11 +206,23 @@ fn ask<T: DeserializeOwned>(
     flags: &[(&str, u64)],
 ) -> Result<T> {
     let mut command = Command::new(program);
-    command.args(["bench", what, "--database", database]).stderr(Stdio::inherit());
+    command.args(["bench", what, "--database", database]);
     for (flag, value) in flags {
         command.args([*flag, &value.to_string()]);
     }
-    let output = command.output().with_context(|| program.display().to_string())?;
+    answer(&mut command, program, what)
+}
+
+/// The same, of what measures a folder's disk and no database.
+fn ask_in<T: DeserializeOwned>(program: &Path, what: &str, folder: &Path) -> Result<T> {
+    let mut command = Command::new(program);
+    command.args(["bench", what, "--dir"]).arg(folder);
+    answer(&mut command, program, what)
+}
+
+fn answer<T: DeserializeOwned>(command: &mut Command, program: &Path, what: &str) -> Result<T> {
+    let output =
+        command.stderr(Stdio::inherit()).output().with_context(|| program.display().to_string())?;
     ensure!(output.status.success(), "stanch bench {what} failed");
     let said = String::from_utf8_lossy(&output.stdout);
     // What was measured is known also when a later measurement fails.

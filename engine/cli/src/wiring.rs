@@ -233,6 +233,8 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         heartbeat: heartbeat.map(|h| HeartbeatSettings { url: h.url.clone(), every: h.every }),
         queues: config.queue_settings(),
         anchor: config.anchor_settings(),
+        bucket: config.bucket_settings(),
+        signing_key: config.signing_key().map(str::to_owned),
         grace: Span::from_secs(5),
         spans: None,
         digest: config.digest()?,

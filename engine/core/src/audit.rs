@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::custody::{ChainFault, Head, Sealed};
+use crate::chain::Link;
 use crate::digest::Sha256;
 use crate::error_code::{self, ErrorCode};
 use crate::time::Timestamp;
@@ -98,49 +98,14 @@ pub struct Record {
     pub prev: Sha256,
 }
 
-impl Record {
-    /// The record's bytes and their hash.
-    pub fn seal(&self) -> Sealed {
-        let body = serde_json::to_string(self).unwrap_or_default();
-        let hash = Sha256::of(&body);
-        Sealed { body, hash }
+impl Link for Record {
+    fn seq(&self) -> u64 {
+        self.seq
     }
-}
 
-/// Walks the chain as it is exported and compares its end with what was signed.
-///
-/// # Errors
-/// [`ChainFault`] names the first record that was changed, removed, added or reordered.
-pub fn verify_chain<'a>(
-    bodies: impl IntoIterator<Item = &'a str>,
-    signed: Head,
-) -> Result<Vec<Record>, ChainFault> {
-    let mut head = Head::EMPTY;
-    let mut records = Vec::new();
-    for body in bodies {
-        let seq = head.count;
-        let record: Record = serde_json::from_str(body).map_err(|error| ChainFault::Changed {
-            seq,
-            why: format!("it can't be read: {error}"),
-        })?;
-        if record.seq != seq {
-            return Err(ChainFault::OutOfOrder { seq, found: record.seq });
-        }
-        if record.prev != head.hash {
-            let changed = seq.saturating_sub(1);
-            let why = format!("record {seq} names another hash for it");
-            return Err(ChainFault::Changed { seq: changed, why });
-        }
-        head = Head { count: seq + 1, hash: Sha256::of(body) };
-        records.push(record);
+    fn prev(&self) -> Sha256 {
+        self.prev
     }
-    if head.count != signed.count {
-        return Err(ChainFault::Length { found: head.count, signed: signed.count });
-    }
-    if head.hash != signed.hash {
-        return Err(ChainFault::Head { seq: head.count.saturating_sub(1) });
-    }
-    Ok(records)
 }
 
 /// How something ended, with what is known of it then.
@@ -173,6 +138,7 @@ impl Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chain::{ChainFault, Head, Walked, walk, walk_some};
     use serde_json::json;
 
     fn chain(n: u64) -> (Vec<String>, Head) {
@@ -201,22 +167,42 @@ mod tests {
         (bodies, head)
     }
 
-    fn walk(bodies: &[String], head: Head) -> Result<Vec<Record>, ChainFault> {
-        verify_chain(bodies.iter().map(String::as_str), head)
+    fn walked(bodies: &[String], head: Head) -> Result<Vec<Walked<Record>>, ChainFault> {
+        walk(bodies.iter().map(String::as_str), head, |_| Ok(()))
+    }
+
+    #[test]
+    fn some_records_are_in_order_and_name_those_beside_them() {
+        let (whole, _) = chain(6);
+        let some = |places: &[usize]| {
+            let bodies = places.iter().map(|at| whole[*at].as_str());
+            walk_some::<Record>(bodies).map(|walked| walked.len())
+        };
+        assert_eq!((some(&[0, 1, 3, 4]), some(&[2, 5]), some(&[])), (Ok(4), Ok(2), Ok(0)));
+        for (places, named) in [(&[1, 1][..], "record 2"), (&[3, 2], "record 4")] {
+            let fault = some(places).unwrap_err().to_string();
+            assert!(fault.contains(named) && fault.contains("out of order"), "{fault}");
+        }
+        let changed = whole[2].replace("mia", "mio");
+        let fault = walk_some::<Record>([changed.as_str(), &whole[3]]).unwrap_err().to_string();
+        assert!(fault.contains("record 2 was changed"), "{fault}");
+        let (other, _) = chain(1);
+        let first = other[0].replace(&"0".repeat(64), &"1".repeat(64));
+        assert!(walk_some::<Record>([first.as_str()]).is_err(), "nothing is before the first");
     }
 
     #[test]
     fn one_letter_in_any_record_is_found_there() {
         let (whole, head) = chain(4);
-        assert_eq!(walk(&whole, head).unwrap().len(), 4);
+        assert_eq!(walked(&whole, head).unwrap().len(), 4);
         for at in 0..4 {
             let mut bodies = whole.clone();
             bodies[at] = bodies[at].replace("mia", "mio");
-            let fault = walk(&bodies, head).unwrap_err().to_string();
+            let fault = walked(&bodies, head).unwrap_err().to_string();
             assert!(fault.contains(&format!("record {at}")), "{fault}");
             let mut bodies = whole.clone();
             bodies.remove(at);
-            let fault = walk(&bodies, head).unwrap_err().to_string();
+            let fault = walked(&bodies, head).unwrap_err().to_string();
             assert!(fault.contains(&format!("record {at}")), "{fault}");
         }
     }

@@ -1,12 +1,12 @@
 //! The custody chain of an incident: each record names the hash of the one before it.
 //!
-//! A record's hash is the SHA-256 of the record's bytes as they are stored and exported, so that
-//! a verifier needs no rule of canonicalisation. What was said and asked is not in the record but
-//! beside it, and the record has its hash: a chain can be shown, and proved, without it.
+//! What was said and asked is not in the record but beside it, and the record has its hash: a chain
+//! can be shown, and proved, without it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::chain::{ChainFault, Head, Link, Walked, walk};
 use crate::digest::Sha256;
 use crate::id::IncidentId;
 use crate::time::Timestamp;
@@ -80,102 +80,14 @@ pub enum CustodyAction {
     Restored,
 }
 
-/// A record as it is stored: its bytes and their hash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealed {
-    /// The record in JSON.
-    pub body: String,
-    /// The SHA-256 of `body`.
-    pub hash: Sha256,
-}
-
-impl Record {
-    /// The record's bytes and their hash.
-    pub fn seal(&self) -> Sealed {
-        let body = serde_json::to_string(self).unwrap_or_default();
-        let hash = Sha256::of(&body);
-        Sealed { body, hash }
+impl Link for Record {
+    fn seq(&self) -> u64 {
+        self.seq
     }
-}
 
-/// The end of a chain: the next record's `seq` and `prev`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// How many records there are.
-    pub count: u64,
-    /// The hash of the last one; zeros when there is none.
-    pub hash: Sha256,
-}
-
-impl Head {
-    /// The head of a chain without records.
-    pub const EMPTY: Self = Self { count: 0, hash: Sha256::ZERO };
-
-    /// The head after one more record.
-    #[must_use]
-    pub fn after(self, sealed: &Sealed) -> Self {
-        Self { count: self.count + 1, hash: sealed.hash }
+    fn prev(&self) -> Sha256 {
+        self.prev
     }
-}
-
-/// The first thing that is wrong with a chain.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChainFault {
-    /// A record is not what was sealed.
-    #[error("record {seq} was changed: {why}")]
-    Changed {
-        /// Its place.
-        seq: u64,
-        /// How that shows.
-        why: String,
-    },
-    /// A record is missing or stands in the wrong place.
-    #[error("record {seq} is missing or out of order: record {found} stands in its place")]
-    OutOfOrder {
-        /// The place.
-        seq: u64,
-        /// The number of the record that stands there.
-        found: u64,
-    },
-    /// Records at the end are missing, or were added.
-    #[error("the chain has {found} records, and {signed} were signed: {}", end_of_chain(*.found, *.signed))]
-    Length {
-        /// How many there are.
-        found: u64,
-        /// How many the signed checkpoint says there are.
-        signed: u64,
-    },
-    /// The text beside a record is not what it was.
-    #[error("the detail of record {seq} {what}")]
-    Detail {
-        /// The record's place.
-        seq: u64,
-        /// What is wrong with it.
-        what: &'static str,
-    },
-    /// The last record is not the one that was signed.
-    #[error("record {seq}, the last one, is not the one that was signed")]
-    Head {
-        /// Its place.
-        seq: u64,
-    },
-}
-
-fn end_of_chain(found: u64, signed: u64) -> String {
-    if found < signed {
-        format!("record {found} is the first that is missing")
-    } else {
-        format!("record {signed} is the first that was added")
-    }
-}
-
-/// A record of a chain that was walked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Walked {
-    /// The record.
-    pub record: Record,
-    /// The hash of its bytes.
-    pub hash: Sha256,
 }
 
 /// Walks an incident's chain of records as they are stored and compares its end with what was
@@ -187,41 +99,16 @@ pub fn verify_chain<'a>(
     bodies: impl IntoIterator<Item = &'a str>,
     incident: IncidentId,
     signed: Head,
-) -> Result<Vec<Walked>, ChainFault> {
-    let mut head = Head::EMPTY;
-    let mut records = Vec::new();
-    for body in bodies {
-        let seq = head.count;
-        let record: Record = serde_json::from_str(body).map_err(|error| ChainFault::Changed {
-            seq,
-            why: format!("it can't be read: {error}"),
-        })?;
-        let changed = |why: &str| ChainFault::Changed { seq, why: why.to_owned() };
+) -> Result<Vec<Walked<Record>>, ChainFault> {
+    walk(bodies, signed, |record: &Record| {
         if record.detail.is_some() == record.detail_sha256.is_some() {
-            return Err(changed("it has other members"));
+            return Err("it has other members");
         }
         if record.incident != incident {
-            return Err(changed("it belongs to another incident"));
+            return Err("it belongs to another incident");
         }
-        if record.seq != seq {
-            return Err(ChainFault::OutOfOrder { seq, found: record.seq });
-        }
-        if record.prev != head.hash {
-            let changed = seq.saturating_sub(1);
-            let why = format!("record {seq} names another hash for it");
-            return Err(ChainFault::Changed { seq: changed, why });
-        }
-        let hash = Sha256::of(body);
-        head = Head { count: seq + 1, hash };
-        records.push(Walked { record, hash });
-    }
-    if head.count != signed.count {
-        return Err(ChainFault::Length { found: head.count, signed: signed.count });
-    }
-    if head.hash != signed.hash {
-        return Err(ChainFault::Head { seq: head.count.saturating_sub(1) });
-    }
-    Ok(records)
+        Ok(())
+    })
 }
 
 /// Holds the texts beside the records of a chain, one a line, against the hashes that these have.
@@ -230,7 +117,7 @@ pub fn verify_chain<'a>(
 /// # Errors
 /// [`ChainFault::Detail`] names the first record whose text was changed, removed or added.
 pub fn verify_details<'a>(
-    records: &[Walked],
+    records: &[Walked<Record>],
     details: impl IntoIterator<Item = &'a str>,
 ) -> Result<Vec<Value>, ChainFault> {
     let (mut details, mut told) = (details.into_iter(), Vec::new());

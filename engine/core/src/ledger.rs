@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::custody::Head;
+use crate::chain::Head;
 use crate::digest::Sha256;
 use crate::id::IncidentId;
 use crate::time::Timestamp;
@@ -32,6 +32,36 @@ pub struct Entry {
     /// The key that signs from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover: Option<Handover>,
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The end that an incident's chain has.
+    Checkpoint(Checkpoint),
+    /// Another key signs from now on.
+    Handover(Handover),
+}
+
+impl Entry {
+    /// The entry after the last one, which `key` is to sign.
+    pub fn after(head: Head, at: Timestamp, key: Sha256, what: What) -> Self {
+        let (checkpoint, handover) = match what {
+            What::Checkpoint(checkpoint) => (Some(checkpoint), None),
+            What::Handover(handover) => (None, Some(handover)),
+        };
+        Self { format: FORMAT, seq: head.count, at, prev: head.hash, key, checkpoint, handover }
+    }
+
+    /// Its text, which is signed.
+    pub fn statement(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The end of the ledger with it.
+    pub fn head(&self) -> Head {
+        Head { count: self.seq + 1, hash: Sha256::of(self.statement()) }
+    }
 }
 
 /// The end that an incident's chain had.

@@ -74,6 +74,7 @@ pub mod plan;
 pub mod probe;
 
 pub mod audit;
+pub mod chain;
 pub mod custody;
 pub mod kpi;
 pub mod ledger;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stanch_engine_core::audit::{Asked, Ended, Record, verify_chain};
-use stanch_engine_core::custody::{ChainFault, Head};
+use stanch_engine_core::audit::{Asked, Ended, Record};
+use stanch_engine_core::chain::{ChainFault, Head, walk};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::error_code::ErrorCode;
 use stanch_engine_core::time::Timestamp;
@@ -14,7 +14,7 @@ use stanch_engine_store::audit as rows;
 use stanch_engine_store::{StoreError, settings};
 use tokio::sync::watch;
 
-use crate::evidence::{is_signed, read_public};
+use crate::evidence::{KeyError, is_signed, read_public};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 
@@ -203,11 +203,14 @@ struct Statement {
 const FORMAT: &str = "stanch audit 1";
 
 /// The last line of an export of the chain up to `chain`.
-pub fn checkpoint(runtime: &Runtime, chain: Head) -> String {
+///
+/// # Errors
+/// [`KeyError`] when nothing can be signed.
+pub async fn checkpoint(runtime: &Runtime, chain: Head) -> Result<String, KeyError> {
     let statement = Statement { format: FORMAT.to_owned(), at: runtime.world().now(), chain };
     let statement = serde_json::to_string(&statement).unwrap_or_default();
-    let signature = runtime.shared.keys.sign(statement.as_bytes());
-    serde_json::to_string(&Checkpoint { statement, signature }).unwrap_or_default()
+    let signature = runtime.shared.keys.sign(statement.as_bytes()).await?;
+    Ok(serde_json::to_string(&Checkpoint { statement, signature }).unwrap_or_default())
 }
 
 /// An exported log that is whole.
@@ -257,7 +260,7 @@ pub fn verify(text: &str, public_key_pem: Option<&str>) -> Result<Verified, Faul
     if statement.format != FORMAT {
         return Err(Fault::NoCheckpoint);
     }
-    let records: Vec<Record> = verify_chain(records.lines(), statement.chain)?;
+    let records = walk(records.lines(), statement.chain, |_: &Record| Ok(()))?;
     Ok(Verified {
         exported_at: statement.at,
         records: records.len(),

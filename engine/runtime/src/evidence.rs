@@ -8,9 +8,10 @@ pub mod holds;
 mod items;
 mod keys;
 pub mod rotation;
+pub(crate) mod upkeep;
 pub mod verify;
 
-pub(crate) use items::FOLDER_ID;
-pub use items::{Draft, ItemError, Items, Kept};
+pub(crate) use items::{Bucket, FOLDER_ID};
+pub use items::{Draft, ItemError, Items, Kept, Reading};
 pub use keys::{KeyError, Keys};
 pub(crate) use keys::{is_signed, key_pair, pem_of, read_public, read_secret};

@@ -117,7 +117,7 @@ fn make(shared: &Shared, approval: &Approval, person: &str) -> String {
         nonce: format!("{:032x}", shared.world.entropy.next()),
     };
     let payload = BASE64.encode(serde_json::to_vec(&link).unwrap_or_default());
-    let signature = shared.keys.sign(&[CONTEXT, payload.as_bytes()].concat());
+    let signature = shared.keys.sign_own(&[CONTEXT, payload.as_bytes()].concat());
     format!("{payload}.{signature}")
 }
 

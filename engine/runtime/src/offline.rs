@@ -147,7 +147,7 @@ impl Offline {
     /// [`OfflineError`] says why not.
     pub async fn make_key(&self, file: &Path, by: Spoken) -> Result<(), OfflineError> {
         let key = key_pair(file, &self.shared.world)?;
-        let public_key = pem_of(&key);
+        let public_key = pem_of(&key.verifying_key());
         let made_at = self.shared.world.now();
         let known = Known { public_key, made_at, made_by: by.person.clone() };
         let said = "An offline key for breaking the glass was made";

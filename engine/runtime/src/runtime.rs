@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::dispatcher::{self, Bundles, Dispatcher, Loader};
 use crate::evidence::rotation::{self, RotateError};
-use crate::evidence::{ItemError, Items, KeyError, Keys, anchor};
+use crate::evidence::{Bucket, ItemError, Items, KeyError, Keys, anchor, upkeep};
 use crate::peers::{self, Welcome};
 use crate::seal::{SealKeyError, Seals};
 use crate::settings::Settings;
@@ -30,7 +30,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The evidence folder.
+    /// Where evidence is kept.
     #[error(transparent)]
     Items(#[from] ItemError),
     /// The signing key.
@@ -91,10 +91,22 @@ impl Runtime {
         store: Store,
         catalogue: Catalogue,
     ) -> Result<Self, StartError> {
-        let items = Items::open(settings.data_dir.join("evidence"), world.entropy.next())?;
-        let keys = Keys::open(&settings.data_dir.join("keys"), &world)?;
+        let node = world.id(NodeId::new);
+        // What a simulation captures is no evidence.
+        let is_real = settings.simulation.is_none();
+        let items = match settings.bucket.clone().filter(|_| is_real) {
+            None => Items::open(settings.data_dir.join("evidence"), world.entropy.next())?,
+            Some(bucket) => {
+                Items::in_bucket(Bucket::new(bucket, node, world.clone(), catalogue.clone()))
+            }
+        };
+        let folder = settings.data_dir.join("keys");
+        let keys = match settings.signing_key.as_ref().filter(|_| is_real) {
+            None => Keys::open(&folder, &world)?,
+            Some(arn) => Keys::in_kms(&folder, arn, (&world, &catalogue)).await?,
+        };
         let seals = Seals::open(&settings.data_dir.join("keys"), &world)?;
-        let parts = Parts { world, settings, store, catalogue, items, keys, seals };
+        let parts = Parts { node, world, settings, store, catalogue, items, keys, seals };
         let shared = Arc::new(Shared::new(parts));
         match peers::join(&shared).await? {
             Welcome::Joined => {}
@@ -319,6 +331,7 @@ fn loops(shared: &Arc<Shared>, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
         spawn(reconciler::work(shared.clone(), stopped.clone())),
         spawn(anchor::work(shared.clone(), stopped.clone())),
         spawn(trail_audit::work(shared.clone(), stopped.clone())),
+        spawn(upkeep::work(shared.clone(), stopped.clone())),
         spawn(write_back::work(shared.clone(), stopped.clone())),
         spawn(kpis::projector::work(shared.clone(), stopped.clone())),
         spawn(audit::work(shared.clone(), stopped.clone())),

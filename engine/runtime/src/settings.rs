@@ -75,6 +75,10 @@ pub struct Settings {
     pub heartbeat: Option<HeartbeatSettings>,
     /// Queues that alerts are taken from.
     pub queues: Vec<QueueSettings>,
+    /// The bucket that evidence is kept in; a folder of `data_dir` unless it is said.
+    pub bucket: Option<BucketSettings>,
+    /// The key in KMS that signs evidence, by its ARN; one in a file unless it is said.
+    pub signing_key: Option<String>,
     /// Where the ends of custody chains are laid down; nowhere unless it is said.
     pub anchor: Option<AnchorSettings>,
     /// How long running actions are waited for when the node stops.
@@ -205,6 +209,30 @@ pub struct QueueSettings {
     pub source: String,
     /// For how long a message is kept from other consumers at a time, in seconds.
     pub visibility_s: i64,
+}
+
+/// A bucket that evidence is kept in.
+#[derive(Clone, Debug)]
+pub struct BucketSettings {
+    /// The bucket.
+    pub bucket: String,
+    /// What keys begin with: nothing, or a path that ends in `/`.
+    pub prefix: String,
+    /// Its region.
+    pub region: Option<String>,
+    /// The key of KMS that objects are encrypted with, where it is not the bucket's own.
+    pub encryption_key: Option<String>,
+    /// For how long nobody can take an object out, where the bucket has Object Lock.
+    pub lock: Option<Lock>,
+}
+
+/// For how long nobody can take an object out of a bucket.
+#[derive(Clone, Copy, Debug)]
+pub struct Lock {
+    /// Who may take it out before.
+    pub mode: LockMode,
+    /// Days from when it was kept last.
+    pub days: i64,
 }
 
 /// A bucket with Object Lock that the ends of custody chains are laid down in.

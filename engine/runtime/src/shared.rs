@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) scheduling: Notify,
     /// Rung when detectors may have something to hear.
     pub(crate) writing_back: Notify,
+    /// Rung when a legal hold was laid or lifted.
+    pub(crate) holding: Notify,
     /// Rung when every list of findings is to be compared now.
     pub(crate) reconciling: Notify,
     pub(crate) is_reconcile_asked: AtomicBool,
@@ -64,6 +66,7 @@ pub(crate) struct Shared {
 
 /// What a [`Shared`] is made of.
 pub(crate) struct Parts {
+    pub(crate) node: NodeId,
     pub(crate) world: World,
     pub(crate) settings: Settings,
     pub(crate) store: Store,
@@ -75,12 +78,11 @@ pub(crate) struct Parts {
 
 impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { world, settings, store, catalogue, items, keys, seals } = parts;
-        let node = world.id(NodeId::new);
+        let Parts { node, world, settings, store, catalogue, items, keys, seals } = parts;
         let (rested, _) = broadcast::channel(RESTED);
         let (work, paging, scheduling, orphans, is_halted, active) = Default::default();
         let (hinting, has_peers, clock_ahead_us, restored_at_us) = Default::default();
-        let (reconciling, is_reconcile_asked, writing_back) = Default::default();
+        let (reconciling, is_reconcile_asked, writing_back, holding) = Default::default();
         let metrics = Metrics::default();
         let room = Room::of(settings.hot_runs);
         Self {
@@ -97,6 +99,7 @@ impl Shared {
             paging,
             scheduling,
             writing_back,
+            holding,
             reconciling,
             is_reconcile_asked,
             rested,

@@ -321,8 +321,9 @@ pub(crate) async fn export(State(app): State<App>, caller: Known) -> Handled<Res
         async move {
             let from = from?;
             if from >= end.count {
-                let last = audit::checkpoint(&app.runtime, end);
-                return Some((Ok(format!("{last}\n")), None));
+                let last = audit::checkpoint(&app.runtime, end).await;
+                let last = last.map(|last| last + "\n").map_err(std::io::Error::other);
+                return Some((last, None));
             }
             match audit::lines(&app.runtime, from, end).await {
                 Ok(lines) if lines.is_empty() => {

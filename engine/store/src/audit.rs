@@ -1,7 +1,10 @@
 //! The audit log: one chain, and what was begun and is not in it yet.
 
+use std::ops::Range;
+
 use stanch_engine_core::audit::{Asked, Ended, Record};
-use stanch_engine_core::custody::Head;
+use stanch_engine_core::chain::{Head, Link as _};
+use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::json::Json;
 use stanch_engine_core::time::Timestamp;
 
@@ -17,6 +20,12 @@ statements! {
     SET_HASH = "UPDATE audit_head SET hash = $1 WHERE id = 1";
     HEAD = "SELECT count, hash FROM audit_head WHERE id = 1";
     BODIES = "SELECT body FROM audit WHERE seq >= $1 ORDER BY seq LIMIT $2";
+    ABOUT =
+        "SELECT a.seq AS seq, a.body AS body FROM (SELECT CAST($1 AS TEXT) AS id \
+         UNION SELECT id FROM runs WHERE incident_id = $1 \
+         UNION SELECT id FROM approvals WHERE incident_id = $1 \
+         UNION SELECT id FROM alerts WHERE incident_id = $1) o JOIN audit a ON a.object = o.id \
+         WHERE a.at <= $2 AND a.seq >= $3 AND a.seq < $4 ORDER BY a.seq LIMIT $5";
     LIST =
         "SELECT body FROM audit WHERE seq < $1 AND at >= $2 \
          AND (CAST($3 AS TEXT) IS NULL OR actor = $3) \
@@ -86,6 +95,33 @@ pub async fn bodies(conn: &mut Conn<'_>, from: u64, limit: u32) -> Result<Vec<St
     let from = i64::try_from(from).unwrap_or(i64::MAX);
     let query = conn.query(&BODIES).bind(from).bind(i64::from(limit));
     conn.all(query).await?.iter().map(|row| Row::of("audit", row).text("body")).collect()
+}
+
+/// Records about an incident, its runs, its approvals and its alerts of until a time, from places in
+/// the chain, as they were sealed; at most `limit`.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn about(
+    conn: &mut Conn<'_>,
+    incident: IncidentId,
+    until: Timestamp,
+    places: Range<u64>,
+    limit: u32,
+) -> Result<Vec<(u64, String)>, StoreError> {
+    let place = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
+    let query = conn
+        .query(&ABOUT)
+        .bind(incident.to_string())
+        .bind(until.micros())
+        .bind(place(places.start))
+        .bind(place(places.end))
+        .bind(i64::from(limit));
+    let read = |row| {
+        let row = Row::of("audit", row);
+        Ok((u64::from(row.count("seq")?), row.text("body")?))
+    };
+    conn.all(query).await?.iter().map(read).collect()
 }
 
 /// Which records are wanted.

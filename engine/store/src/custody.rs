@@ -1,7 +1,8 @@
 //! The custody chains, one for each incident.
 
 use serde_json::Value;
-use stanch_engine_core::custody::{CustodyAction, Head, Record, detail_text};
+use stanch_engine_core::chain::{Head, Link as _};
+use stanch_engine_core::custody::{CustodyAction, Record, detail_text};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;

@@ -1,9 +1,9 @@
 //! What the evidence key has signed over all incidents, and where it was laid down outside.
 
-use stanch_engine_core::custody::Head;
+use stanch_engine_core::chain::Head;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
-use stanch_engine_core::ledger::{Anchored, Checkpoint, Entry, FORMAT, Handover, Signed};
+use stanch_engine_core::ledger::{Anchored, Checkpoint, Entry, Signed};
 use stanch_engine_core::time::Timestamp;
 
 use crate::error::StoreError;
@@ -14,8 +14,9 @@ use crate::tx::{Conn, Tx};
 statements! {
     BEGIN =
         "INSERT INTO ledger_head (id, count, hash) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING";
-    NEXT = "UPDATE ledger_head SET count = count + 1 WHERE id = 1 RETURNING count, hash";
-    SET_HASH = "UPDATE ledger_head SET hash = $1 WHERE id = 1";
+    HEAD = "SELECT count, hash FROM ledger_head WHERE id = 1";
+    ADVANCE =
+        "UPDATE ledger_head SET count = $1, hash = $2 WHERE id = 1 AND count = $3 AND hash = $4";
     APPEND =
         "INSERT INTO ledger (seq, kind, at, incident_id, count, statement, signature) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -33,16 +34,7 @@ statements! {
          ORDER BY incident_id LIMIT $1";
     CHECKPOINTED =
         "UPDATE custody_heads SET checkpointed = $2 \
-         WHERE incident_id = $1 AND count = $2 AND checkpointed <> $2";
-}
-
-/// What an entry says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// The end that an incident's chain has.
-    Checkpoint(Checkpoint),
-    /// Another key signs from now on.
-    Handover(Handover),
+         WHERE incident_id = $1 AND count >= $2 AND checkpointed <> $2";
 }
 
 /// An entry, and its place.
@@ -58,46 +50,58 @@ pub struct Kept {
     pub signed: Signed,
 }
 
-/// Appends an entry that `key` signs by `sign`.
+/// The end of the ledger.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn head(conn: &mut Conn<'_>) -> Result<Head, StoreError> {
+    let row = conn.maybe(conn.query(&HEAD)).await?;
+    let read = |row| {
+        let row = Row::of("ledger_head", &row);
+        Ok(Head { count: u64::from(row.count("count")?), hash: row.word("hash")? })
+    };
+    row.map_or(Ok(Head::EMPTY), read)
+}
+
+/// Appends entries that were signed for the ledger as it was `before`; false, and nothing is done, when
+/// it has grown since.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn append(
     tx: &mut Tx<'_>,
-    at: Timestamp,
-    key: Sha256,
-    what: What,
-    sign: &(dyn Fn(&str) -> String + Sync),
-) -> Result<(), StoreError> {
+    before: Head,
+    entries: &[(Entry, Signed)],
+) -> Result<bool, StoreError> {
+    let Some((last, _)) = entries.last() else { return Ok(true) };
+    let place = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
     let query = tx.query(&BEGIN).bind(Sha256::ZERO.to_string());
     tx.run(query).await?;
-    // Counting first takes the row's lock, so that what is read is the end of the ledger.
-    let query = tx.query(&NEXT);
-    let row = tx.one(query).await?;
-    let row = Row::of("ledger_head", &row);
-    let (seq, prev) = (u64::from(row.count("count")?) - 1, row.word("hash")?);
-    let (checkpoint, handover) = match what {
-        What::Checkpoint(checkpoint) => (Some(checkpoint), None),
-        What::Handover(handover) => (None, Some(handover)),
-    };
-    let kind = if checkpoint.is_some() { "checkpoint" } else { "handover" };
-    let incident = checkpoint.as_ref().map(|it| it.incident.to_string());
-    let count = checkpoint.as_ref().and_then(|it| i64::try_from(it.chain.count).ok());
-    let entry = Entry { format: FORMAT, seq, at, prev, key, checkpoint, handover };
-    let statement = serde_json::to_string(&entry).unwrap_or_default();
-    let hash = Sha256::of(&statement);
+    let after = last.head();
     let query = tx
-        .query(&APPEND)
-        .bind(i64::try_from(seq).unwrap_or(i64::MAX))
-        .bind(kind)
-        .bind(at.micros())
-        .bind(incident)
-        .bind(count)
-        .bind(statement.clone())
-        .bind(sign(&statement));
-    tx.run(query).await?;
-    let query = tx.query(&SET_HASH).bind(hash.to_string());
-    tx.run(query).await.map(drop)
+        .query(&ADVANCE)
+        .bind(place(after.count))
+        .bind(after.hash.to_string())
+        .bind(place(before.count))
+        .bind(before.hash.to_string());
+    if tx.run(query).await? != 1 {
+        return Ok(false);
+    }
+    for (entry, signed) in entries {
+        let kind = if entry.checkpoint.is_some() { "checkpoint" } else { "handover" };
+        let checkpoint = entry.checkpoint.as_ref();
+        let query = tx
+            .query(&APPEND)
+            .bind(place(entry.seq))
+            .bind(kind)
+            .bind(entry.at.micros())
+            .bind(checkpoint.map(|it| it.incident.to_string()))
+            .bind(checkpoint.map(|it| place(it.chain.count)))
+            .bind(signed.statement.clone())
+            .bind(signed.signature.clone());
+        tx.run(query).await?;
+    }
+    Ok(true)
 }
 
 /// Incidents whose chains have grown since the ledger signed them, with their ends.
@@ -114,14 +118,14 @@ pub async fn changed(conn: &mut Conn<'_>, limit: u32) -> Result<Vec<Checkpoint>,
     conn.all(query).await?.iter().map(read).collect()
 }
 
-/// Notes that the ledger signs this end; false when the chain has grown, or another node was first.
+/// Notes that the ledger signs this end.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn checkpointed(tx: &mut Tx<'_>, end: &Checkpoint) -> Result<bool, StoreError> {
+pub async fn checkpointed(tx: &mut Tx<'_>, end: &Checkpoint) -> Result<(), StoreError> {
     let count = i64::try_from(end.chain.count).unwrap_or(i64::MAX);
     let query = tx.query(&CHECKPOINTED).bind(end.incident.to_string()).bind(count);
-    Ok(tx.run(query).await? == 1)
+    tx.run(query).await.map(drop)
 }
 
 /// Every handing over to another key, in order.

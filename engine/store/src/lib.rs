@@ -42,6 +42,7 @@ pub mod heard_sources;
 pub mod holds;
 pub mod inbox;
 pub mod incidents;
+pub mod item_holds;
 pub mod journal;
 pub mod kpis;
 pub mod ledger;

@@ -37,8 +37,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (18, "ledger", include_str!("../../../migrations/0018_ledger.sql")),
     (19, "write_backs", include_str!("../../../migrations/0019_write_backs.sql")),
     (20, "ocsf_out", include_str!("../../../migrations/0020_ocsf_out.sql")),
-    (21, "trail_audits", include_str!("../../../migrations/0021_trail_audits.sql")),
-    (22, "reviews", include_str!("../../../migrations/0022_reviews.sql")),
+    (21, "containments", include_str!("../../../migrations/0021_containments.sql")),
+    (22, "updates", include_str!("../../../migrations/0022_updates.sql")),
+    (23, "trail_audits", include_str!("../../../migrations/0023_trail_audits.sql")),
+    (24, "reviews", include_str!("../../../migrations/0024_reviews.sql")),
+    (25, "item_holds", include_str!("../../../migrations/0025_item_holds.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

@@ -80,6 +80,7 @@ mod tests {
         ("holds", crate::holds::STATEMENTS),
         ("inbox", crate::inbox::STATEMENTS),
         ("incidents", crate::incidents::STATEMENTS),
+        ("item_holds", crate::item_holds::STATEMENTS),
         ("journal", crate::journal::STATEMENTS),
         ("kpis", crate::kpis::STATEMENTS),
         ("kpis/plain", crate::kpis::plain::STATEMENTS),

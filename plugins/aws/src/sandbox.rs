@@ -31,6 +31,7 @@ mod hub;
 mod iam;
 mod json;
 mod keys;
+mod kms;
 mod ledger;
 mod machine;
 mod page;

@@ -256,3 +256,50 @@ async fn a_key_that_hands_over_stays_good_and_one_that_does_not_is_not() {
     };
     assert_eq!(without, "checkpoint.json is not signed by this key, or was changed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_about_an_incident_goes_along_and_shows_what_was_changed_in_it() {
+    let (stage, incident) = stage(Plan::new().on_postgres().await).await;
+    let files = export(&stage, &incident).await;
+    said(&stage, &files).unwrap();
+    let about: Vec<Value> = lines(&files, "audit.jsonl")
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let verbs: Vec<String> = about.iter().map(|record| id(&record["verb"])).collect();
+    assert_eq!(verbs.len(), 4, "{verbs:?}");
+    assert!(about.iter().all(|record| record["object"] == json!(incident)), "{about:?}");
+    // What is asked later is in a later bundle, and not in that one.
+    let again = stage.mia.bytes(&format!("/incidents/{incident}/export?head=5")).await;
+    assert!(unpack(&again) == files, "an end has one bundle");
+    let later = export(&stage, &incident).await;
+    assert_eq!(lines(&later, "audit.jsonl").len(), 6, "two exports ended before it");
+    let second = &about[1]["seq"];
+    stage
+        .sql(&format!("update audit set body = replace(body, 'mia', 'nia') where seq = {second}"))
+        .await;
+    let said = said(&stage, &export(&stage, &incident).await).unwrap_err();
+    assert!(said.starts_with(&format!("audit.jsonl: record {second} was changed")), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_nobody_took_is_found() {
+    let stage = Plan::new().on_postgres().await.set().await;
+    let received = stage.find_key().await;
+    let run = crate::stage::run_of(&received);
+    let approval = id(&stage.approve(&run).await["id"]);
+    stage.over(&run).await;
+    let incident = id(&received["incident_id"]);
+    let files = export(&stage, &incident).await;
+    said(&stage, &files).unwrap();
+    let verbs = lines(&files, "audit.jsonl").join("\n");
+    assert!(verbs.contains("approvals.decisions") && verbs.contains(&approval), "{verbs}");
+    for change in ["person = 'nia' where person = 'mia'", "answer = 'reject' where person = 'nia'"]
+    {
+        stage.sql(&format!("update decisions set {change}")).await;
+        let said = said(&stage, &export(&stage, &incident).await).unwrap_err();
+        let what =
+            format!("approvals.json: what nia is to have said to {approval} is in no record");
+        assert_eq!(said, what);
+    }
+}

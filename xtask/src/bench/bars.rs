@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{COMPARED, Report, STEPS, Steps, Store, ask, runs, share};
+use super::{COMPARED, Report, STEPS, Steps, Store, ask, ask_in, runs, share};
 use crate::interrupt::Interrupt;
 
 /// Runs of a lone slot.
@@ -90,6 +90,17 @@ struct Sleeping {
     find_p99_ms: f64,
 }
 
+#[derive(Debug, Deserialize)]
+struct Kpis {
+    p95_ms: f64,
+    plain_scan_of_one_kpi_ms: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Evidence {
+    ratio: f64,
+}
+
 /// Measures what the report does not hold yet, and holds all of it against the bars.
 pub(super) fn measure(
     report: &Report,
@@ -119,10 +130,19 @@ pub(super) fn measure(
     let sleeping: Sleeping = asked.for_("sleeping", &[("--runs", 1_000_000)])?;
     bars.push(Bar::most("ms to find due ones of 1,000,000 (p99)", sleeping.find_p99_ms, 5.0));
     bars.extend(asked.alerts()?);
+    bars.push(asked.kpis()?);
     if report.database == "Postgres" {
         bars.extend(asked.nodes()?);
     }
     Ok(bars)
+}
+
+/// Evidence that is hashed while it is captured, on the disk of a folder, beside a plain copy.
+pub(super) fn evidence(program: &Path, interrupt: &Interrupt, folder: &Path) -> Result<Bar> {
+    interrupt.check()?;
+    eprintln!("evidence");
+    let evidence: Evidence = ask_in(program, "evidence", folder)?;
+    Ok(Bar::least("capture ÷ plain copy of 1 GiB", evidence.ratio, 0.5).robust())
 }
 
 /// Who measures, and where.
@@ -157,6 +177,16 @@ impl Asked<'_> {
                 if self.report.database == "SQLite" { 20.0 } else { 30.0 },
             ),
         ])
+    }
+
+    /// KPIs over a million incidents.
+    fn kpis(&mut self) -> Result<Bar> {
+        let kpis: Kpis = self.for_("kpis", &[("--incidents", 1_000_000)])?;
+        let what = format!(
+            "ms of a KPI page's questions over 1,000,000 incidents (p95; a plain scan of one KPI {:.0})",
+            kpis.plain_scan_of_one_kpi_ms
+        );
+        Ok(Bar::most(&what, kpis.p95_ms, 200.0))
     }
 
     /// Several nodes on one Postgres.

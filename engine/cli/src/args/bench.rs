@@ -145,6 +145,10 @@ pub(crate) enum Bench {
         /// How many MiB.
         #[arg(long, default_value_t = 1_024)]
         mib: u64,
+        /// In place of that: one item of so many MiB through capture and export, and the most memory
+        /// that it took. It lies on the disk once, and is removed.
+        #[arg(long, value_name = "MIB")]
+        large: Option<u64>,
     },
     /// Finding the runs that are due among so many that sleep.
     Sleeping {

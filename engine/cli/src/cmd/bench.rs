@@ -5,6 +5,7 @@ mod decisions;
 mod evidence;
 mod gates;
 mod kpis;
+mod large;
 mod nodes;
 mod noop;
 mod processor;
@@ -43,7 +44,8 @@ pub(super) async fn run(what: Bench) -> anyhow::Result<()> {
             kpis::run(&database, incidents, rounds).await?
         }
         Bench::Scripts => scripts::run()?,
-        Bench::Evidence { dir, mib } => {
+        Bench::Evidence { dir, large: Some(mib), .. } => large::run(&dir, mib).await?,
+        Bench::Evidence { dir, mib, large: None } => {
             tokio::task::spawn_blocking(move || evidence::run(&dir, mib)).await??
         }
         Bench::Sleeping { database, runs } => sleeping::run(&database, runs).await?,

@@ -4,6 +4,7 @@
 mod accounts;
 mod cloud;
 mod detectors;
+mod evidence;
 mod local;
 mod policies;
 mod report;
@@ -44,6 +45,8 @@ async fn look(common: &Common, args: &Doctor, config: &Config, report: &mut Repo
     let Some(own) = cloud::credentials(&caller, report).await else { return };
     cloud::queues(config, &caller, report).await;
     cloud::topics(config, &caller, report).await;
+    evidence::bucket(config, &caller, report).await;
+    evidence::key(config, &caller, report).await;
     let operations: &dyn Operations = caller.operations();
     let needed = policies::Needed::of(&published, operations, &config.rails().may_want());
     if published.is_empty() {

@@ -1,8 +1,8 @@
-//! `[evidence]`: where the ends of custody chains are laid down.
+//! `[evidence]`: where evidence is kept, and where the ends of custody chains are laid down.
 
 use serde::Deserialize;
 use stanch_engine_core::span::Span;
-use stanch_engine_runtime::settings::{AnchorSettings, LockMode};
+use stanch_engine_runtime::settings::{AnchorSettings, BucketSettings, Lock, LockMode};
 
 use super::{Config, ConfigError};
 
@@ -10,6 +10,18 @@ use super::{Config, ConfigError};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Evidence {
+    /// The key that signs: `kms:ARN`; a file of the data folder unless it is said.
+    pub key: Option<String>,
+    /// Where it is kept: `s3://BUCKET/PREFIX`; in the data folder unless it is said.
+    pub store: Option<String>,
+    /// The bucket's region; that of `[aws]` unless it is said.
+    pub region: Option<String>,
+    /// The key of KMS that objects are encrypted with; as the bucket has it unless it is said.
+    pub encryption_key: Option<String>,
+    /// `governance` or `compliance`: that nobody takes an object out before its time is over.
+    pub lock: Option<LockMode>,
+    /// For how many days; a year unless it is said.
+    pub lock_days: Option<i64>,
     /// Where the ends of custody chains are laid down; nowhere unless it is said.
     pub anchor: Option<Anchor>,
 }
@@ -33,14 +45,47 @@ pub struct Anchor {
     pub every: Option<Span>,
 }
 
+/// The name and the beginning of keys in `s3://BUCKET/PREFIX`.
+fn bucket_of(place: &str) -> Option<(&str, String)> {
+    let (bucket, prefix) = place.strip_prefix("s3://").map(|rest| {
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        (bucket, prefix.trim_matches('/'))
+    })?;
+    let is_name = !bucket.is_empty() && !bucket.contains(':');
+    is_name.then(|| (bucket, begin(prefix)))
+}
+
+/// What keys begin with under a path.
+fn begin(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!("{path}/") }
+}
+
 impl Config {
+    /// What the runtime is told of the bucket that evidence is kept in.
+    pub(crate) fn bucket_settings(&self) -> Option<BucketSettings> {
+        let evidence = &self.evidence;
+        let (bucket, prefix) = bucket_of(evidence.store.as_deref()?)?;
+        let lock = evidence.lock.map(|mode| Lock { mode, days: evidence.lock_days.unwrap_or(365) });
+        Some(BucketSettings {
+            bucket: bucket.to_owned(),
+            prefix,
+            region: evidence.region.clone(),
+            encryption_key: evidence.encryption_key.clone(),
+            lock,
+        })
+    }
+
+    /// The ARN of the key in KMS that signs.
+    pub(crate) fn signing_key(&self) -> Option<&str> {
+        self.evidence.key.as_deref()?.strip_prefix("kms:")
+    }
+
     /// What the runtime is told of anchors.
     pub(crate) fn anchor_settings(&self) -> Option<AnchorSettings> {
         let anchor = self.evidence.anchor.as_ref()?;
-        let prefix = anchor.prefix.trim_matches('/');
         Some(AnchorSettings {
             bucket: anchor.bucket.clone(),
-            prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
+            prefix: begin(anchor.prefix.trim_matches('/')),
             region: anchor.region.clone(),
             mode: anchor.mode.unwrap_or(LockMode::Compliance),
             days: anchor.days.unwrap_or(365),
@@ -51,6 +96,17 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the key.
     pub(super) fn check_evidence(&self) -> Result<(), ConfigError> {
+        self.check_store()?;
+        let is_key = |key: &str| {
+            let parts: Vec<&str> = key.splitn(7, ':').collect();
+            matches!(&parts[..], ["kms", "arn", _, "kms", region, account, key]
+                if !region.is_empty() && account.len() == 12 && key.starts_with("key/"))
+        };
+        if self.evidence.key.as_deref().is_some_and(|key| !is_key(key)) {
+            let why = "it is `kms:` and the ARN of a key, such as kms:arn:aws:kms:eu-central-1:111122223333:key/…; \
+                       without it, the key lies in the data folder";
+            return Err(ConfigError(format!("`evidence.key`: {why}")));
+        }
         let Some(anchor) = self.anchor_settings() else { return Ok(()) };
         let wrong =
             |key: &str, why: &str| Err(ConfigError(format!("`evidence.anchor.{key}`: {why}")));
@@ -65,6 +121,34 @@ impl Config {
         }
         match anchor.every < Span::from_secs(1) {
             true => wrong("every", "it is less than a second"),
+            false => Ok(()),
+        }
+    }
+
+    fn check_store(&self) -> Result<(), ConfigError> {
+        let Evidence { store, region, encryption_key, lock, lock_days, .. } = &self.evidence;
+        let wrong = |key: &str, why: &str| Err(ConfigError(format!("`evidence.{key}`: {why}")));
+        if store.as_deref().is_some_and(|store| bucket_of(store).is_none()) {
+            return wrong(
+                "store",
+                "it is `s3://BUCKET/PREFIX`; without it, evidence lies in the data folder",
+            );
+        }
+        let of_bucket = [
+            ("region", region.is_some()),
+            ("encryption_key", encryption_key.is_some()),
+            ("lock", lock.is_some()),
+            ("lock_days", lock_days.is_some()),
+        ];
+        let alone = of_bucket.iter().find(|(_, is_said)| *is_said && store.is_none());
+        if let Some((key, _)) = alone {
+            return wrong(key, "it is of a bucket, and `evidence.store` names none");
+        }
+        if lock_days.is_some_and(|days| !(1..=36_500).contains(&days)) {
+            return wrong("lock_days", "it must be from 1 to 36500");
+        }
+        match lock_days.is_some() && lock.is_none() {
+            true => wrong("lock_days", "say `lock = \"governance\"` or \"compliance\" with it"),
             false => Ok(()),
         }
     }
@@ -87,6 +171,32 @@ mod tests {
         let anchor = load(text, &[]).unwrap().anchor_settings().unwrap();
         assert_eq!((anchor.prefix.as_str(), anchor.mode), ("stanch/", LockMode::Governance));
         assert!(load("", &[]).unwrap().anchor_settings().is_none());
+    }
+
+    #[test]
+    fn a_store_is_a_bucket_and_what_its_keys_begin_with() {
+        let bucket =
+            |text: &str| load(&format!("[evidence]\n{text}"), &[]).unwrap().bucket_settings();
+        let plain = bucket("store = \"s3://ir-evidence\"").unwrap();
+        assert_eq!((plain.bucket.as_str(), plain.prefix.as_str()), ("ir-evidence", ""));
+        assert!(plain.lock.is_none() && bucket("").is_none());
+        let text = "store = \"s3://ir-evidence/prod/eu/\"\nlock = \"compliance\"\nlock_days = 7";
+        let locked = bucket(text).unwrap();
+        let lock = locked.lock.unwrap();
+        assert_eq!(
+            (locked.prefix.as_str(), lock.mode, lock.days),
+            ("prod/eu/", LockMode::Compliance, 7)
+        );
+        for (text, word) in [
+            ("store = \"ir-evidence\"", "s3://BUCKET/PREFIX"),
+            ("store = \"s3:///x\"", "s3://BUCKET/PREFIX"),
+            ("lock = \"governance\"", "names none"),
+            ("store = \"s3://b\"\nlock_days = 7", "lock"),
+            ("store = \"s3://b\"\nlock = \"governance\"\nlock_days = 0", "36500"),
+        ] {
+            let error = load(&format!("[evidence]\n{text}"), &[]).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
     }
 
     #[test]

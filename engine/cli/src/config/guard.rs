@@ -169,10 +169,15 @@ impl Config {
         let pattern = [&pattern.read, &pattern.contain, &pattern.automation];
         let roles = roles.chain(pattern).flatten().map(|role| role.replace("{account}", "*"));
         let bucket = self.config.get("evidence_bucket").and_then(|bucket| bucket.as_str());
+        let store = self.bucket_settings();
         let buckets = self.guard.evidence_buckets.iter().cloned().chain(bucket.map(str::to_owned));
+        let buckets = buckets.chain(store.as_ref().map(|store| store.bucket.clone()));
+        let keys = store.and_then(|store| store.encryption_key);
+        let keys = keys.into_iter().chain(self.signing_key().map(str::to_owned));
+        let keys = keys.filter(|key| key.starts_with("arn:"));
         let own = SelfPreservation {
             roles: roles.collect(),
-            own_resources: self.guard.own_resources.clone(),
+            own_resources: self.guard.own_resources.iter().cloned().chain(keys).collect(),
             evidence_keys: self.guard.evidence_keys.clone(),
             break_glass: self.guard.break_glass.clone(),
             log_archive_accounts: self.guard.log_archive_accounts.clone(),

@@ -10,7 +10,7 @@ use stanch_tests::process::Process;
 use crate::server::{Folder, Server};
 
 /// What the program may take, in bytes.
-const MEMORY: u64 = 100 << 20;
+pub(crate) const MEMORY: u64 = 100 << 20;
 
 /// The item: 160 MiB, or as many GiB as the variable says.
 fn size() -> u64 {
@@ -19,7 +19,7 @@ fn size() -> u64 {
 }
 
 /// The most that a process had in memory, in bytes.
-fn peak(id: u32) -> Option<u64> {
+pub(crate) fn peak(id: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -12,6 +12,7 @@ mod backup;
 mod bad_network;
 mod bench;
 mod break_glass;
+mod bucket_evidence;
 mod calls;
 mod chaos;
 mod check;

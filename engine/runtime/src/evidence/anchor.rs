@@ -8,22 +8,19 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use stanch_engine_core::effect::Effect;
 use stanch_engine_core::error_code;
 use stanch_engine_core::id::IncidentId;
-use stanch_engine_core::ledger::{Entry, Signed};
+use stanch_engine_core::ledger::{Entry, Signed, What};
 use stanch_engine_core::span::Span;
-use stanch_engine_store::ledger::{self, Kept, What};
+use stanch_engine_store::ledger::{self, Kept};
 use stanch_engine_store::pages;
-use stanch_plugins_sdk::{ActionContext, ActionError, Outcome, Patience, Urgency};
+use stanch_plugins_sdk::ActionError;
 use tokio::sync::watch;
 
 use super::rotation;
+use crate::base_call::BaseCall;
 use crate::settings::AnchorSettings;
 use crate::shared::Shared;
-
-/// The action that calls AWS.
-const CALL: &str = "aws.call";
 
 /// Ends that are signed in one transaction, and laid down before the next look.
 const BATCH: u32 = 100;
@@ -76,33 +73,47 @@ pub(crate) async fn round(shared: &Arc<Shared>, anchor: &AnchorSettings) -> Resu
     }
 }
 
-/// Signs the ends of chains that have grown.
+/// Signs the ends of chains that have grown, and gives how many; as many as there may be when it is
+/// to look again.
 async fn sign(shared: &Arc<Shared>) -> Result<usize, String> {
-    let changed = shared.store.read(|conn| Box::pin(ledger::changed(conn, BATCH))).await;
-    let changed = changed.map_err(|error| error.to_string())?;
+    let read = shared.store.read(|conn| {
+        Box::pin(async move {
+            // In this order: what the ledger signed since is not signed twice.
+            let head = ledger::head(conn).await?;
+            Ok((head, ledger::changed(conn, BATCH).await?))
+        })
+    });
+    let (before, changed) = read.await.map_err(|error| error.to_string())?;
     let found = changed.len();
     if found == 0 {
         return Ok(0);
     }
     let keys = rotation::current(shared).await.map_err(|error| error.to_string())?;
-    let (now, parts) = (shared.world.now(), Arc::new((changed, keys)));
-    let signed = shared.store.write(move |tx| {
+    let (now, mut head, mut entries) = (shared.world.now(), before, Vec::new());
+    for end in &changed {
+        let what = What::Checkpoint(end.clone());
+        let entry = Entry::after(head, now, keys.fingerprint(), what);
+        let signed = rotation::signed(&keys, &entry).await.map_err(|error| error.to_string())?;
+        head = entry.head();
+        entries.push((entry, signed));
+    }
+    let parts = Arc::new((changed, entries));
+    let written = shared.store.write(move |tx| {
         let parts = parts.clone();
         Box::pin(async move {
-            let (changed, keys) = &*parts;
-            let sign = |text: &str| keys.sign(text.as_bytes());
-            for end in changed {
-                // One that has grown meanwhile is signed at the next look.
-                if ledger::checkpointed(tx, end).await? {
-                    let what = What::Checkpoint(end.clone());
-                    ledger::append(tx, now, keys.fingerprint(), what, &sign).await?;
-                }
+            let (changed, entries) = &*parts;
+            if !ledger::append(tx, before, entries).await? {
+                return Ok(false);
             }
-            Ok(())
+            for end in changed {
+                ledger::checkpointed(tx, end).await?;
+            }
+            Ok(true)
         })
     });
-    signed.await.map_err(|error| error.to_string())?;
-    Ok(found)
+    // Another node signed meanwhile: what is left is signed after that.
+    let is_done = written.await.map_err(|error| error.to_string())?;
+    Ok(if is_done { found } else { BATCH as usize })
 }
 
 /// The line that is laid down, and that a verifier brings.
@@ -231,34 +242,12 @@ async fn call(
     operation: &str,
     params: Value,
 ) -> Result<Value, ActionError> {
-    let unknown = |why: String| ActionError::permanent("no_action", why);
-    let action = shared.catalogue.action(CALL).map_err(unknown)?.clone();
-    let context = ActionContext {
-        incident: None,
-        run: None,
-        step: "anchor".to_owned(),
-        token: uuid::Uuid::from_u128(shared.world.entropy.next()),
-        attempt: 1,
-        account: None,
+    let call = BaseCall {
+        world: shared.world.clone(),
+        catalogue: shared.catalogue.clone(),
         region: anchor.region.clone(),
-        role: None,
-        urgency: Urgency::Collection,
-        patience: Patience::default(),
-        granted: Effect::Destroy,
-        plan: Vec::new(),
-        timeout: PATIENCE,
-        now: shared.world.now(),
-        state: None,
+        purpose: "anchor",
+        patience: PATIENCE,
     };
-    let input = json!({"operation": operation, "params": params});
-    let called = action.run(&context, &input);
-    let late = || ActionError::permanent("late", format!("{operation} was not answered in time"));
-    match tokio::time::timeout(PATIENCE.duration(), called).await {
-        Ok(Ok(Outcome::Done(done))) => Ok(done.value),
-        Ok(Ok(Outcome::Again { .. })) => {
-            Err(ActionError::permanent("again", format!("{operation} is not over")))
-        }
-        Ok(Err(error)) => Err(error),
-        Err(_) => Err(late()),
-    }
+    call.once(operation, params).await
 }

@@ -7,6 +7,7 @@
 //! | `chain.jsonl` | the custody records, one a line, as they were sealed |
 //! | `details.jsonl` | the texts that the records have the hashes of, one a line |
 //! | `keys.jsonl`, `anchors.jsonl` | which key handed over to which; what was laid down outside |
+//! | `audit.jsonl` | the records of the audit log that are about the incident, as they were sealed |
 //! | `items/HASH` | the evidence, each item under its hash |
 //! | the others | the story: `bundle/story.rs` |
 //!
@@ -22,14 +23,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stanch_engine_core::custody::{CustodyAction, Head};
+use stanch_engine_core::chain::Head;
+use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::ledger::Signed;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::custody::{self, NewRecord, Stored};
 use stanch_engine_store::ledger::{self, Kept};
-use stanch_engine_store::{StoreError, incidents};
+use stanch_engine_store::{StoreError, audit, incidents};
 
 use super::keys::Keys;
 use super::rotation;
@@ -44,6 +46,8 @@ pub(super) const CHAIN: &str = "chain.jsonl";
 pub(super) const DETAILS: &str = "details.jsonl";
 pub(super) const HANDOVERS: &str = "keys.jsonl";
 pub(super) const ANCHORS: &str = "anchors.jsonl";
+pub(super) const AUDIT: &str = "audit.jsonl";
+pub(super) const APPROVALS: &str = "approvals.json";
 pub(super) const ITEMS: &str = "items/";
 
 /// What stays in a redacted bundle: nothing that a person, a playbook or AWS has worded.
@@ -139,6 +143,8 @@ pub struct Prepared {
     at: Timestamp,
     redact: bool,
     records: Vec<Stored>,
+    /// How many records the audit log had; nothing where that was not noted.
+    audited: Option<u64>,
     entries: Entries,
     /// What signs it.
     keys: Keys,
@@ -189,8 +195,27 @@ pub async fn prepare(
     // A key that hands over after this is of no matter here: the one before signs.
     let keys = rotation::current(&runtime.shared).await?;
     let entries = of_ledger(runtime, incident, head, at).await?;
+    let audited = audited(runtime, incident, count).await?;
     let (redact, runtime) = (wish.redact, runtime.clone());
-    Ok(Prepared { runtime, incident, head, at, redact, records, entries, keys })
+    Ok(Prepared { runtime, incident, head, at, redact, records, audited, entries, keys })
+}
+
+/// How many records the audit log had when the chain was first exported with so many records, or
+/// with more: what is in the log later changes nothing of the bundle.
+async fn audited(
+    runtime: &Runtime,
+    incident: IncidentId,
+    count: u64,
+) -> Result<Option<u64>, StoreError> {
+    let store = runtime.store();
+    let rows = store.read(|conn| Box::pin(custody::records(conn, incident, u64::MAX))).await?;
+    let from = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
+    let exported = |row: &Stored| {
+        let (record, detail) = row.read()?;
+        (record.action == CustodyAction::Exported).then_some(detail)
+    };
+    let detail = rows.iter().skip(from).find_map(exported);
+    Ok(detail.and_then(|detail| detail.get("audited")?.as_u64()))
 }
 
 async fn can_be_redacted(runtime: &Runtime, incident: IncidentId) -> Result<(), ExportError> {
@@ -236,6 +261,7 @@ async fn record_export(
     incident: IncidentId,
     wish: &Wish,
 ) -> Result<Head, StoreError> {
+    let audited = runtime.store().read(|conn| Box::pin(audit::head(conn))).await?.count;
     let record = Arc::new(NewRecord {
         incident,
         at: runtime.world().now(),
@@ -243,7 +269,7 @@ async fn record_export(
         action: CustodyAction::Exported,
         item: None,
         detail: json!({
-            "format": FORMAT, "redacted": wish.redact, "head": wish.head,
+            "format": FORMAT, "redacted": wish.redact, "head": wish.head, "audited": audited,
             "tool": {"name": "stanch", "version": env!("CARGO_PKG_VERSION")},
         }),
     });

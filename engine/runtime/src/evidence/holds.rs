@@ -1,4 +1,5 @@
-//! Legal holds: while one is on an incident, retention moves and deletes nothing of it.
+//! Legal holds: while one is on an incident, retention moves and deletes nothing of it. Where evidence
+//! lies in a bucket that has locks, its objects are held there, too (`upkeep.rs`).
 
 use std::sync::Arc;
 
@@ -38,7 +39,9 @@ pub async fn hold(runtime: &Runtime, id: IncidentId, person: Person) -> Result<H
             Ok(Ok(Hold::clone(&hold)))
         })
     });
-    laid.await?
+    let laid = laid.await?;
+    runtime.shared.holding.notify_one();
+    laid
 }
 
 async fn lay(tx: &mut Tx<'_>, hold: &Hold, detail: Value) -> Result<(), StoreError> {
@@ -68,7 +71,9 @@ pub async fn release(runtime: &Runtime, id: IncidentId, person: Person) -> Resul
             Ok(Ok(()))
         })
     });
-    lifted.await?
+    let lifted = lifted.await?;
+    runtime.shared.holding.notify_one();
+    lifted
 }
 
 /// What goes on in another incident is held there, too.

@@ -1,47 +1,48 @@
-//! The bytes of items, on disk, each under its own hash.
+//! The bytes of items, each under its own hash: in a folder, or in a bucket of S3.
 //!
-//! A file is written under another name, synced, and then renamed, so that a name that is there
-//! always has all of its bytes. Writing the same bytes again changes nothing. Whatever its size, an
-//! item passes through memory a piece at a time.
+//! A name that is there always has all of its bytes; keeping the same bytes again changes nothing.
+//! Whatever its size, an item passes through memory a piece at a time. All that is done here blocks:
+//! it is for threads that may.
 
-use std::fs::{File, TryLockError};
-use std::io::Write as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+mod bucket;
+mod disk;
 
-use stanch_engine_core::digest::{Hasher, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use stanch_engine_core::digest::Sha256;
+
+pub(crate) use bucket::Bucket;
+use disk::Disk;
+pub(crate) use disk::FOLDER_ID;
+
+/// What is read and written at once.
+pub(crate) const PIECE: usize = 256 << 10;
 
 /// Why an item can't be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ItemError {
     /// The disk says no.
-    #[error("the evidence folder: {0}")]
+    #[error("the evidence can't be kept or read: {0}")]
     Disk(#[from] std::io::Error),
+    /// The bucket says no.
+    #[error("the evidence in {place}: {why}")]
+    Bucket {
+        /// Which.
+        place: String,
+        /// What it says.
+        why: String,
+    },
+    /// It has more bytes than can be sent to a bucket in parts.
+    #[error(
+        "an item in a bucket has {0} bytes at most: copy what is larger there, and add a note of it"
+    )]
+    TooLarge(u64),
     /// The bytes are not those that were kept.
-    #[error("the item {0} has been changed on disk")]
+    #[error("the item {0} has been changed where it lies")]
     Changed(Sha256),
 }
-
-/// The folder of the items.
-#[derive(Clone, Debug)]
-pub struct Items {
-    folder: PathBuf,
-    name: String,
-    /// Tells the files apart that this process writes.
-    mark: u128,
-    next: Arc<AtomicU64>,
-}
-
-/// The file that says which folder this is, wherever it is mounted.
-pub(crate) const FOLDER_ID: &str = "folder.id";
-
-/// The beginning of the names of what is being written.
-const PARTIAL: &str = ".partial-";
-
-/// What is read and written at once.
-pub(crate) const PIECE: usize = 256 << 10;
 
 /// An item that is kept: the name and number of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,89 +53,140 @@ pub struct Kept {
     pub bytes: u64,
 }
 
+/// Where the items are.
+#[derive(Clone, Debug)]
+pub struct Items(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Disk(Disk),
+    Bucket(Bucket),
+}
+
 impl Items {
     /// The items in a folder, which is made if it is not there, and is then named by `chance`.
     ///
     /// # Errors
     /// When it can't be made.
     pub fn open(folder: PathBuf, chance: u128) -> Result<Self, ItemError> {
-        std::fs::create_dir_all(&folder)?;
-        let name = name_of(&folder, &format!("{chance:032x}"))?;
-        clear(&folder)?;
-        Ok(Self { folder, name, mark: chance, next: Arc::default() })
+        Ok(Self(Place::Disk(Disk::open(folder, chance)?)))
     }
 
-    /// The folder's name, which goes with it wherever it is mounted: nodes that see the same name
-    /// keep their evidence in the same place.
+    /// The items in a bucket.
+    pub(crate) fn in_bucket(bucket: Bucket) -> Self {
+        Self(Place::Bucket(bucket))
+    }
+
+    /// The bucket, where they are in one.
+    pub(crate) fn bucket(&self) -> Option<&Bucket> {
+        match &self.0 {
+            Place::Disk(_) => None,
+            Place::Bucket(bucket) => Some(bucket),
+        }
+    }
+
+    /// The name of where they are: nodes that see the same name keep their evidence in the same
+    /// place. That of a folder goes with it wherever it is mounted.
     pub fn name(&self) -> &str {
-        &self.name
+        match &self.0 {
+            Place::Disk(disk) => disk.name(),
+            Place::Bucket(bucket) => bucket.name(),
+        }
     }
 
-    fn path(&self, hash: Sha256) -> PathBuf {
-        let name = hash.to_string();
-        let (start, rest) = name.split_at(2);
-        self.folder.join(start).join(rest)
-    }
-
-    /// Begins an item whose bytes are still to come. It blocks, as all that is done to it.
+    /// Begins an item whose bytes are still to come.
     ///
     /// # Errors
     /// When the disk says no.
     pub fn begin(&self) -> Result<Draft, ItemError> {
-        loop {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let path = self.folder.join(format!("{PARTIAL}{:032x}-{number}", self.mark));
-            let file = File::options().write(true).create_new(true).open(&path)?;
-            // Another node that starts meanwhile takes a file that nobody holds for a leftover. A
-            // disk without locks has no leftovers cleared.
-            let is_contended = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
-            if !is_contended && file.metadata()?.nlink() > 0 {
-                let (hasher, bytes) = Default::default();
-                return Ok(Draft { items: self.clone(), path: Some(path), file, hasher, bytes });
-            }
-        }
+        let coming = match &self.0 {
+            Place::Disk(disk) => Coming::Disk(disk.begin()?),
+            Place::Bucket(bucket) => Coming::Bucket(bucket.begin()),
+        };
+        Ok(Draft { coming, bytes: 0 })
     }
 
-    /// Keeps bytes, durably, and gives their name. It blocks.
+    /// Keeps bytes, durably, and gives their name.
     ///
     /// # Errors
-    /// When the disk says no; nothing is kept then.
+    /// When the disk or the bucket says no; nothing is kept then.
     pub fn put(&self, bytes: &[u8]) -> Result<Sha256, ItemError> {
-        let hash = Sha256::of(bytes);
-        if self.path(hash).exists() && self.get(hash).is_ok() {
-            return Ok(hash);
+        match &self.0 {
+            Place::Disk(disk) => disk.put(bytes),
+            Place::Bucket(bucket) => {
+                let mut draft = bucket.begin();
+                draft.write(bytes)?;
+                draft.keep().map(|kept| kept.sha256)
+            }
         }
-        let mut draft = self.begin()?;
-        draft.write(bytes)?;
-        draft.keep().map(|kept| kept.sha256)
     }
 
     /// The bytes with this name, whatever they are by now, to be read piece by piece.
     ///
     /// # Errors
-    /// When the disk says no.
-    pub fn read(&self, hash: Sha256) -> Result<File, ItemError> {
-        Ok(File::open(self.path(hash))?)
+    /// When the disk or the bucket says no.
+    pub fn read(&self, hash: Sha256) -> Result<Reading, ItemError> {
+        match &self.0 {
+            Place::Disk(disk) => {
+                let file = disk.read(hash)?;
+                Ok(Reading { bytes: file.metadata()?.len(), source: Source::Disk(file) })
+            }
+            Place::Bucket(bucket) => {
+                let object = bucket.read(hash)?;
+                Ok(Reading { bytes: object.length(), source: Source::Bucket(object) })
+            }
+        }
     }
 
-    /// The bytes with this name, if they still are what they were. It blocks.
+    /// The bytes with this name, if they still are what they were.
     ///
     /// # Errors
-    /// When the disk says no, or the bytes were changed.
+    /// When the disk or the bucket says no, or the bytes were changed.
     pub fn get(&self, hash: Sha256) -> Result<Vec<u8>, ItemError> {
-        let bytes = std::fs::read(self.path(hash))?;
+        let mut bytes = Vec::new();
+        self.read(hash)?.read_to_end(&mut bytes)?;
         if Sha256::of(&bytes) == hash { Ok(bytes) } else { Err(ItemError::Changed(hash)) }
+    }
+}
+
+/// An item that is read piece by piece.
+#[derive(Debug)]
+pub struct Reading {
+    bytes: u64,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Disk(File),
+    Bucket(bucket::Object),
+}
+
+impl Reading {
+    /// How many bytes there are.
+    pub fn length(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Read for Reading {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match &mut self.source {
+            Source::Disk(file) => file.read(into),
+            Source::Bucket(object) => object.read(into),
+        }
     }
 }
 
 /// An item whose bytes are coming. Whoever drops it before it is kept leaves nothing.
 pub struct Draft {
-    items: Items,
-    /// Where the bytes are until they are kept.
-    path: Option<PathBuf>,
-    file: File,
-    hasher: Hasher,
+    coming: Coming,
     bytes: u64,
+}
+
+enum Coming {
+    Disk(disk::Draft),
+    Bucket(bucket::Draft),
 }
 
 impl std::fmt::Debug for Draft {
@@ -147,10 +199,12 @@ impl Draft {
     /// Takes in more bytes.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// When the disk or the bucket says no.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ItemError> {
-        self.file.write_all(bytes)?;
-        self.hasher.update(bytes);
+        match &mut self.coming {
+            Coming::Disk(draft) => draft.write(bytes)?,
+            Coming::Bucket(draft) => draft.write(bytes)?,
+        }
         self.bytes += bytes.len() as u64;
         Ok(())
     }
@@ -160,49 +214,17 @@ impl Draft {
         self.bytes
     }
 
-    /// Keeps what came, durably. Bytes of this name that were there already are replaced by these,
-    /// which are the same unless somebody changed them.
+    /// Keeps what came, durably. Bytes of this name that were there already are replaced by these
+    /// where somebody changed them.
     ///
     /// # Errors
-    /// When the disk says no; nothing is kept then.
-    pub fn keep(mut self) -> Result<Kept, ItemError> {
-        self.file.sync_all()?;
-        let kept = Kept { sha256: self.hasher.clone().finish(), bytes: self.bytes };
-        let place = self.items.path(kept.sha256);
-        let folder = place.parent().unwrap_or(&self.items.folder);
-        std::fs::create_dir_all(folder)?;
-        if let Some(path) = &self.path {
-            std::fs::rename(path, &place)?;
-        }
-        self.path = None;
-        sync_folder(folder)?;
-        sync_folder(&self.items.folder)?;
-        Ok(kept)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Some(path) = self.path.take() {
-            let _ = std::fs::remove_file(path);
+    /// When the disk or the bucket says no; nothing is kept then.
+    pub fn keep(self) -> Result<Kept, ItemError> {
+        match self.coming {
+            Coming::Disk(draft) => draft.keep(),
+            Coming::Bucket(draft) => draft.keep(),
         }
     }
-}
-
-/// Removes what a process left that died while it wrote.
-fn clear(folder: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with(PARTIAL) {
-            continue;
-        }
-        // Whoever writes holds a lock, which ends with its process.
-        let is_left = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-        if is_left {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-    Ok(())
 }
 
 /// Has bytes go by in pieces.
@@ -210,7 +232,7 @@ fn clear(folder: &Path) -> std::io::Result<()> {
 /// # Errors
 /// When they can't be read, or whoever takes them says no.
 pub(crate) fn pour<E: From<std::io::Error>>(
-    source: &mut impl std::io::Read,
+    source: &mut impl Read,
     mut take: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut piece = vec![0; PIECE];
@@ -218,99 +240,5 @@ pub(crate) fn pour<E: From<std::io::Error>>(
         let read = source.read(&mut piece)?;
         let Some(part) = piece.get(..read).filter(|part| !part.is_empty()) else { return Ok(()) };
         take(part)?;
-    }
-}
-
-/// The name of a folder; `new` when it has none yet. Of several who come at once one names it.
-fn name_of(folder: &Path, new: &str) -> Result<String, ItemError> {
-    let path = folder.join(FOLDER_ID);
-    if !path.exists() {
-        let aside = folder.join(format!(".{FOLDER_ID}.{new}"));
-        write_synced(&aside, new.as_bytes())?;
-        let linked = std::fs::hard_link(&aside, &path);
-        let _ = std::fs::remove_file(&aside);
-        match linked {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(error.into());
-            }
-            _ => sync_folder(folder)?,
-        }
-    }
-    Ok(std::fs::read_to_string(&path)?.trim().to_owned())
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = std::fs::File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// A rename is durable when its folder is.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_item_comes_back_and_a_changed_one_does_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let items = Items::open(folder.path().join("evidence"), 7).unwrap();
-        let hash = items.put(b"the trail").unwrap();
-        assert_eq!(items.get(hash).unwrap(), b"the trail");
-        assert_eq!(items.put(b"the trail").unwrap(), hash);
-        std::fs::write(items.path(hash), b"the trial").unwrap();
-        assert!(matches!(items.get(hash), Err(ItemError::Changed(_))));
-        assert_eq!(items.put(b"the trail").unwrap(), hash, "a damaged item is written anew");
-        assert_eq!(items.get(hash).unwrap(), b"the trail");
-    }
-
-    #[test]
-    fn an_item_that_comes_in_pieces_is_there_when_it_is_whole_and_not_before() {
-        let folder = tempfile::tempdir().unwrap();
-        let items = Items::open(folder.path().to_owned(), 7).unwrap();
-        let names = || std::fs::read_dir(folder.path()).unwrap().count();
-        let mut dropped = items.begin().unwrap();
-        dropped.write(b"half of ").unwrap();
-        assert_eq!(names(), 2);
-        drop(dropped);
-        assert_eq!(names(), 1, "only the folder's name is left");
-        let mut draft = items.begin().unwrap();
-        for piece in ["the ", "trail"] {
-            draft.write(piece.as_bytes()).unwrap();
-        }
-        let kept = draft.keep().unwrap();
-        assert_eq!(kept, Kept { sha256: Sha256::of("the trail"), bytes: 9 });
-        assert_eq!(items.get(kept.sha256).unwrap(), b"the trail");
-        std::fs::write(items.path(kept.sha256), b"the trial").unwrap();
-        let mut again = items.begin().unwrap();
-        again.write(b"the trail").unwrap();
-        again.keep().unwrap();
-        assert_eq!(items.get(kept.sha256).unwrap(), b"the trail", "a damaged one is replaced");
-    }
-
-    #[test]
-    fn what_a_dead_process_left_is_cleared_and_what_a_living_one_writes_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let items = Items::open(folder.path().to_owned(), 7).unwrap();
-        let mut draft = items.begin().unwrap();
-        draft.write(b"coming").unwrap();
-        let left = folder.path().join(format!("{PARTIAL}dead-0"));
-        std::fs::write(&left, b"half").unwrap();
-        Items::open(folder.path().to_owned(), 8).unwrap();
-        assert!(!left.exists());
-        assert!(draft.keep().is_ok());
-    }
-
-    #[test]
-    fn nothing_half_written_is_left_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let items = Items::open(folder.path().to_owned(), 7).unwrap();
-        let hash = items.put(b"x").unwrap();
-        let names: Vec<_> =
-            std::fs::read_dir(items.path(hash).parent().unwrap()).unwrap().collect();
-        assert_eq!(names.len(), 1);
     }
 }

@@ -1,4 +1,6 @@
-//! The key that signs checkpoints of custody chains.
+//! The key that signs checkpoints of custody chains: in a file, or in AWS KMS.
+
+mod kms;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,6 +12,9 @@ use ed25519_dalek::pkcs8::{
 use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::world::World;
+use stanch_plugins_sdk::Catalogue;
+
+use kms::KmsKey;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -22,17 +27,57 @@ pub enum KeyError {
     NotAKey(PathBuf),
     /// The key was handed over to another, and that one is not here.
     #[error(
-        "this node has not got the evidence key that signs now: copy `keys/evidence.key` of the node where it was rotated"
+        "this node has not got the evidence key that the others sign with: give it their `keys` folder, or their `key` of [evidence]"
     )]
     NotHere,
+    /// The key lies in KMS, and can't be had, or can't be replaced by one of a file.
+    #[error("the evidence key {arn}: {why}")]
+    Kms {
+        /// The key.
+        arn: String,
+        /// What is wrong.
+        why: String,
+    },
 }
 
-/// An Ed25519 key pair: `evidence.key`, which only its owner may read, and `evidence.pub`. Clones
-/// share it, and what it is replaced with.
+impl KeyError {
+    fn kms(arn: &str, why: impl std::fmt::Display) -> Self {
+        Self::Kms { arn: arn.to_owned(), why: why.to_string() }
+    }
+}
+
+/// An Ed25519 key pair: `evidence.key`, which only its owner may read, or a key in KMS, and
+/// `evidence.pub`. Clones share it, and what it is replaced with.
 #[derive(Clone)]
 pub struct Keys {
     folder: PathBuf,
-    signing: Arc<RwLock<SigningKey>>,
+    signing: Arc<RwLock<Signer>>,
+}
+
+#[derive(Clone)]
+enum Signer {
+    File(SigningKey),
+    /// In KMS; what nobody but this installation has to know again, a key of its own signs.
+    Kms {
+        key: Box<KmsKey>,
+        own: SigningKey,
+    },
+}
+
+impl Signer {
+    fn public(&self) -> VerifyingKey {
+        match self {
+            Self::File(key) => key.verifying_key(),
+            Self::Kms { key, .. } => key.public(),
+        }
+    }
+
+    fn own(&self) -> &SigningKey {
+        match self {
+            Self::File(key) => key,
+            Self::Kms { own, .. } => own,
+        }
+    }
 }
 
 impl std::fmt::Debug for Keys {
@@ -47,6 +92,8 @@ const SECRET: &str = "evidence.key";
 const PUBLIC: &str = "evidence.pub";
 /// The secret half of the key that is about to take over.
 const NEXT: &str = "evidence.key.next";
+/// What signs in its place what stays in the installation, when the key lies in KMS.
+const OWN: &str = "links.key";
 
 impl Keys {
     /// The pair in a folder; it is made when it is not there.
@@ -60,12 +107,90 @@ impl Keys {
             Some(signing) => signing,
             None => key_pair(&secret, world)?,
         };
-        let keys = Self { folder, signing: Arc::new(RwLock::new(signing)) };
+        let keys = Self { folder, signing: Arc::new(RwLock::new(Signer::File(signing))) };
         keys.write_public()?;
         Ok(keys)
     }
 
-    fn write_public(&self) -> Result<(), KeyError> {
+    /// The key of this ARN in KMS, with a folder for its public half.
+    ///
+    /// # Errors
+    /// [`KeyError`] says what is wrong with which.
+    pub(crate) async fn in_kms(
+        folder: &Path,
+        arn: &str,
+        (world, catalogue): (&World, &Catalogue),
+    ) -> Result<Self, KeyError> {
+        let (folder, own) = (folder.to_owned(), folder.join(OWN));
+        std::fs::create_dir_all(&folder).map_err(|e| KeyError::Disk(folder.clone(), e))?;
+        let known = std::fs::read_to_string(folder.join(PUBLIC)).ok();
+        // A key in a file is one that hands over: its public half is not the one in KMS.
+        let known = known.filter(|_| !folder.join(SECRET).exists());
+        let known = known.and_then(|pem| read_public(&pem).ok());
+        let key = KmsKey::find(arn, (world, catalogue), known).await?;
+        let own = match read_secret(&own)? {
+            Some(own) => own,
+            None => make(&own, world)?,
+        };
+        Ok(Self { folder, signing: Arc::new(RwLock::new(Signer::Kms { key: Box::new(key), own })) })
+    }
+
+    /// The key of this ARN, to hand over with.
+    ///
+    /// # Errors
+    /// As [`Keys::in_kms`].
+    pub(crate) async fn before_in_kms(
+        &self,
+        arn: &str,
+        of: (&World, &Catalogue),
+    ) -> Result<Self, KeyError> {
+        let key = KmsKey::find(arn, of, None).await?;
+        let own = self.key().own().clone();
+        let signing = Arc::new(RwLock::new(Signer::Kms { key: Box::new(key), own }));
+        Ok(Self { folder: self.folder.clone(), signing })
+    }
+
+    /// The key of this fingerprint in a file of the folder, to hand over with.
+    ///
+    /// # Errors
+    /// [`KeyError`] of the files.
+    pub(crate) fn before_in_file(&self, wanted: Sha256) -> Result<Option<Self>, KeyError> {
+        let found = read_secret(&self.folder.join(SECRET))?;
+        let found = found.filter(|key| fingerprint(&key.verifying_key()) == wanted);
+        let before = |key| {
+            let signing = Arc::new(RwLock::new(Signer::File(key)));
+            Self { folder: self.folder.clone(), signing }
+        };
+        Ok(found.map(before))
+    }
+
+    /// Where in KMS the key lies, if it does.
+    pub(crate) fn arn(&self) -> Option<String> {
+        match self.key() {
+            Signer::File(_) => None,
+            Signer::Kms { key, .. } => Some(key.arn().to_owned()),
+        }
+    }
+
+    /// The key of before has handed over to this one: its public half stays in the folder, and its
+    /// secret half, if it lay in a file, goes.
+    ///
+    /// # Errors
+    /// [`KeyError`] of the files.
+    pub(crate) fn took_over(&self, before: &Self) -> Result<(), KeyError> {
+        before.keep_public()?;
+        if matches!((before.key(), self.key()), (Signer::File(_), Signer::Kms { .. })) {
+            let secret = self.folder.join(SECRET);
+            std::fs::remove_file(&secret).map_err(|e| KeyError::Disk(secret, e))?;
+        }
+        self.write_public()
+    }
+
+    /// Writes the public half into the folder.
+    ///
+    /// # Errors
+    /// [`KeyError`] of the file.
+    pub(crate) fn write_public(&self) -> Result<(), KeyError> {
         let public = self.folder.join(PUBLIC);
         let is_there = std::fs::read_to_string(&public).is_ok_and(|pem| pem == self.public_pem());
         if is_there {
@@ -74,7 +199,7 @@ impl Keys {
         std::fs::write(&public, self.public_pem()).map_err(|e| KeyError::Disk(public, e))
     }
 
-    fn key(&self) -> SigningKey {
+    fn key(&self) -> Signer {
         self.signing.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -85,23 +210,34 @@ impl Keys {
     }
 
     /// Signs bytes; the signature is 64 bytes in hexadecimal digits.
-    pub fn sign(&self, bytes: &[u8]) -> String {
-        self.key().sign(bytes).to_string().to_lowercase()
+    ///
+    /// # Errors
+    /// [`KeyError::Kms`] when KMS says no.
+    pub(crate) async fn sign(&self, bytes: &[u8]) -> Result<String, KeyError> {
+        match self.key() {
+            Signer::File(key) => Ok(by_file(&key, bytes)),
+            Signer::Kms { key, .. } => key.sign(bytes).await,
+        }
     }
 
-    /// Whether a signature in hexadecimal digits is this key's own over the bytes.
+    /// Signs what only this installation has to know again.
+    pub(crate) fn sign_own(&self, bytes: &[u8]) -> String {
+        by_file(self.key().own(), bytes)
+    }
+
+    /// Whether a signature in hexadecimal digits is its own over the bytes.
     pub(crate) fn is_own(&self, bytes: &[u8], signature: &str) -> bool {
-        is_signed(&self.key().verifying_key(), bytes, signature)
+        is_signed(&self.key().own().verifying_key(), bytes, signature)
     }
 
     /// The public key in PEM.
     pub fn public_pem(&self) -> String {
-        pem_of(&self.key())
+        pem_of(&self.key().public())
     }
 
     /// The fingerprint of the public key.
     pub(crate) fn fingerprint(&self) -> Sha256 {
-        fingerprint(&self.key().verifying_key())
+        fingerprint(&self.key().public())
     }
 
     /// The public key that is to take over, and its fingerprint; it is made when there is none. It
@@ -112,7 +248,7 @@ impl Keys {
             Some(next) => next,
             None => key_pair(&path, world)?,
         };
-        Ok((pem_of(&next), fingerprint(&next.verifying_key())))
+        Ok((pem_of(&next.verifying_key()), fingerprint(&next.verifying_key())))
     }
 
     /// Signs with the key of this fingerprint from now on: the one that it has, the one that was
@@ -121,6 +257,9 @@ impl Keys {
     pub(crate) fn adopt(&self, wanted: Sha256) -> Result<bool, KeyError> {
         if self.fingerprint() == wanted {
             return Ok(true);
+        }
+        if self.arn().is_some() {
+            return Ok(false);
         }
         let (secret, next) = (self.folder.join(SECRET), self.folder.join(NEXT));
         let is_wanted = |key: &SigningKey| fingerprint(&key.verifying_key()) == wanted;
@@ -136,7 +275,7 @@ impl Keys {
             },
         };
         let Some(key) = found else { return Ok(false) };
-        *self.signing.write().unwrap_or_else(PoisonError::into_inner) = key;
+        *self.signing.write().unwrap_or_else(PoisonError::into_inner) = Signer::File(key);
         self.write_public()?;
         Ok(true)
     }
@@ -150,8 +289,12 @@ impl Keys {
 }
 
 /// The public half in PEM.
-pub(crate) fn pem_of(key: &SigningKey) -> String {
-    key.verifying_key().to_public_key_pem(LineEnding::LF).unwrap_or_default()
+pub(crate) fn pem_of(key: &VerifyingKey) -> String {
+    key.to_public_key_pem(LineEnding::LF).unwrap_or_default()
+}
+
+fn by_file(key: &SigningKey, bytes: &[u8]) -> String {
+    key.sign(bytes).to_string().to_lowercase()
 }
 
 /// The pair in a file; nothing when it is not there.
@@ -215,8 +358,8 @@ mod tests {
         assert_eq!(keys.public_pem(), again.public_pem());
         let public = std::fs::read_to_string(folder.path().join("evidence.pub")).unwrap();
         let key = read_public(&public).unwrap();
-        assert!(is_signed(&key, b"head", &keys.sign(b"head")));
-        assert!(!is_signed(&key, b"heat", &keys.sign(b"head")));
+        assert!(is_signed(&key, b"head", &keys.sign_own(b"head")));
+        assert!(!is_signed(&key, b"heat", &keys.sign_own(b"head")));
         assert!(!is_signed(&key, b"head", "zz"));
     }
 
@@ -226,7 +369,7 @@ mod tests {
         let world = crate::system::world();
         let keys = Keys::open(folder.path(), &world).unwrap();
         let other_node = Keys::open(folder.path(), &world).unwrap();
-        let (before, signed) = (keys.public_pem(), keys.sign(b"head"));
+        let (before, signed) = (keys.public_pem(), keys.sign_own(b"head"));
         let old = keys.fingerprint();
         let (pem, next) = keys.prepare(&world).unwrap();
         assert_eq!(keys.prepare(&world).unwrap(), (pem.clone(), next), "once begun, it is one key");

@@ -3,20 +3,22 @@
 mod anchors;
 mod scan;
 mod signers;
+mod story;
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read, Seek};
 
 use serde::Serialize;
 use serde_json::Value;
-use stanch_engine_core::custody::{ChainFault, Walked, verify_chain, verify_details};
+use stanch_engine_core::chain::{ChainFault, Walked};
+use stanch_engine_core::custody::{Record, verify_chain, verify_details};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;
 
 use super::bundle::{
-    ANCHORS, CHAIN, CHECKPOINT, Checkpoint, DETAILS, FORMAT, HANDOVERS, ITEMS, MANIFEST, Manifest,
-    Statement,
+    ANCHORS, APPROVALS, AUDIT, CHAIN, CHECKPOINT, Checkpoint, DETAILS, FORMAT, HANDOVERS, ITEMS,
+    MANIFEST, Manifest, Statement,
 };
 use scan::Scanned;
 use signers::Signers;
@@ -86,6 +88,17 @@ pub enum Fault {
         item: Sha256,
         /// What is wrong with it.
         what: &'static str,
+    },
+    /// The records of the audit log.
+    #[error("audit.jsonl: {0}")]
+    Audit(ChainFault),
+    /// A decision that the chain knows nothing of, or knows another of.
+    #[error("approvals.json: what {person} is to have said to {approval} is in no record")]
+    Decision {
+        /// Who.
+        person: String,
+        /// To what.
+        approval: String,
     },
     /// Another file.
     #[error("{path} {what}")]
@@ -159,6 +172,7 @@ pub fn prove(bundle: impl Read + Seek, brought: &Brought<'_>) -> Result<Verified
     };
     let items = verify_items(&files, &manifest, &walked, &told)?;
     verify_files(&files, &manifest)?;
+    story::compare(&files, &walked, &told)?;
     anchors::compare((ANCHORS, files.optional(ANCHORS)?), &walked, &statement, &signers)?;
     let brought_anchors = ("the anchors", brought.anchors.unwrap_or_default());
     let anchored = anchors::compare(brought_anchors, &walked, &statement, &signers)?;
@@ -204,7 +218,7 @@ fn manifest(files: &Scanned, statement: &Statement) -> Result<Manifest, Fault> {
 fn verify_items(
     files: &Scanned,
     manifest: &Manifest,
-    walked: &[Walked],
+    walked: &[Walked<Record>],
     told: &[Value],
 ) -> Result<usize, Fault> {
     let mut items = BTreeSet::new();

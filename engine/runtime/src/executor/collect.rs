@@ -56,6 +56,10 @@ async fn gather(shared: &Shared, job: &Job, args: &CollectArgs) -> Result<Found,
         match fetch(shared, job, &call).await {
             Ok(done) => {
                 found.caveats.extend(done.call.caveats.iter().map(|c| format!("{place}: {c}")));
+                let sealed = done.secrets.len();
+                if sealed > 0 {
+                    found.caveats.push(format!("{place}: redacted: {sealed} secrets are sealed"));
+                }
                 found.calls.push(json!(done.call));
                 found.regions.insert(place, sealed_answer(shared, job.run, done));
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use stanch_engine_core::custody::{CustodyAction, Head, verify_chain, verify_details};
+use stanch_engine_core::chain::Head;
+use stanch_engine_core::custody::{CustodyAction, verify_chain, verify_details};
 use stanch_engine_core::header::Header;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::playbook::Bundle;

@@ -94,7 +94,8 @@ impl Call {
             let step = command::step(&self.0, context, &standing, &mut input);
             return Box::pin(step).await.map_err(|error| standing.told(error));
         }
-        let given = input.params.clone();
+        // Only a repetition asks what became of the one before, and there may be much of it.
+        let given = (context.attempt > 1).then(|| input.params.clone());
         // By hand nobody looks for it.
         if safety == RetrySafety::Lookup && !is_by_hand(context) {
             // What does not fit leaves it to a person, if it comes to that.
@@ -104,7 +105,7 @@ impl Call {
             Ok(done) => return Ok(Outcome::Done(done)),
             Err(failure) => failure,
         };
-        if is_done_before(context, input.named, &failure) {
+        if let Some(given) = given.filter(|_| is_done_before(context, input.named, &failure)) {
             let input = Input { params: given, ..input };
             let earlier = Box::pin(self.earlier(context, &standing, input, &failure)).await;
             if let Some(done) = earlier {

@@ -17,7 +17,8 @@ use super::ssm::Execution;
 use super::tokens::Tokens;
 use super::trust::{Session, TrustedRole};
 use super::{
-    command, compliance, detective, document, ec2, guardduty, hub, iam, ssm, topic, trail, trust,
+    command, compliance, detective, document, ec2, guardduty, hub, iam, kms, ssm, topic, trail,
+    trust,
 };
 
 /// A message that was published to a topic.
@@ -203,6 +204,7 @@ impl World {
             "securityhub" => hub::answer(self, operation, asked, now),
             "detective" => detective::answer(self, operation, asked, now),
             "config" => compliance::answer(self, operation, asked, now),
+            "kms" => kms::answer(operation, asked),
             _ => None,
         }
     }

@@ -145,6 +145,8 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
         public_url: String::new(),
         keep_journals: None,
         anchor: None,
+        bucket: None,
+        signing_key: None,
         second_person: false,
         requester_counts: false,
         vouches_for_people: false,

@@ -79,7 +79,9 @@ pub(super) fn data_folder(config: &Config, report: &mut Report) {
 /// The keys, and that nobody else may read them.
 pub(super) fn keys(config: &Config, report: &mut Report) {
     let folder = config.data_dir().join("keys");
-    for (name, for_what) in [("evidence.key", "signs evidence"), ("seal.key", "seals secrets")] {
+    let of_kms = config.evidence.key.is_some();
+    let own = [("evidence.key", "signs evidence"), ("seal.key", "seals secrets")];
+    for (name, for_what) in own.into_iter().filter(|(name, _)| !of_kms || *name != "evidence.key") {
         let file = folder.join(name);
         let shown = file.display().to_string();
         if !file.is_file() {

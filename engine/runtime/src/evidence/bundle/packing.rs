@@ -5,12 +5,13 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use stanch_engine_core::custody::Head;
+use stanch_engine_core::chain::Head;
 use stanch_engine_core::digest::{Hasher, Sha256};
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::custody::Stored;
 use stanch_engine_store::payloads;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use zip::result::ZipResult;
 use zip::write::{SimpleFileOptions, StreamWriter};
@@ -18,8 +19,8 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::story;
 use super::{
-    ANCHORS, CHAIN, CHECKPOINT, Checkpoint, DETAILS, ExportError, FORMAT, FileEntry, HANDOVERS,
-    ITEMS, MANIFEST, Manifest, Prepared, STAYS, Statement, pretty,
+    ANCHORS, AUDIT, CHAIN, CHECKPOINT, Checkpoint, DETAILS, ExportError, FORMAT, FileEntry,
+    HANDOVERS, ITEMS, MANIFEST, Manifest, Prepared, STAYS, Statement, pretty,
 };
 use crate::evidence::items::{Items, PIECE, pour};
 use crate::evidence::keys::Keys;
@@ -69,7 +70,7 @@ pub(super) async fn write(
 
 /// Hands over part by part; when nobody takes them any more, whoever packs says why.
 async fn tell(prepared: Prepared, parts: &mpsc::Sender<Part>) -> Result<(), ExportError> {
-    let Prepared { runtime, incident, at, records, entries, .. } = prepared;
+    let Prepared { runtime, incident, at, records, audited, entries, .. } = prepared;
     let named: BTreeSet<Sha256> =
         records.iter().filter_map(Stored::read).filter_map(|(record, _)| record.item).collect();
     let (chain, details) = lines(&records);
@@ -84,6 +85,16 @@ async fn tell(prepared: Prepared, parts: &mpsc::Sender<Part>) -> Result<(), Expo
     let (files, runs) = story::of_incident(&runtime, incident, at).await?;
     for (path, bytes) in files {
         give(parts, Part::File(path, bytes)).await;
+    }
+    if let Some(before) = audited {
+        let mut from = Some(0);
+        while let Some(first) = from {
+            let (lines, next) = story::audit_page(&runtime, incident, at, first..before).await?;
+            if !give(parts, Part::Lines(AUDIT.to_owned(), lines)).await {
+                return Ok(());
+            }
+            from = next;
+        }
     }
     for run in runs {
         let mut from = Some(0);
@@ -265,7 +276,7 @@ impl<W: Write> Pack<W> {
                 return Ok(());
             }
         };
-        self.begin(format!("{ITEMS}{hash}"), file.metadata()?.len())?;
+        self.begin(format!("{ITEMS}{hash}"), file.length())?;
         pour(&mut file, |piece| self.take(piece))?;
         let found = self.open.as_ref().map(|(_, hasher, _)| hasher.clone().finish());
         if found.is_some_and(|found| found != hash) {
@@ -293,7 +304,9 @@ impl<W: Write> Pack<W> {
             anchor: seal.anchor.clone(),
         };
         let statement = serde_json::to_string(&statement).unwrap_or_default();
-        let signature = seal.keys.sign(statement.as_bytes());
+        // This thread may block.
+        let signed = Handle::current().block_on(seal.keys.sign(statement.as_bytes()));
+        let signature = signed.map_err(std::io::Error::other)?;
         self.start(MANIFEST, 0)?;
         self.zip.write_all(&manifest)?;
         self.start(CHECKPOINT, 0)?;

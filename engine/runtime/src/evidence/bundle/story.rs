@@ -2,13 +2,16 @@
 //! milestones, KPIs, and what the items are.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::json;
 use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_store::{StoreError, alerts, approvals, evidence, journal, milestones, runs};
+use stanch_engine_store::{
+    StoreError, alerts, approvals, audit, evidence, journal, milestones, runs,
+};
 
-use super::pretty;
+use super::{APPROVALS, pretty};
 use crate::runtime::Runtime;
 use crate::{kpis, timeline};
 
@@ -46,7 +49,7 @@ pub(super) async fn of_incident(
         })
         .collect();
     put("evidence.json", pretty(&items));
-    put("approvals.json", pretty(&asked(runtime, id).await?));
+    put(APPROVALS, pretty(&asked(runtime, id, at).await?));
     put("timeline.json", pretty(&timeline::of_incident(runtime, id).await?));
     put("kpis.json", pretty(&kpis::of_incident_at(runtime, id, at).await?));
     let marked = store.read(|conn| Box::pin(milestones::of_incident(conn, id))).await?;
@@ -66,12 +69,19 @@ pub(super) async fn of_incident(
     Ok((files, runs.iter().map(|run| run.id).collect()))
 }
 
-async fn asked(runtime: &Runtime, id: IncidentId) -> Result<Vec<serde_json::Value>, StoreError> {
+/// What was asked until then, and what was said to it.
+async fn asked(
+    runtime: &Runtime,
+    id: IncidentId,
+    until: Timestamp,
+) -> Result<Vec<serde_json::Value>, StoreError> {
     let mut asked = Vec::new();
     let approvals = runtime.store().read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
-    for approval in approvals {
+    for approval in approvals.into_iter().filter(|it| it.requested_at <= until) {
         let of = approval.id;
-        let decisions = runtime.store().read(|conn| Box::pin(approvals::history(conn, of))).await?;
+        let mut decisions =
+            runtime.store().read(|conn| Box::pin(approvals::history(conn, of))).await?;
+        decisions.retain(|given| given.decision.at <= until);
         asked.push(json!({
             "id": approval.id, "run": approval.run, "step": approval.step, "title": approval.title,
             "status": approval.status, "approvers": approval.approvers, "quorum": approval.quorum,
@@ -82,6 +92,24 @@ async fn asked(runtime: &Runtime, id: IncidentId) -> Result<Vec<serde_json::Valu
         }));
     }
     Ok(asked)
+}
+
+/// A page of the records of the audit log about an incident, as they were sealed, one a line, and
+/// where the next page begins; nothing after the last.
+pub(super) async fn audit_page(
+    runtime: &Runtime,
+    incident: IncidentId,
+    until: Timestamp,
+    places: Range<u64>,
+) -> Result<(Vec<u8>, Option<u64>), StoreError> {
+    let read = runtime.store().read(|conn| {
+        let places = places.clone();
+        Box::pin(async move { audit::about(conn, incident, until, places, PAGE).await })
+    });
+    let records = read.await?;
+    let next = (records.len() == PAGE as usize).then(|| records.last().map(|(seq, _)| seq + 1));
+    let lines = records.into_iter().map(|(_, body)| body + "\n").collect::<String>();
+    Ok((lines.into_bytes(), next.flatten()))
 }
 
 /// A page of a run's journal from an entry on, one entry a line, and where the next page begins;

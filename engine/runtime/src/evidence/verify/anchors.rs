@@ -1,7 +1,8 @@
 //! What was laid down outside, held against the chain: a database that was restored, or replaced,
 //! and went on in another way shows here.
 
-use stanch_engine_core::custody::Walked;
+use stanch_engine_core::chain::Walked;
+use stanch_engine_core::custody::Record;
 use stanch_engine_core::ledger::{Checkpoint, Entry, Signed};
 use stanch_engine_core::time::Timestamp;
 
@@ -12,7 +13,7 @@ use super::{ANCHORS, Fault, Statement};
 /// them vouches for. Entries about other incidents, and about keys, are passed over.
 pub(super) fn compare(
     (path, text): (&'static str, &str),
-    walked: &[Walked],
+    walked: &[Walked<Record>],
     statement: &Statement,
     signers: &Signers,
 ) -> Result<u64, Fault> {

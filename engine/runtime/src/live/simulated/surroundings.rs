@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::effect::{Effect, Mode, RetrySafety};
 use stanch_engine_core::guard::rails::Rails;
+use stanch_engine_core::id::NodeId;
 use stanch_engine_core::journal::Started;
 use stanch_engine_core::json::Json;
 use stanch_engine_core::operation::{IamActions, Operations};
@@ -136,6 +137,7 @@ impl Surroundings {
         let url = sqlite_url(&folder.path().join("unused.db"));
         let keys = folder.path().join("keys");
         let parts = Parts {
+            node: world.id(NodeId::new),
             settings: settings(folder.path()),
             store: Store::open(Options::new(url)).await.unwrap(),
             catalogue: Catalogue::new(Arc::new(NoOperations)).with_action(Arc::new(Do)),
@@ -187,6 +189,8 @@ fn settings(folder: &std::path::Path) -> Settings {
         public_url: String::new(),
         keep_journals: None,
         anchor: None,
+        bucket: None,
+        signing_key: None,
         second_person: false,
         spans: Default::default(),
         digest: None,

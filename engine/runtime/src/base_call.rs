@@ -1,0 +1,100 @@
+//! Calls of AWS that a node makes for itself and with its own credentials: about its evidence, its
+//! anchors, its key.
+
+use serde_json::{Map, Value};
+use stanch_engine_core::effect::Effect;
+use stanch_engine_core::span::Span;
+use stanch_engine_core::step::ErrorKind;
+use stanch_engine_core::world::World;
+use stanch_plugins_sdk::{ActionContext, ActionError, Catalogue, Outcome, Patience, Urgency};
+
+/// The action that calls AWS.
+const CALL: &str = "aws.call";
+
+/// Attempts at a call that may be made twice, and the pause before the second of them, in
+/// milliseconds. Each later pause is twice as long.
+const ATTEMPTS: u32 = 5;
+const PAUSE_MS: i64 = 250;
+
+/// Who calls, from where, and how patiently.
+#[derive(Clone)]
+pub(crate) struct BaseCall {
+    pub(crate) world: World,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) region: Option<String>,
+    /// What it is for, in a word.
+    pub(crate) purpose: &'static str,
+    /// How long one call may take.
+    pub(crate) patience: Span,
+}
+
+impl BaseCall {
+    /// Calls, again while it may pass: for whatever may be done twice.
+    pub(crate) async fn repeated(
+        &self,
+        operation: &str,
+        params: Value,
+    ) -> Result<Value, ActionError> {
+        let (input, mut attempt) = (input(operation, params), 1);
+        loop {
+            let error = match self.send(operation, &input).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let may_pass = error.kind.passes() || error.kind == ErrorKind::InDoubt;
+            if attempt >= ATTEMPTS || !may_pass {
+                return Err(error);
+            }
+            let until = self.world.now().plus_ms(PAUSE_MS << (attempt - 1));
+            self.world.clock.sleep_until(until).await;
+            attempt += 1;
+        }
+    }
+
+    /// Calls once.
+    pub(crate) async fn once(&self, operation: &str, params: Value) -> Result<Value, ActionError> {
+        self.send(operation, &input(operation, params)).await
+    }
+
+    async fn send(&self, operation: &str, input: &Value) -> Result<Value, ActionError> {
+        let lost = |code: &str, message: String| ActionError::permanent(code, message);
+        let action = self.catalogue.action(CALL).map_err(|why| lost("no_action", why))?;
+        let context = ActionContext {
+            incident: None,
+            run: None,
+            step: self.purpose.to_owned(),
+            token: uuid::Uuid::from_u128(self.world.entropy.next()),
+            attempt: 1,
+            account: None,
+            region: self.region.clone(),
+            role: None,
+            urgency: Urgency::Collection,
+            patience: Patience::default(),
+            granted: Effect::Destroy,
+            plan: Vec::new(),
+            timeout: self.patience,
+            now: self.world.now(),
+            state: None,
+        };
+        match tokio::time::timeout(self.patience.duration(), action.run(&context, input)).await {
+            Ok(Ok(Outcome::Done(done))) => Ok(done.value),
+            Ok(Ok(Outcome::Again { .. })) => {
+                Err(lost("not_over", format!("{operation} is not over")))
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                let message = format!("{operation} was not answered in {}", self.patience);
+                Err(ActionError::new(ErrorKind::Transient, "timeout", message))
+            }
+        }
+    }
+}
+
+/// What the action is given. Parameters are moved, and not copied: there may be a part of an object in
+/// them.
+fn input(operation: &str, params: Value) -> Value {
+    let mut input = Map::new();
+    input.insert("operation".to_owned(), operation.into());
+    input.insert("params".to_owned(), params);
+    Value::Object(input)
+}
