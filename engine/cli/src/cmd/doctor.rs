@@ -5,6 +5,7 @@ mod accounts;
 mod cloud;
 mod detectors;
 mod local;
+mod organization;
 mod policies;
 mod report;
 
