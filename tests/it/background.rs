@@ -93,7 +93,10 @@ async fn what_lies_behind_a_finding_is_told() {
     assert!(refused > 0 && calls["refused"] == refused, "{behind}");
 
     let changed = &behind["changes"]["resources"][0];
-    assert_eq!((&changed["id"], &changed["changes"][0]["at"]), (&json!(USER), &json!("2026-11-24T02:00:00Z")));
+    assert_eq!(
+        (&changed["id"], &changed["changes"][0]["at"]),
+        (&json!(USER), &json!("2026-11-24T02:00:00Z"))
+    );
     assert_eq!(changed["changes"].as_array().unwrap().len(), 2);
 
     let found = behind["investigations"]["found"].as_array().unwrap();
@@ -103,7 +106,10 @@ async fn what_lies_behind_a_finding_is_told() {
 
     let listed = stage.call(ACCOUNT, "guardduty:ListFindings", json!({"DetectorId": "d"})).await;
     let open = listed["FindingIds"].as_array().unwrap().len();
-    assert_eq!((&behind["statistics"]["open"], &behind["statistics"]["of_type"]), (&json!(open), &json!(1)));
+    assert_eq!(
+        (&behind["statistics"]["open"], &behind["statistics"]["of_type"]),
+        (&json!(open), &json!(1))
+    );
     assert_eq!(behind["unknown"], json!([]));
     let text = behind["text"].as_str().unwrap();
     assert!(text.contains("2 changes of its resources; 1 investigations; 1 of "), "{text}");

@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn a_hubs_finding_is_known_by_its_product_too() {
         let arn = "arn:aws:securityhub:us-east-1::product/aws/macie";
-        let of = |raw: Value| Alert { source: "security_hub".into(), raw: Json::of(&raw), ..alert() };
+        let of =
+            |raw: Value| Alert { source: "security_hub".into(), raw: Json::of(&raw), ..alert() };
         for raw in
             [json!({"detail": {"findings": [{"ProductArn": arn}]}}), json!({"ProductArn": arn})]
         {

@@ -49,7 +49,10 @@ async fn hears(uid: Option<&str>, on_postgres: bool) {
     assert_eq!((&kept["status_id"], &kept["comment"]), (&json!(2), &json!(note)));
     stage.close(&incident).await;
     let run = stage.told(2).await;
-    assert_eq!((&run["status"], &stage.in_ocsf().await["status_id"]), (&json!("succeeded"), &json!(4)));
+    assert_eq!(
+        (&run["status"], &stage.in_ocsf().await["status_id"]),
+        (&json!("succeeded"), &json!(4))
+    );
     assert_eq!(stage.changes(), ["securityhub:BatchUpdateFindingsV2"; 2]);
     assert_eq!(stage.mia.list("/approvals").await.len(), 0, "who switched it on has said so");
 

@@ -248,7 +248,10 @@ async fn the_accounts_of_an_organization_are_looked_at_by_themselves() {
     let found = cloud(&it).await;
     is(&found, "organization", "accounts", "warning");
     let said = check(&found, "organization", "accounts").to_string();
-    assert!(said.contains(&web) && !said.contains(&old) && said.contains("[aws.roles] read"), "{said}");
+    assert!(
+        said.contains(&web) && !said.contains(&old) && said.contains("[aws.roles] read"),
+        "{said}"
+    );
     // Where it may not be asked, that is said, and the rest is looked at.
     settings("[aws]\norganization_account = \"999900001111\"");
     let found = cloud(&it).await;

@@ -80,7 +80,8 @@ fn severity(payload: &Value, kind: Option<&str>) -> Severity {
         said.eq_ignore_ascii_case("normal") || (kind.is_some() && said.eq_ignore_ascii_case("low"))
     };
     let priority = ["alert_priority", "priority"].iter().find_map(|name| {
-        let said = scalar(payload, &[name]).filter(|said| *name != "priority" || !is_of_event(said))?;
+        let said =
+            scalar(payload, &[name]).filter(|said| *name != "priority" || !is_of_event(said))?;
         let rank = if said.len() == 1 { format!("P{said}") } else { said };
         severity_of_word(&rank)
     });

@@ -57,7 +57,8 @@ async fn active(
                 [accounts] are looked at";
     let Some(asked) = asked else {
         let account = config.aws.organization_account.as_deref().unwrap_or_default();
-        let found = format!("the role that reads in {account}, which is asked for it, can't be taken");
+        let found =
+            format!("the role that reads in {account}, which is asked for it, can't be taken");
         report.warn("organization", "accounts", found, mend);
         return None;
     };
@@ -65,11 +66,12 @@ async fn active(
         Ok(done) => {
             let is_active = |state: &str| state.is_empty() || state == "ACTIVE";
             let all = items(&done.value, "/Accounts").iter();
-            let all = all.filter(|one| {
-                is_active(text(one, "/Status")) && is_active(text(one, "/State"))
-            });
+            let all =
+                all.filter(|one| is_active(text(one, "/Status")) && is_active(text(one, "/State")));
             let ids = all.map(|one| text(one, "/Id").to_owned());
-            Some(ids.filter(|id| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())).collect())
+            Some(
+                ids.filter(|id| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())).collect(),
+            )
         }
         Err(error) if error.code == NONE => {
             report.ok("organization", "accounts", "the account is in no organization");
