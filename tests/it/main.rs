@@ -58,6 +58,7 @@ mod openapi;
 mod options;
 mod organization;
 mod own;
+mod parents;
 mod parked;
 mod pressure;
 mod protect;
