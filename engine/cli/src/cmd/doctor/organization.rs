@@ -22,10 +22,7 @@ pub(super) async fn accounts(
     report: &mut Report,
 ) -> BTreeSet<String> {
     let configured: BTreeSet<String> = config.accounts.keys().cloned().collect();
-    let listed = match active(config, asked, report).await {
-        Some(listed) => listed,
-        None => return configured,
-    };
+    let Some(listed) = active(config, asked, report).await else { return configured };
     let others: BTreeSet<_> = listed.difference(&configured).cloned().collect();
     if others.is_empty() || config.aws.roles.read.is_some() {
         let found = format!(
