@@ -97,7 +97,7 @@ impl Draft {
             count: self.count,
             status: self.status,
             url: self.url.map(clean),
-            raw: Json::canonical(raw),
+            raw: Json::canonical_exact(raw),
             id,
             kind,
             account,
