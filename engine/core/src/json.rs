@@ -1,6 +1,6 @@
 //! JSON as text: the form in which values are journaled, compared and hashed.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -176,7 +176,7 @@ fn write_canonical(value: &Value, out: &mut impl fmt::Write) -> fmt::Result {
         Value::Object(members) => {
             let mut sorted: Vec<_> = members.iter().collect();
             sorted.sort_unstable_by_key(|(name, _)| name.as_str());
-            write_members(sorted, out);
+            write_members(sorted, out)
         }
         Value::Array(items) => {
             out.write_char('[')?;
