@@ -56,7 +56,6 @@ locals {
     "s3:ListAllMyBuckets",
     "securityhub:DescribeHub",
     "securityhub:GetFindings",
-    "securityhub:GetFindingsV2",
     "ssm:DescribeDocument",
     "ssm:GetAutomationExecution",
     "sts:GetCallerIdentity",
@@ -110,7 +109,6 @@ locals {
     "iam:PutUserPolicy",
     "iam:UpdateAccessKey",
     "securityhub:BatchUpdateFindings",
-    "securityhub:BatchUpdateFindingsV2",
     "ssm:GetAutomationExecution",
     "ssm:StartAutomationExecution",
   ]
