@@ -58,7 +58,6 @@ mod openapi;
 mod options;
 mod organization;
 mod own;
-mod parents;
 mod parked;
 mod pressure;
 mod protect;

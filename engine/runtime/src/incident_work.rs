@@ -18,7 +18,7 @@ use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::{
-    StoreError, Tx, assignments, broken_glass, milestones, pages, parents, runs, tokens,
+    StoreError, Tx, assignments, broken_glass, milestones, pages, runs, tokens,
 };
 
 use crate::intake::{self, Received};
@@ -338,11 +338,6 @@ async fn lacks(
             "nobody has reviewed the glass that {} broke ({})",
             broken.person, broken.approval
         ));
-    }
-    for part in parents::parts(tx, incident.id).await? {
-        if part.status != IncidentStatus::Closed {
-            lacks.push(format!("{}, a part of it, is {}", part.id, part.status.as_str()));
-        }
     }
     let verdict = verdict.or(incident.verdict);
     if verdict.is_none() {

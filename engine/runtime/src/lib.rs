@@ -51,7 +51,6 @@ pub mod metrics;
 pub mod migration;
 pub mod noise;
 pub mod oidc;
-pub mod parents;
 pub mod people;
 pub mod playbooks;
 pub mod reconciler;

@@ -14,11 +14,10 @@ use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::alerts::{self, StoredAlert};
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::{self, Incident};
-use stanch_engine_store::{StoreError, Tx, milestones, pages, parents, runs, storms};
+use stanch_engine_store::{StoreError, Tx, milestones, pages, runs, storms};
 
 use crate::correlators;
 use crate::evidence::holds;
-use crate::parents::above;
 use crate::projection;
 use crate::runs::Person;
 use crate::runtime::Runtime;
@@ -42,9 +41,9 @@ pub enum RegroupError {
 }
 
 /// What a transaction came to: an answer, or a refusal that changes nothing.
-pub(crate) type Came<T> = Result<Result<T, RegroupError>, StoreError>;
+type Came<T> = Result<Result<T, RegroupError>, StoreError>;
 
-pub(crate) fn refuse<T>(error: RegroupError) -> Came<T> {
+fn refuse<T>(error: RegroupError) -> Came<T> {
     Ok(Err(error))
 }
 
@@ -89,10 +88,6 @@ async fn merge_in(
     if target.status == IncidentStatus::Closed {
         return refuse(RegroupError::Conflict(format!("{into} is closed: name one that is not")));
     }
-    if above(tx, into).await?.contains(&from) {
-        let why = format!("{into} is a part of {from}: the whole does not go on in its part");
-        return refuse(RegroupError::Conflict(why));
-    }
     let open = runs::of_incident(tx, from).await?.into_iter().find(|run| !run.status.is_final());
     if let Some(run) = open {
         let why = format!(
@@ -111,7 +106,6 @@ async fn merge_in(
     storms::move_to(tx, from, into).await?;
     pages::move_to(tx, from, into).await?;
     earliest(tx, from, into).await?;
-    parents::move_to(tx, from, into).await?;
     incidents::set_merged(tx, from, into).await?;
     milestones::mark(tx, from, Milestone::ClosedAt, now, &person.name).await?;
     projection::happen(tx, from, IncidentEvent::Closed).await?;
@@ -251,7 +245,7 @@ async fn lead_moved(
 }
 
 /// An incident that is not a part of another by now.
-pub(crate) async fn find(
+async fn find(
     tx: &mut Tx<'_>,
     id: IncidentId,
 ) -> Result<Result<Incident, RegroupError>, StoreError> {
@@ -270,7 +264,7 @@ fn why(person: &Person, from: IncidentId) -> Json {
 }
 
 /// The decision goes into the custody chain.
-pub(crate) async fn tell(
+async fn tell(
     tx: &mut Tx<'_>,
     incident: IncidentId,
     person: &Person,

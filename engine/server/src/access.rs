@@ -87,7 +87,6 @@ rules! {
     POST "/v1/incidents/{id}/reopen" RESPONDER;
     POST "/v1/incidents/{id}/merge" RESPONDER;
     POST "/v1/incidents/{id}/split" RESPONDER;
-    POST "/v1/incidents/{id}/parent" RESPONDER;
     GET "/v1/suppressions" Token;
     POST "/v1/suppressions" RESPONDER;
     GET "/v1/suppressions/{id}" Token;

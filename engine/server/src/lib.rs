@@ -139,7 +139,6 @@ fn api() -> Router<App> {
         .route("/incidents/{id}/reopen", post(incident_work::reopen))
         .route("/incidents/{id}/merge", post(regroup::merge))
         .route("/incidents/{id}/split", post(regroup::split))
-        .route("/incidents/{id}/parent", post(regroup::parent))
         .route("/suppressions", get(suppressions::list).post(suppressions::create))
         .route("/suppressions/{id}", get(suppressions::show))
         .route("/suppressions/{id}/end", post(suppressions::end))

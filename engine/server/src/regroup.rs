@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use stanch_engine_core::id::{AlertId, IncidentId};
-use stanch_engine_runtime::parents;
 use stanch_engine_runtime::people::Role;
 use stanch_engine_runtime::regroup::{self, RegroupError};
 use stanch_engine_runtime::runs::Person;
@@ -30,13 +29,6 @@ pub(crate) struct Merge {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Split {
     alerts: Vec<AlertId>,
-    reason: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Parent {
-    parent: Option<IncidentId>,
     reason: String,
 }
 
@@ -80,18 +72,6 @@ pub(crate) async fn merge(
     let (id, person) = (id_of(&id)?, person(&caller, reason)?);
     regroup::merge(&app.runtime, id, into, person).await?;
     view(&app, into).await
-}
-
-/// An incident becomes a part of another, or of none; it is given.
-pub(crate) async fn parent(
-    State(app): State<App>,
-    caller: Known,
-    Path(id): Path<String>,
-    Read(Parent { parent, reason }): Read<Parent>,
-) -> Handled<Json<Value>> {
-    let (id, person) = (id_of(&id)?, person(&caller, reason)?);
-    parents::set(&app.runtime, id, parent, person).await?;
-    view(&app, id).await
 }
 
 /// Some alerts of an incident become another, which is given.

@@ -49,7 +49,6 @@ pub mod nodes;
 pub mod noise;
 pub mod ocsf_out;
 pub mod pages;
-pub mod parents;
 pub mod payloads;
 pub mod people;
 pub mod playbooks;

@@ -92,7 +92,6 @@ mod tests {
         ("pages/follow", crate::pages::follow::STATEMENTS),
         ("payloads", crate::payloads::STATEMENTS),
         ("people", crate::people::STATEMENTS),
-        ("parents", crate::parents::STATEMENTS),
         ("playbooks", crate::playbooks::STATEMENTS),
         ("reconciliations", crate::reconciliations::STATEMENTS),
         ("restored", crate::restored::STATEMENTS),

@@ -131,20 +131,6 @@ pub(crate) enum Incidents {
         #[arg(long)]
         reason: String,
     },
-    /// Makes one a part of another: each goes on by itself, and the whole is over when its parts are.
-    Parent {
-        /// Its id.
-        id: String,
-        /// The one that it is a part of.
-        #[arg(long, value_name = "INCIDENT", required_unless_present = "none")]
-        of: Option<String>,
-        /// It is a part of none any more.
-        #[arg(long, conflicts_with = "of")]
-        none: bool,
-        /// Why; it goes into the record.
-        #[arg(long)]
-        reason: String,
-    },
     /// Takes alerts out of one, into a new one.
     Split {
         /// Its id.

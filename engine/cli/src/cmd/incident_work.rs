@@ -1,4 +1,4 @@
-//! `stanch incidents create|note|verdict|milestone|close|reopen|parent`.
+//! `stanch incidents create|note|verdict|milestone|close|reopen`.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -59,13 +59,6 @@ pub(super) async fn run(client: &Client, what: Incidents, as_json: bool) -> anyh
         }
         Incidents::Reopen { id, reason } => {
             (format!("{id}/reopen"), json!({"reason": reason}), format!("{id} is open again"))
-        }
-        Incidents::Parent { id, of, none: _, reason } => {
-            let said = match &of {
-                Some(parent) => format!("{id} is a part of {parent}"),
-                None => format!("{id} is a part of none"),
-            };
-            (format!("{id}/parent"), json!({"parent": of, "reason": reason}), said)
         }
         _ => anyhow::bail!("it is no work on an incident"),
     };

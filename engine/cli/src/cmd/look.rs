@@ -167,7 +167,6 @@ pub(super) async fn incidents(client: &Client, what: Incidents, json: bool) -> a
         | Incidents::Milestone { .. }
         | Incidents::Assign { .. }
         | Incidents::Close { .. }
-        | Incidents::Parent { .. }
         | Incidents::Reopen { .. } => incident_work::run(client, what, json).await,
         Incidents::Show { id } => {
             let mut found = client.get(&format!("/incidents/{id}"), &[]).await?;
