@@ -17,6 +17,7 @@ mod stage;
 mod access;
 mod approval_rules;
 mod audit;
+mod background;
 mod baseline;
 mod bundle;
 mod channels;

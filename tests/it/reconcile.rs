@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stanch_engine_cli::config::Config;
 use stanch_plugins_aws::sandbox::FaultKind;
 use stanch_tests::eventually;
+use stanch_tests::moto::Moto;
 
 use crate::stage::{ACCOUNT, Plan, Stage, id};
 
@@ -186,20 +187,63 @@ async fn a_look_that_is_denied_is_said_and_made_up_for() {
     stage.next_round("complete").await;
 }
 
+/// A finding as Security Hub has it.
+fn hub(number: u32, product: &str, workflow: &str) -> Value {
+    json!({
+        "SchemaVersion": "2018-10-08", "Id": format!("arn:aws:x:us-east-1:{ACCOUNT}:finding/{number}"),
+        "ProductArn": format!("arn:aws:securityhub:us-east-1::product/aws/{}", product.to_lowercase()),
+        "ProductName": product, "GeneratorId": "g", "AwsAccountId": ACCOUNT, "Region": "us-east-1",
+        "Types": ["TTPs/Discovery"], "CreatedAt": "2026-11-24T02:58:00.000Z",
+        "UpdatedAt": "2026-11-24T02:58:00.000Z", "Severity": {"Label": "HIGH"}, "Title": product,
+        "Description": "d", "Resources": [{"Type": "AwsEc2Instance", "Id": format!("i-{number:017x}")}],
+        "Workflow": {"Status": workflow}, "RecordState": "ACTIVE",
+    })
+}
+
+/// The account that moto plays. It has Security Hub's lists, in pages of its own, and of GuardDuty's
+/// the detectors.
+const MOTOS: &str = "123456789012";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_moto_lists_is_taken_page_by_page() {
+    let moto = Moto::start().await;
+    let mut plan = Plan::new().manual();
+    let toml = format!(
+        "[reconcile]\naccounts = [\"{MOTOS}\"]\nsources = [\"guardduty\", \"security_hub\"]\n"
+    );
+    let read: Config = toml::from_str(&toml).unwrap();
+    (plan.config.reconcile, plan.ships) = (read.reconcile, false);
+    plan.aws_url = Some(moto.url().to_owned());
+    let stage = plan.set().await;
+    stage.round("off").await;
+    let all: Vec<_> = (0..130).map(|number| hub(number, "Macie", "NEW")).collect();
+    for some in all.chunks(100) {
+        stage.call(MOTOS, "securityhub:BatchImportFindings", json!({"Findings": some})).await;
+    }
+    for finding in &all[..5] {
+        stage.detector.post("/webhooks/aws", finding).await;
+    }
+    let hub = async |missed: u64| {
+        eventually("what moto lists of the hub", async || {
+            let found = stage.reconciled().await["items"][1].clone();
+            Some(found).filter(|it| it["outcome"] == "complete" && it["missed"] == missed)
+        })
+        .await
+    };
+    let off = stage.next_round("off").await;
+    assert!(off["error"].as_str().unwrap().contains("no detector"), "{off}");
+    hub(125).await;
+    assert_eq!(alerts(&stage).await, 130);
+    // The same list again tells nothing new.
+    stage.next_round("off").await;
+    hub(125).await;
+    assert_eq!(alerts(&stage).await, 130);
+    assert!(moto.log().matches("/findings").count() >= 4, "{}", moto.log());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn security_hub_tells_what_it_has_from_others() {
     let stage = stage("sources = [\"guardduty\", \"security_hub\"]", false).await;
-    let hub = |number: u32, product: &str, workflow: &str| {
-        json!({
-            "SchemaVersion": "2018-10-08", "Id": format!("arn:aws:x:us-east-1:{ACCOUNT}:finding/{number}"),
-            "ProductArn": format!("arn:aws:securityhub:us-east-1::product/aws/{}", product.to_lowercase()),
-            "ProductName": product, "GeneratorId": "g", "AwsAccountId": ACCOUNT, "Region": "us-east-1",
-            "Types": ["TTPs/Discovery"], "CreatedAt": "2026-11-24T02:58:00.000Z",
-            "UpdatedAt": "2026-11-24T02:58:00.000Z", "Severity": {"Label": "HIGH"}, "Title": product,
-            "Description": "d", "Resources": [{"Type": "AwsEc2Instance", "Id": format!("i-{number:017x}")}],
-            "Workflow": {"Status": workflow}, "RecordState": "ACTIVE",
-        })
-    };
     let findings = [
         hub(1, "Inspector", "NEW"),
         hub(2, "GuardDuty", "NEW"),

@@ -1,5 +1,7 @@
 //! Detectors hear what people made of their findings, and nothing that others have said is lost.
 
+mod second;
+
 use serde_json::{Value, json};
 use stanch_engine_cli::config::WriteBack;
 use stanch_engine_core::effect::Mode;

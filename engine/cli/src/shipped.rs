@@ -20,6 +20,7 @@ pub(crate) const PLAYBOOKS: &[(&str, &str)] = &[
 const LIBRARIES: &[(&str, &str)] = &[
     ("lib/contain", include_str!("../../../playbooks/lib/contain.rhai")),
     ("lib/collect", include_str!("../../../playbooks/lib/collect.rhai")),
+    ("lib/background", include_str!("../../../playbooks/lib/background.rhai")),
     ("lib/enrich", include_str!("../../../playbooks/lib/enrich.rhai")),
 ];
 

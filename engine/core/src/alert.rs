@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::json::Json;
 use crate::severity::Severity;
 use crate::time::Timestamp;
 
@@ -46,8 +47,9 @@ pub struct Alert {
     pub status: AlertStatus,
     /// Where to look at it.
     pub url: Option<String>,
-    /// The payload as it came.
-    pub raw: Value,
+    /// The payload as it came, as canonical text: its tree would weigh many times as much, for as long
+    /// as the alert waits for its commit.
+    pub raw: Json,
 }
 
 /// The members of an alert, as playbooks read them.
@@ -138,10 +140,17 @@ impl Alert {
     /// (<https://docs.aws.amazon.com/guardduty/latest/ug/sample_findings.html>); Security Hub's
     /// format and Macie have a member for it.
     pub fn is_sample(&self) -> bool {
-        let detail = self.raw.get("detail");
+        if self.title.trim_start().starts_with("[SAMPLE]") {
+            return true;
+        }
+        // Hardly a payload has the word, and none is marked without it.
+        if !["sample", "Sample"].iter().any(|word| self.raw.as_str().contains(word)) {
+            return false;
+        }
+        let raw = self.raw.value();
+        let detail = raw.get("detail");
         let of_event = detail.and_then(|detail| detail.get("findings")?.get(0));
-        self.title.trim_start().starts_with("[SAMPLE]")
-            || [Some(&self.raw), detail, of_event].into_iter().flatten().any(is_marked_sample)
+        [Some(&raw), detail, of_event].into_iter().flatten().any(is_marked_sample)
     }
 
     /// Whether a delivery with the same key says more than the one that is stored: a later
@@ -235,7 +244,7 @@ pub(crate) mod tests {
             count: Some(1),
             status: AlertStatus::Active,
             url: None,
-            raw: json!({}),
+            raw: Json::of(&json!({})),
         }
     }
 
@@ -257,21 +266,21 @@ pub(crate) mod tests {
         assert!(!alert().is_sample());
         assert!(Alert { title: "[SAMPLE] x".into(), ..alert() }.is_sample());
         let marked = json!({"detail": {"service": {"additionalInfo": {"sample": true}}}});
-        assert!(Alert { raw: marked, ..alert() }.is_sample());
+        assert!(Alert { raw: Json::of(&marked), ..alert() }.is_sample());
         let pascal = json!({"Service": {"AdditionalInfo": {"Sample": true}}});
-        assert!(Alert { raw: pascal, ..alert() }.is_sample());
+        assert!(Alert { raw: Json::of(&pascal), ..alert() }.is_sample());
         for raw in [
             json!({"Service": {"AdditionalInfo": {"Type": "default", "Value": "{\"sample\":true}"}}}),
             json!({"detail": {"sample": true}}),
             json!({"detail": {"findings": [{"Sample": true}]}}),
             json!({"ProductFields": {"aws/guardduty/service/additionalInfo/sample": "true"}}),
         ] {
-            assert!(Alert { raw: raw.clone(), ..alert() }.is_sample(), "{raw}");
+            assert!(Alert { raw: Json::of(&raw), ..alert() }.is_sample(), "{raw}");
         }
         for raw in
             [json!({"sample": "no"}), json!({"service": {"additionalInfo": {"value": "{}"}}})]
         {
-            assert!(!Alert { raw: raw.clone(), ..alert() }.is_sample(), "{raw}");
+            assert!(!Alert { raw: Json::of(&raw), ..alert() }.is_sample(), "{raw}");
         }
     }
 }

@@ -86,12 +86,13 @@ pub fn claim(alert: &Alert) -> Option<Claim> {
     if alert.severity == Severity::Critical {
         return None;
     }
-    let whole = alert.raw.get("detail").unwrap_or(&alert.raw);
-    match alert.source.as_str() {
-        "cloudtrail" => of_record(whole),
-        "guardduty" if may_be_seen_of_us(&alert.kind) => of_finding(alert, whole),
-        _ => None,
-    }
+    let of: fn(&Alert, &Value) -> Option<Claim> = match alert.source.as_str() {
+        "cloudtrail" => |_, record| of_record(record),
+        "guardduty" if may_be_seen_of_us(&alert.kind) => of_finding,
+        _ => return None,
+    };
+    let raw = alert.raw.value();
+    of(alert, raw.get("detail").unwrap_or(&raw))
 }
 
 fn may_be_seen_of_us(kind: &str) -> bool {
@@ -242,7 +243,7 @@ mod tests {
                 "sessionContext": {"sessionIssuer": {"arn": ROLE}, "sourceIdentity": session}},
         });
         let source = "cloudtrail".to_owned();
-        Alert { source, raw: json!({"detail": detail}), ..alert() }
+        Alert { source, raw: Json::of(&json!({"detail": detail})), ..alert() }
     }
 
     fn roles() -> OwnRoles {
@@ -269,7 +270,7 @@ mod tests {
         let finding = json!({"resource": {"accessKeyDetails": {
             "principalId": format!("AROA1:{}", session()), "userName": "stanch-contain"}},
             "service": {"action": {"awsApiCallAction": {"api": "UpdateAccessKey"}}}});
-        let of = |kind: &str| Alert { kind: kind.to_owned(), raw: finding.clone(), ..alert() };
+        let of = |kind: &str| Alert { kind: kind.to_owned(), raw: Json::of(&finding), ..alert() };
         let told = claim(&of("Stealth:IAMUser/CloudTrailLoggingDisabled")).unwrap();
         assert!(roles().has(&told) && told.named() == Some(named()));
         for kind in [

@@ -1,6 +1,6 @@
 //! JSON as text: the form in which values are journaled, compared and hashed.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -29,8 +29,21 @@ impl Json {
 
     /// The canonical text of a value: members in byte order of their names, no white space.
     pub fn canonical(value: &Value) -> Self {
-        let mut out = String::new();
-        write_canonical(value, &mut out);
+        Self::canonical_into(value, String::new())
+    }
+
+    /// The same, counted before it is written: it takes longer, and no more memory than the text has
+    /// bytes.
+    pub fn canonical_exact(value: &Value) -> Self {
+        let mut length = Length(0);
+        // Counting does not fail.
+        let _ = write_canonical(value, &mut length);
+        Self::canonical_into(value, String::with_capacity(length.0))
+    }
+
+    fn canonical_into(value: &Value, mut out: String) -> Self {
+        // Writing to a string does not fail.
+        let _ = write_canonical(value, &mut out);
         Self::parse(out).unwrap_or_else(|_| Self::null())
     }
 
@@ -147,48 +160,65 @@ fn map_names(value: Value, rename: &impl Fn(&str) -> Option<String>) -> Value {
     }
 }
 
-fn write_canonical(value: &Value, out: &mut String) {
+/// How long a text would be.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+fn write_canonical(value: &Value, out: &mut impl fmt::Write) -> fmt::Result {
     match value {
         Value::Object(members) if members.keys().is_sorted() => write_members(members, out),
         Value::Object(members) => {
             let mut sorted: Vec<_> = members.iter().collect();
             sorted.sort_unstable_by_key(|(name, _)| name.as_str());
-            write_members(sorted, out);
+            write_members(sorted, out)
         }
         Value::Array(items) => {
-            out.push('[');
+            out.write_char('[')?;
             for (at, item) in items.iter().enumerate() {
                 if at > 0 {
-                    out.push(',');
+                    out.write_char(',')?;
                 }
-                write_canonical(item, out);
+                write_canonical(item, out)?;
             }
-            out.push(']');
+            out.write_char(']')
         }
-        Value::String(text) => write_string(text, out),
-        Value::Null => out.push_str("null"),
-        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
-        // Writing to a string does not fail.
-        Value::Number(number) => drop(write!(out, "{number}")),
+        Value::String(text) => write_quoted(text, out),
+        Value::Null => out.write_str("null"),
+        Value::Bool(flag) => out.write_str(if *flag { "true" } else { "false" }),
+        Value::Number(number) => write!(out, "{number}"),
     }
 }
 
-fn write_members<'a>(members: impl IntoIterator<Item = (&'a String, &'a Value)>, out: &mut String) {
-    out.push('{');
+fn write_members<'a>(
+    members: impl IntoIterator<Item = (&'a String, &'a Value)>,
+    out: &mut impl fmt::Write,
+) -> fmt::Result {
+    out.write_char('{')?;
     for (at, (name, member)) in members.into_iter().enumerate() {
         if at > 0 {
-            out.push(',');
+            out.write_char(',')?;
         }
-        write_string(name, out);
-        out.push(':');
-        write_canonical(member, out);
+        write_quoted(name, out)?;
+        out.write_char(':')?;
+        write_canonical(member, out)?;
     }
-    out.push('}');
+    out.write_char('}')
 }
 
 /// Appends `text` to `out` as a JSON string, quotes included.
 pub fn write_string(text: &str, out: &mut String) {
-    out.push('"');
+    // Writing to a string does not fail.
+    let _ = write_quoted(text, out);
+}
+
+fn write_quoted(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    out.write_char('"')?;
     let mut clean_from = 0;
     for (at, byte) in text.bytes().enumerate() {
         let escape = match byte {
@@ -202,16 +232,16 @@ pub fn write_string(text: &str, out: &mut String) {
             0..=0x1f => "",
             _ => continue,
         };
-        out.push_str(text.get(clean_from..at).unwrap_or_default());
+        out.write_str(text.get(clean_from..at).unwrap_or_default())?;
         if escape.is_empty() {
-            let _ = write!(out, "\\u{byte:04x}");
+            write!(out, "\\u{byte:04x}")?;
         } else {
-            out.push_str(escape);
+            out.write_str(escape)?;
         }
         clean_from = at + 1;
     }
-    out.push_str(text.get(clean_from..).unwrap_or_default());
-    out.push('"');
+    out.write_str(text.get(clean_from..).unwrap_or_default())?;
+    out.write_char('"')
 }
 
 impl PartialEq for Json {
@@ -256,6 +286,8 @@ mod tests {
     fn members_are_sorted_at_every_depth() {
         let json = Json::canonical(&json!({"b": [{"z": 1, "a": null}], "a": "x\u{1}\n\""}));
         assert_eq!(json.as_str(), r#"{"a":"x\u0001\n\"","b":[{"a":null,"z":1}]}"#);
+        let exact = Json::canonical_exact(&json!({"b": [{"z": 1, "a": null}], "a": "x\u{1}\n\""}));
+        assert_eq!(exact, json);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::alert::{Actor, Alert, AlertStatus, Resource};
 use crate::id::RunId;
+use crate::json::Json;
 use crate::limits;
 use crate::severity::Severity;
 use crate::step::{StepError, StepKey};
@@ -164,7 +165,7 @@ impl RaiseAlertArgs {
             count: Some(1),
             status: AlertStatus::Active,
             url: self.url,
-            raw: json!({"raised_by": by, "details": self.details}),
+            raw: Json::of(&json!({"raised_by": by, "details": self.details})),
         })
     }
 }
@@ -172,8 +173,10 @@ impl RaiseAlertArgs {
 impl Alert {
     /// The run that raised it, if one did.
     pub fn raised_by(&self) -> Option<RaisedBy> {
-        let by = self.raw.get("raised_by").filter(|_| self.source == SOURCE)?;
-        serde_json::from_value(by.clone()).ok()
+        if self.source != SOURCE {
+            return None;
+        }
+        serde_json::from_value(self.raw.value().get_mut("raised_by")?.take()).ok()
     }
 }
 

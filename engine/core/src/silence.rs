@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::alert::{Alert, AlertStatus, Resource};
+use crate::json::Json;
 use crate::severity::Severity;
 use crate::span::Span;
 use crate::time::Timestamp;
@@ -47,6 +48,7 @@ pub fn alert(
         AlertStatus::Resolved | AlertStatus::Suppressed => format!("{source} is heard again"),
     };
     let raw = json!({"source": source, "last_at": heard.last_at, "silent_after": after});
+    let raw = Json::canonical(&raw);
     Alert {
         source: SOURCE.to_owned(),
         dedup_key: format!("{SOURCE}:{id}::"),

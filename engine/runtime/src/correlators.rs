@@ -157,6 +157,7 @@ fn told(value: Value) -> Result<Option<Told>, String> {
 mod tests {
     use super::*;
     use stanch_engine_core::alert::AlertStatus;
+    use stanch_engine_core::json::Json;
     use stanch_engine_core::severity::Severity;
 
     fn alert() -> Alert {
@@ -179,7 +180,7 @@ mod tests {
             count: None,
             status: AlertStatus::Active,
             url: None,
-            raw: json!({"campaign": 7}),
+            raw: Json::of(&json!({"campaign": 7})),
         }
     }
 

@@ -12,6 +12,7 @@ use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::duty::Duty;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone, Verdict};
+use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::report::Review;
 use stanch_engine_core::severity::Severity;
@@ -131,7 +132,8 @@ pub async fn open(runtime: &Runtime, seen: Seen, person: &str) -> Result<Receive
         count: None,
         status: AlertStatus::Active,
         url: None,
-        raw: json!({"title": seen.title, "description": seen.description, "reported_by": person}),
+        raw: Json::of(&json!({"title": seen.title, "description": seen.description,
+            "reported_by": person})),
         id,
         title: seen.title,
         description: seen.description,

@@ -193,10 +193,10 @@ mod tests {
     fn one_alert_has_the_payload_for_its_origin_and_several_name_theirs() {
         let payload = json!({"n": 1, "all": [{"n": 1}, {"n": 2}]});
         let one = read("fn alerts(p) { #{ id: p.n, severity: \"high\" } }", &payload);
-        assert_eq!(one[0].as_ref().unwrap().raw, payload);
+        assert_eq!(one[0].as_ref().unwrap().raw.value(), payload);
         let named = "fn alerts(p) { p.all.map(|f| #{ id: f.n, severity: 55, raw: f }) }";
         let raws: Vec<_> =
-            read(named, &payload).into_iter().map(|alert| alert.unwrap().raw).collect();
+            read(named, &payload).into_iter().map(|alert| alert.unwrap().raw.value()).collect();
         assert_eq!(raws, [json!({"n": 1}), json!({"n": 2})]);
         let nameless = "fn alerts(p) {\n  p.all.map(|f| #{ id: f.n, severity: 55 }) }";
         let why = read(nameless, &payload)[1].clone().unwrap_err();

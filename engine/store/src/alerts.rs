@@ -115,7 +115,7 @@ pub async fn insert(
         .bind(alert.count.and_then(|count| i64::try_from(count).ok()))
         .bind(alert.updated_at.map(Timestamp::micros))
         .bind(now.micros())
-        .bind(Json::of(alert).as_str().to_owned())
+        .bind(body(alert))
         .bind(place.suppressed_by.map(|id| id.to_string()))
         .bind(place.joined.as_ref().map(|why| why.as_str().to_owned()));
     tx.run(query).await?;
@@ -144,11 +144,16 @@ pub async fn update(
         .bind(alert.count.and_then(|count| i64::try_from(count).ok()))
         .bind(alert.updated_at.map(Timestamp::micros))
         .bind(now.micros())
-        .bind(Json::of(alert).as_str().to_owned())
+        .bind(body(alert))
         .bind(place.suppressed_by.map(|id| id.to_string()))
         .bind(place.joined.as_ref().map(|why| why.as_str().to_owned()));
     tx.run(query).await?;
     Ok(())
+}
+
+/// An alert as it is kept: its payload is text already, which goes in as it is.
+fn body(alert: &Alert) -> String {
+    serde_json::to_string(alert).unwrap_or_else(|_| Json::null().to_string())
 }
 
 /// Counts a delivery that says nothing new.

@@ -20,6 +20,7 @@ pub mod model;
 mod notification;
 mod operations;
 mod params;
+mod percent;
 mod quota;
 mod reviewed;
 mod rules;

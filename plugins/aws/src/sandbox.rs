@@ -28,6 +28,7 @@ mod form;
 mod group;
 mod guardduty;
 mod hub;
+mod hub_v2;
 mod iam;
 mod json;
 mod keys;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use stanch_engine_core::alert::{Actor, Alert, AlertStatus, Resource};
 use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::json::Json;
 use stanch_engine_core::limits;
 use stanch_engine_core::severity::Severity;
 use stanch_engine_core::time::Timestamp;
@@ -96,7 +97,7 @@ impl Draft {
             count: self.count,
             status: self.status,
             url: self.url.map(clean),
-            raw: raw.clone(),
+            raw: Json::canonical_exact(raw),
             id,
             kind,
             account,

@@ -6,6 +6,7 @@ mod cloud;
 mod detectors;
 mod evidence;
 mod local;
+mod organization;
 mod policies;
 mod report;
 

@@ -208,6 +208,57 @@ async fn cloud(it: &Deployment) -> Value {
     report(it.command(&["--json", "doctor", "--region", "us-east-1"])).await
 }
 
+/// An organization with two more accounts, of which one is closed.
+async fn organization(it: &Deployment) -> (String, String) {
+    let ask = async |operation: &str, params: Value| {
+        it.call(&format!("organizations:{operation}"), params).await
+    };
+    ask("CreateOrganization", json!({})).await;
+    let mut made = Vec::new();
+    for name in ["web", "old"] {
+        let email = format!("{name}@example.com");
+        let account = ask("CreateAccount", json!({"AccountName": name, "Email": email})).await;
+        made.push(account["CreateAccountStatus"]["AccountId"].as_str().unwrap().to_owned());
+    }
+    ask("CloseAccount", json!({"AccountId": made[1]})).await;
+    (made.remove(0), made.remove(0))
+}
+
+#[tokio::test]
+async fn the_accounts_of_an_organization_are_looked_at_by_themselves() {
+    let it = Deployment::start().await;
+    let settings = |more: &str| {
+        let text = format!("data_dir = \"data\"\n{more}\n[accounts.{ACCOUNT}]\nmode = \"ask\"\n");
+        it.folder.write("stanch.toml", &text);
+    };
+    settings("");
+    is(&cloud(&it).await, "organization", "accounts", "ok");
+    let (web, old) = organization(&it).await;
+    let role = "read = \"arn:aws:iam::{account}:role/stanch-read\"";
+    settings(&format!("[aws]\norganization_account = \"{ACCOUNT}\"\n[aws.roles]\n{role}"));
+    let found = cloud(&it).await;
+    is(&found, "organization", "accounts", "ok");
+    is(&found, "read_role", &web, "ok");
+    assert!(!found.to_string().contains(&old), "{found:#}");
+    // What is named is looked at, and nothing else.
+    let one = ["--json", "doctor", "--account", ACCOUNT, "--region", "us-east-1"];
+    assert!(!report(it.command(&one)).await.to_string().contains(&web));
+    // Without a role that reads in them they are told of.
+    settings("");
+    let found = cloud(&it).await;
+    is(&found, "organization", "accounts", "warning");
+    let said = check(&found, "organization", "accounts").to_string();
+    assert!(
+        said.contains(&web) && !said.contains(&old) && said.contains("[aws.roles] read"),
+        "{said}"
+    );
+    // Where it may not be asked, that is said, and the rest is looked at.
+    settings("[aws]\norganization_account = \"999900001111\"");
+    let found = cloud(&it).await;
+    is(&found, "organization", "accounts", "warning");
+    is(&found, "guardduty", "us-east-1", "missing");
+}
+
 #[tokio::test]
 async fn credentials_roles_and_policies_that_lack_are_named() {
     let folder = Folder::new();

@@ -59,6 +59,21 @@ async fn a_playbook_goes_to_its_end_and_its_plan_is_told() {
 }
 
 #[tokio::test]
+async fn local_files_are_asked_themselves_whoever_plays_aws() {
+    let folder = folder();
+    folder.write("tor.txt", "203.0.113.42\n198.51.100.0/24\n");
+    let file = folder.path().join("tor.txt");
+    folder.write("stanch.toml", &format!("[[intel.lists]]\nname = \"tor\"\nfile = {file:?}\n"));
+    let (code, report) = simulate(&folder, "guardduty-triage", &[]).await;
+    assert_eq!((code, &report["run"]["status"]), (0, &json!("succeeded")), "{report}");
+    let asked = steps(&report, "action");
+    let of_files = asked.iter().filter(|step| step["answered_by"] == "live").count();
+    assert_eq!(of_files, 1, "{report}");
+    assert!(asked.iter().any(|step| step["answered_by"] == "stand_in"), "{report}");
+    assert!(asked.iter().all(|step| step["answered_by"] != "not_sent"), "{report}");
+}
+
+#[tokio::test]
 async fn people_say_no_or_nothing() {
     let folder = folder();
     let (code, report) = simulate(&folder, KEY, &["--decide", "reject"]).await;

@@ -110,8 +110,8 @@ pub async fn alert(runtime: &Runtime, id: AlertId, by: &str) -> Result<Received,
 
 /// The alert as today's source reads it; as it stands where that gives another alert, or none.
 fn read_again(runtime: &Runtime, stored: &StoredAlert) -> Alert {
-    let raw = stored.alert.raw.to_string();
-    let reading = normalize(runtime.catalogue(), &stored.alert.source, raw.as_bytes());
+    let raw = stored.alert.raw.as_str().as_bytes();
+    let reading = normalize(runtime.catalogue(), &stored.alert.source, raw);
     let alerts = reading.map(|reading| reading.alerts).unwrap_or_default();
     let same = alerts.into_iter().find(|alert| alert.dedup_key == stored.alert.dedup_key);
     same.unwrap_or_else(|| stored.alert.clone())

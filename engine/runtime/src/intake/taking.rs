@@ -171,7 +171,7 @@ impl<'s> Taking<'s> {
         let alert_id = self.put(tx, alert, stored, &place).await?;
         match incident {
             Some(incident) => record(tx, self, alert, alert_id, incident).await?,
-            None => drop(payloads::put(tx, &Json::canonical(&alert.raw)).await?),
+            None => drop(payloads::put(tx, &alert.raw).await?),
         }
         suppressions::count(tx, quiet.id, self.now).await?;
         let (run_ids, suppressed_by) = (Vec::new(), place.suppressed_by);
@@ -213,7 +213,7 @@ pub(super) async fn record(
     id: AlertId,
     incident: IncidentId,
 ) -> Result<(), StoreError> {
-    let hash = payloads::put(tx, &Json::canonical(&alert.raw)).await?;
+    let hash = payloads::put(tx, &alert.raw).await?;
     let mut detail =
         json!({"alert": id, "source": alert.source, "type": alert.kind, "title": alert.title});
     let actor = match (alert.raised_by(), taking.hand) {

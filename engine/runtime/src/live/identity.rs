@@ -86,7 +86,9 @@ impl About {
         let drill_user = whole.as_ref().and_then(drill::user_of).map(str::to_owned);
         let is_sample = whole.as_ref().is_some_and(Alert::is_sample);
         let raised = whole.and_then(|alert| alert.raised_by()).map_or(0, |by| by.depth);
-        let (account, region, title) = (text("account"), text("region"), text("title"));
+        let (account, title) = (text("account"), text("title"));
+        // AWS Health says so of what is in no region, and nobody answers there.
+        let region = text("region").filter(|region| region != "global");
         Self { account, region, title, is_sample, drill_user, raised }
     }
 }

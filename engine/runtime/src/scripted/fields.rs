@@ -238,7 +238,7 @@ mod tests {
         assert_eq!((alert.count, alert.status), (Some(3), AlertStatus::Resolved));
         assert_eq!(alert.occurred_at.unwrap().to_string(), "2026-11-24T03:00:00Z");
         assert!(alert.detected_at.is_some() && alert.updated_at.is_none());
-        assert_eq!(alert.raw, json!({"whole": true}));
+        assert_eq!(alert.raw.value(), json!({"whole": true}));
     }
 
     #[test]

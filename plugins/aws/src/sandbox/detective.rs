@@ -109,7 +109,9 @@ fn list(world: &World, asked: &Asked) -> Answered {
         "EntityArn",
         "EntityType",
     ];
-    let details = world.investigations.iter().map(|one| {
+    let entity = asked.params.pointer("/FilterCriteria/EntityArn/Value");
+    let is_asked = |one: &&Value| entity.is_none_or(|entity| one.get("EntityArn") == Some(entity));
+    let details = world.investigations.iter().filter(is_asked).map(|one| {
         let members = names
             .iter()
             .map(|name| ((*name).to_owned(), one.get(name).cloned().unwrap_or_default()));

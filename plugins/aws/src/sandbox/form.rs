@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::reply::{Dialect, Refusal};
 use crate::client::{ec2_name, value};
 use crate::model::{Kind, Member, Model, Shape};
+use crate::percent::form_decoded;
 
 /// A form, and what of it was understood so far.
 pub(super) struct Form<'m> {
@@ -116,7 +117,7 @@ impl<'m> Form<'m> {
 pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
     text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(name), decoded(value))
+        (form_decoded(name), form_decoded(value))
     })
 }
 
@@ -138,31 +139,4 @@ fn moment(text: &str) -> Value {
     let of_header = DateTime::from_str(text, Format::HttpDate).ok();
     let at = of_header.or_else(|| text.parse().ok().map(DateTime::from_secs_f64));
     at.map_or_else(|| text.into(), |at| value::of_timestamp(&at))
-}
-
-/// Text of a form with its encoding undone; what is none stays.
-pub(super) fn decoded(text: &str) -> String {
-    percent_decoded(&text.replace('+', " "))
-}
-
-/// Text with its percent-encoding undone; what is none stays.
-pub(super) fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let coded = after.split_first_chunk::<2>().filter(|_| first == b'%');
-        let byte = coded
-            .and_then(|(digits, _)| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match (byte, coded) {
-            (Some(byte), Some((_, after))) => {
-                bytes.push(byte);
-                rest = after;
-            }
-            _ => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -1,6 +1,8 @@
 //! GuardDuty: findings, how they are found, archived and judged
 //! (<https://docs.aws.amazon.com/guardduty/latest/APIReference/API_ListFindings.html>).
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::time::Timestamp;
 
@@ -28,6 +30,7 @@ pub(super) fn answer(
         "ListDetectors" => Ok(json!({"DetectorIds": [DETECTOR]})),
         "GetFindings" => Ok(json!({"Findings": wanted(world, asked)})),
         "ListFindings" => list(world, asked),
+        "GetFindingsStatistics" => return statistics(world, asked),
         "ArchiveFindings" => change(world, asked, now, "Archived", &json!(true)),
         "UnarchiveFindings" => change(world, asked, now, "Archived", &json!(false)),
         "UpdateFindingsFeedback" => {
@@ -47,15 +50,36 @@ fn wanted(world: &World, asked: &Asked) -> Vec<Value> {
     world.findings.iter().filter(is_wanted).cloned().collect()
 }
 
-fn list(world: &World, asked: &Asked) -> Answered {
+/// The findings that fit the criteria.
+fn chosen<'w>(world: &'w World, asked: &Asked) -> Vec<&'w Value> {
     let criteria = asked.params.pointer("/FindingCriteria/Criterion").and_then(Value::as_object);
-    let mut found: Vec<&Value> = world
-        .findings
-        .iter()
-        .filter(|finding| {
-            criteria.is_none_or(|all| all.iter().all(|(path, one)| fits(finding, path, one)))
-        })
-        .collect();
+    let fits_all = |finding: &&Value| {
+        criteria.is_none_or(|all| all.iter().all(|(path, one)| fits(finding, path, one)))
+    };
+    world.findings.iter().filter(fits_all).collect()
+}
+
+/// How many there are of each type; what else they may be grouped by is not played.
+fn statistics(world: &World, asked: &Asked) -> Option<Answered> {
+    if asked.text("GroupBy") != Some("FINDING_TYPE") {
+        return None;
+    }
+    let mut groups: BTreeMap<&str, (u64, &Value)> = BTreeMap::new();
+    for finding in chosen(world, asked) {
+        let kind = finding.get("Type").and_then(Value::as_str).unwrap_or_default();
+        let at = finding.get("UpdatedAt").unwrap_or(&Value::Null);
+        let group = groups.entry(kind).or_insert((0, at));
+        *group = (group.0 + 1, at);
+    }
+    let groups = groups.into_iter().map(|(kind, (count, at))| {
+        json!({"FindingType": kind, "TotalFindings": count, "LastGeneratedAt": at})
+    });
+    let groups: Vec<_> = groups.collect();
+    Some(Ok(json!({"FindingStatistics": {"GroupedByFindingType": groups}})))
+}
+
+fn list(world: &World, asked: &Asked) -> Answered {
+    let mut found = chosen(world, asked);
     if let Some(path) = asked.params.pointer("/SortCriteria/AttributeName").and_then(Value::as_str)
     {
         let number = |finding: &&Value| at(finding, path).and_then(number).unwrap_or_default();

@@ -11,6 +11,7 @@ use super::form;
 use super::reply::{Dialect, Refusal};
 use super::request::{Arrived, dialect};
 use crate::model::{Metadata, Model, ModelStore, Named, Operation};
+use crate::percent::percent_decoded;
 
 /// Operations of S3 whose requests look like those of a newer one, or of one that is called more.
 pub(super) const TWINS: [&str; 5] = [
@@ -275,14 +276,14 @@ pub(super) fn labels(template: &str, path: &str) -> Option<Vec<(String, String)>
                 if rest.is_empty() {
                     return None;
                 }
-                found.push((label.trim_end_matches('+').to_owned(), form::percent_decoded(&rest)));
+                found.push((label.trim_end_matches('+').to_owned(), percent_decoded(&rest)));
             }
             Some(label) => {
                 let part = parts.pop_front().filter(|part| !part.is_empty())?;
-                found.push((label.to_owned(), form::percent_decoded(part)));
+                found.push((label.to_owned(), percent_decoded(part)));
             }
             None => {
-                parts.pop_front().filter(|part| form::percent_decoded(part) == **segment)?;
+                parts.pop_front().filter(|part| percent_decoded(part) == **segment)?;
             }
         }
     }

@@ -9,10 +9,10 @@ use http::Request;
 use stanch_plugins_sdk::core::digest::Sha256;
 use stanch_plugins_sdk::core::time::Timestamp;
 
-use super::form;
 use super::keys::{Key, Keys};
 use super::reply::{Dialect, Refusal};
 use super::scope::Scope;
+use crate::percent::percent_decoded;
 
 /// How far the date of a request may lie from AWS's clock.
 const SKEW_MS: i64 = 15 * 60 * 1_000;
@@ -180,7 +180,7 @@ fn query(request: &Request<Bytes>) -> String {
     let raw = request.uri().query().unwrap_or_default();
     let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let again = |text: &str| encoded(&form::percent_decoded(text), b"");
+        let again = |text: &str| encoded(&percent_decoded(text), b"");
         (again(name), again(value))
     });
     let mut pairs: Vec<_> = pairs.filter(|(name, _)| name != "X-Amz-Signature").collect();

@@ -49,6 +49,9 @@ struct State {
     /// Findings, as `securityhub:GetFindings` answers them.
     #[serde(default)]
     security_hub: Vec<Value>,
+    /// Findings in OCSF, as `securityhub:GetFindingsV2` answers them.
+    #[serde(default)]
+    security_hub_v2: Vec<Value>,
     /// Events, as CloudTrail writes them to its files.
     #[serde(default)]
     trail: Vec<Value>,
@@ -104,6 +107,7 @@ pub(super) fn load(
     let world = &mut inside.world;
     world.findings.extend(state.findings);
     world.hub.extend(state.security_hub);
+    world.hub_v2.extend(state.security_hub_v2);
     world.verdicts.extend(state.compliance);
     world.instances.extend(state.instances.into_iter().map(placed));
     world.groups.extend(state.security_groups.into_iter().map(placed));

@@ -17,7 +17,7 @@ use super::ssm::Execution;
 use super::tokens::Tokens;
 use super::trust::{Session, TrustedRole};
 use super::{
-    command, compliance, detective, document, ec2, guardduty, hub, iam, kms, ssm, topic, trail,
+    command, compliance, detective, document, ec2, guardduty, hub, hub_v2, iam, kms, ssm, topic, trail,
     trust,
 };
 
@@ -82,6 +82,8 @@ pub(super) struct World {
     pub(super) findings: Vec<Value>,
     /// Security Hub's findings.
     pub(super) hub: Vec<Value>,
+    /// Findings of its second version, in OCSF.
+    pub(super) hub_v2: Vec<Value>,
     /// Detective's investigations.
     pub(super) investigations: Vec<Value>,
     /// Commands on instances.
@@ -123,6 +125,7 @@ impl World {
             unrecorded: None,
             findings: Vec::new(),
             hub: Vec::new(),
+            hub_v2: Vec::new(),
             investigations: Vec::new(),
             commands: Vec::new(),
             verdicts: Vec::new(),
@@ -201,7 +204,8 @@ impl World {
             "cloudtrail" => trail::answer(self, operation, asked),
             "sns" => topic::answer(self, operation, asked),
             "guardduty" => guardduty::answer(self, operation, asked, now),
-            "securityhub" => hub::answer(self, operation, asked, now),
+            "securityhub" => hub::answer(self, operation, asked, now)
+                .or_else(|| hub_v2::answer(self, operation, asked)),
             "detective" => detective::answer(self, operation, asked, now),
             "config" => compliance::answer(self, operation, asked, now),
             "kms" => kms::answer(operation, asked),

@@ -41,14 +41,17 @@ impl Source for CloudTrail {
     }
 }
 
-/// S3's notifications have members of the same names; their source is `aws:s3`.
+/// S3's notifications have members of the same names; their source is `aws:s3`. Tools that send records
+/// on leave members out.
 fn is_record(record: &Value) -> bool {
     let source = record.get("eventSource").and_then(Value::as_str).unwrap_or_default();
     let has = |name: &str| record.get(name).is_some_and(Value::is_string);
     has("eventName")
         && !source.is_empty()
         && !source.starts_with("aws:")
-        && (has("eventTime") || has("eventVersion"))
+        && (has("eventTime")
+            || has("eventVersion")
+            || (has("awsRegion") && source.ends_with(".amazonaws.com")))
 }
 
 fn read(event: &Event<'_>, around: &Around) -> Result<Alert, SourceError> {

@@ -135,7 +135,6 @@ const NAMES: &[(&str, &str, Tier)] = &[
     ("functionarn", "AwsLambdaFunction", Subject),
     ("functionname", "AwsLambdaFunction", Subject),
     ("groupid", "AwsEc2SecurityGroup", Setting),
-    ("hostedzoneid", "AwsRoute53HostedZone", Subject),
     ("imageid", "AwsEc2Image", Setting),
     ("instanceid", "AwsEc2Instance", Subject),
     ("instanceids", "AwsEc2Instance", Subject),
@@ -193,6 +192,8 @@ const OF_SERVICES: &[(&str, &str, &str, Tier)] = &[
     ("iam", "groupname", "AwsIamGroup", Subject),
     ("iam", "serialnumber", "Other", Setting),
     ("redshift", "clusteridentifier", "AwsRedshiftCluster", Subject),
+    // With others it is that of an endpoint: AWS's own, and the same for all of a region.
+    ("route53", "hostedzoneid", "AwsRoute53HostedZone", Subject),
     ("ssm", "name", "AwsSsmParameter", Subject),
     ("ssm", "names", "AwsSsmParameter", Subject),
     ("ssm", "target", "AwsEc2Instance", Subject),
@@ -239,5 +240,9 @@ mod tests {
             assert_eq!(found(value.clone(), service), [], "{value}");
         }
         assert_eq!(found(json!({"name": "t"}), "cloudtrail").len(), 1);
+        let endpoint = json!({"dBInstanceIdentifier": "db", "endpoint": {"hostedZoneId": "Z1"}});
+        let database = [("AwsRdsDbInstance".to_owned(), "db".to_owned())];
+        assert_eq!(found(endpoint, "rds"), database);
+        assert_eq!(found(json!({"hostedZoneId": "Z1"}), "route53").len(), 1);
     }
 }

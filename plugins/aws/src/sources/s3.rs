@@ -7,6 +7,7 @@ use stanch_plugins_sdk::payload::{at, text, time};
 use stanch_plugins_sdk::{Around, Draft, Source, SourceError, id_of_content};
 
 use super::event::Event;
+use crate::percent::form_decoded;
 use stanch_plugins_sdk::payload::arn;
 
 const NAME: &str = "s3";
@@ -43,7 +44,7 @@ fn is_record(payload: &Value) -> bool {
 fn of_event(payload: &Value, around: &Around) -> Result<Alert, SourceError> {
     let event = Event::of(payload);
     let kind = event.detail_type().unwrap_or("S3 event").to_owned();
-    let resources = resources(event.detail);
+    let resources = resources(event.detail, str::to_owned);
     let id = event.envelope("id").map_or_else(|| id_of_content(event.detail), str::to_owned);
     let said = |name: &str| text(event.detail, &[name]);
     let draft = Draft {
@@ -67,7 +68,8 @@ fn of_record(record: &Value, around: &Around) -> Result<Alert, SourceError> {
     let missing = |name: &str| SourceError::Member { path: name.to_owned(), expected: "a text" };
     let kind = text(record, &["eventName"]).ok_or_else(|| missing("eventName"))?;
     let about = record.get("s3").unwrap_or(&Value::Null);
-    let resources = resources(about);
+    // Its keys are encoded as in a form; those of events are not.
+    let resources = resources(about, form_decoded);
     let request = text(record, &["responseElements", "x-amz-request-id"]);
     let sequence = text(about, &["object", "sequencer"]);
     let id = match (request, sequence) {
@@ -98,9 +100,9 @@ fn title(kind: &str, resources: &[Resource]) -> String {
     format!("{kind}: {about}")
 }
 
-fn resources(about: &Value) -> Vec<Resource> {
+fn resources(about: &Value, key: impl Fn(&str) -> String) -> Vec<Resource> {
     let Some(bucket) = text(about, &["bucket", "name"]) else { return Vec::new() };
-    let key = text(about, &["object", "key"]);
+    let key = text(about, &["object", "key"]).map(|said| key(&said));
     let object = key.map(|key| arn::plain("AwsS3Object", &format!("{bucket}/{key}"), None));
     let arn = text(about, &["bucket", "arn"]);
     object.into_iter().chain([arn::plain("AwsS3Bucket", &bucket, arn.as_deref())]).collect()

@@ -104,8 +104,9 @@ fn security_hub() {
     let action = event("aws.securityhub", "Security Hub Findings - Custom Action", action);
     let alerts = all(&action);
     assert_eq!(alerts.len(), 2);
-    assert_eq!(alerts[1].raw["detail"]["actionName"], "isolate");
-    assert_eq!(alerts[1].raw["detail"]["findings"], json!([action["detail"]["findings"][1]]));
+    let raw = alerts[1].raw.value();
+    assert_eq!(raw["detail"]["actionName"], "isolate");
+    assert_eq!(raw["detail"]["findings"], json!([action["detail"]["findings"][1]]));
     let mut broken = asff();
     broken.as_object_mut().unwrap().remove("Severity");
     assert!(refusal(&imported(broken)).contains("`detail.findings[0].Severity.Label`"));

@@ -73,10 +73,15 @@ fn read(payload: &Value) -> Result<Alert, SourceError> {
     draft.alert(NAME, payload)
 }
 
-/// The monitor's priority, 1 to 5, else what kind of alert it is.
+/// The monitor's priority, 1 to 5, else what kind of alert it is. `$PRIORITY` of a template is the
+/// event's, `normal` or `low`, and says nothing of how bad it is where the kind does.
 fn severity(payload: &Value, kind: Option<&str>) -> Severity {
+    let is_of_event = |said: &str| {
+        said.eq_ignore_ascii_case("normal") || (kind.is_some() && said.eq_ignore_ascii_case("low"))
+    };
     let priority = ["alert_priority", "priority"].iter().find_map(|name| {
-        let said = scalar(payload, &[name])?;
+        let said =
+            scalar(payload, &[name]).filter(|said| *name != "priority" || !is_of_event(said))?;
         let rank = if said.len() == 1 { format!("P{said}") } else { said };
         severity_of_word(&rank)
     });

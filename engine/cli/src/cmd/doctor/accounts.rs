@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::super::by_hand::{Caller, items, text, told};
 use super::detectors::{self, Region};
+use super::organization;
 use super::policies::{self, Needed};
 use super::report::Report;
 use crate::args::Doctor;
@@ -46,7 +47,11 @@ struct Account {
 pub(super) async fn all(wanted: &Wanted<'_>, caller: &Caller, report: &mut Report) {
     let Wanted { config, args, .. } = wanted;
     let ids: Vec<String> = match args.accounts.is_empty() {
-        true => config.accounts.keys().cloned().collect(),
+        true => {
+            let asked = Box::pin(wanted.of_organization(caller)).await;
+            let all = Box::pin(organization::accounts(config, asked.as_ref(), report)).await;
+            all.into_iter().collect()
+        }
         false => args.accounts.clone(),
     };
     if ids.is_empty() {
@@ -55,15 +60,7 @@ pub(super) async fn all(wanted: &Wanted<'_>, caller: &Caller, report: &mut Repor
     }
     let (turns, mut tasks) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for id in ids {
-        let account = Account {
-            mode: config.accounts.get(&id).map_or(Mode::Observe, |account| account.mode),
-            config: Config::clone(config),
-            roles: wanted.roles.clone(),
-            needed: wanted.needed.clone(),
-            own: wanted.own.clone(),
-            regions: args.regions.clone(),
-            id,
-        };
+        let account = wanted.account(id);
         let (turns, caller) = (Arc::clone(&turns), caller.clone());
         tasks.spawn(async move {
             let _turn = turns.acquire_owned().await;
@@ -82,18 +79,49 @@ pub(super) async fn all(wanted: &Wanted<'_>, caller: &Caller, report: &mut Repor
     detectors::judge(&regions, report);
 }
 
+impl Wanted<'_> {
+    fn account(&self, id: String) -> Account {
+        Account {
+            mode: self.config.accounts.get(&id).map_or(Mode::Observe, |account| account.mode),
+            config: self.config.clone(),
+            roles: self.roles.clone(),
+            needed: self.needed.clone(),
+            own: self.own.clone(),
+            regions: self.args.regions.clone(),
+            id,
+        }
+    }
+
+    /// Who asks the organization which accounts it has; nobody where that role can't be taken, which
+    /// the look at its account then tells.
+    async fn of_organization(&self, base: &Caller) -> Option<Caller> {
+        let Some(id) = &self.config.aws.organization_account else { return Some(base.clone()) };
+        let account = self.account(id.clone());
+        match account.role_that_reads() {
+            Some(role) => account.take(base, &role, "read", &mut Report::default()).await,
+            None => Some(base.clone()).filter(|_| self.own == *id),
+        }
+    }
+}
+
 impl Account {
+    /// The role of a kind: its own, or, in another account than that of the base credentials, by the
+    /// pattern.
+    fn named(&self, own: Option<&String>, pattern: Option<&String>) -> Option<String> {
+        let by_pattern = || pattern.filter(|_| self.own != self.id);
+        own.cloned().or_else(|| Some(by_pattern()?.replace("{account}", &self.id)))
+    }
+
+    fn role_that_reads(&self) -> Option<String> {
+        let own = self.roles.accounts.get(&self.id).and_then(|roles| roles.read.as_ref());
+        self.named(own, self.roles.pattern.read.as_ref())
+    }
+
     async fn look(&self, base: &Caller, report: &mut Report) -> Vec<Region> {
-        let own = self.roles.accounts.get(&self.id);
-        let pattern = &self.roles.pattern;
-        let is_other = self.own != self.id;
-        let named = |own: Option<&String>, pattern: &Option<String>| {
-            let by_pattern = || pattern.as_ref().filter(|_| is_other);
-            own.cloned().or_else(|| Some(by_pattern()?.replace("{account}", &self.id)))
-        };
-        let read = named(own.and_then(|roles| roles.read.as_ref()), &pattern.read);
-        let contain = named(own.and_then(|roles| roles.contain.as_ref()), &pattern.contain);
-        if read.is_none() && is_other {
+        let read = self.role_that_reads();
+        let own = self.roles.accounts.get(&self.id).and_then(|roles| roles.contain.as_ref());
+        let contain = self.named(own, self.roles.pattern.contain.as_ref());
+        if read.is_none() && self.own != self.id {
             let found =
                 format!("no role reads in it, and the base credentials are of {}", self.own);
             let mend = "name `read_role` under its [accounts], or a pattern under [aws.roles]";

@@ -18,6 +18,9 @@ use stanch_plugins_sdk::{
 
 use super::recording::{Recording, Wish};
 
+/// Actions that look into files of this machine, and call nobody: they are asked themselves.
+const LOCAL: &str = "intel.";
+
 /// Who answered a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answerer {
@@ -155,6 +158,10 @@ impl Simulated {
         input: &Value,
     ) -> Result<Outcome, ActionError> {
         let is_look = self.real.classify(input)?.effect == Effect::Read;
+        if self.real.name().starts_with(LOCAL) {
+            self.calls.note(context, Answerer::Live);
+            return self.real.run(context, input).await;
+        }
         match &self.calls.reads {
             Reads::Live(record) if is_look => {
                 self.calls.note(context, Answerer::Live);

@@ -56,7 +56,8 @@ pub(super) fn unpack(data: &str, most: usize) -> Result<Value, String> {
     }
     let mut unpacked = Vec::new();
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    flate2::read::MultiGzDecoder::new(&*bytes)
+    // Of bytes that are there already: without a buffer of its own.
+    flate2::bufread::MultiGzDecoder::new(&*bytes)
         .take(limit)
         .read_to_end(&mut unpacked)
         .map_err(|error| format!("can't be unpacked: {error}"))?;
