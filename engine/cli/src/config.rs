@@ -21,8 +21,8 @@ mod retention;
 mod slack;
 mod sources;
 mod targets;
-mod updates;
 mod trail_audit;
+mod updates;
 mod write_back;
 
 use std::collections::BTreeMap;
@@ -56,8 +56,8 @@ pub use reference::{Reference, TokenSource};
 pub use retention::Retention;
 pub use slack::SlackConfig;
 pub use sources::{Source, Trust};
-pub use updates::Update;
 pub use trail_audit::TrailAudit;
+pub use updates::Update;
 pub use write_back::WriteBack;
 
 /// What can be configured. A key that is not here is an error.

@@ -17,8 +17,8 @@ use stanch_engine_core::reconcile::Reconcile;
 use stanch_engine_core::scope::{CustomRole, Scope};
 use stanch_engine_core::span::Span;
 use stanch_engine_core::storm;
-use stanch_engine_core::update::{self, Template};
 use stanch_engine_core::trail_audit::TrailAudit;
+use stanch_engine_core::update::{self, Template};
 use stanch_engine_core::write_back::WriteBack;
 
 use crate::correlators::Correlator;

@@ -65,8 +65,8 @@ pub mod snapshot;
 pub mod storms;
 pub mod suppressions;
 pub mod tokens;
-pub mod updates;
 pub mod trail_audits;
+pub mod updates;
 pub mod used_links;
 pub mod write_backs;
 

@@ -17,8 +17,8 @@ use super::ssm::Execution;
 use super::tokens::Tokens;
 use super::trust::{Session, TrustedRole};
 use super::{
-    command, compliance, detective, document, ec2, guardduty, hub, hub_v2, iam, kms, ssm, topic, trail,
-    trust,
+    command, compliance, detective, document, ec2, guardduty, hub, hub_v2, iam, kms, ssm, topic,
+    trail, trust,
 };
 
 /// A message that was published to a topic.
