@@ -130,7 +130,7 @@ impl Keys {
         let key = KmsKey::find(arn, (world, catalogue), known).await?;
         let own = match read_secret(&own)? {
             Some(own) => own,
-            None => make(&own, world)?,
+            None => key_pair(&own, world)?,
         };
         Ok(Self { folder, signing: Arc::new(RwLock::new(Signer::Kms { key: Box::new(key), own })) })
     }
