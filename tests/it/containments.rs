@@ -140,7 +140,8 @@ async fn an_undo_ends_it_and_the_undo_of_that_has_it_stand_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lead_owns_what_is_contained_and_only_what_can_be_is_said_of_it() {
     let stage = Plan::new().set().await;
-    let (vic, _lea) = (stage.person("vic", &["viewer"]).await, stage.person("lea", &[]).await);
+    let (vic, _lea) =
+        (stage.person("vic", &["viewer"]).await, stage.person("lea", &["viewer"]).await);
     let received = stage.find_key().await;
     let assign = format!("/incidents/{}/assign", id(&received["incident_id"]));
     stage.mia.post(&assign, &json!({"lead": "lea", "reason": "hers"})).await;

@@ -119,17 +119,27 @@ impl Offline {
         store: Store,
         catalogue: Catalogue,
     ) -> Result<Self, OfflineError> {
+        Self::look(&settings.data_dir)?;
         let folder = settings.data_dir.join("keys");
-        // What a node would make is not made here: it would be of another installation.
-        if !folder.join("evidence.key").exists() {
-            return Err(OfflineError::NotHere(folder));
-        }
         let items = Items::open(settings.data_dir.join("evidence"), world.entropy.next());
         let items = items.map_err(StartError::from)?;
         let keys = Keys::open(&folder, &world)?;
         let seals = Seals::open(&folder, &world).map_err(StartError::from)?;
         let parts = Parts { world, settings, store, catalogue, items, keys, seals };
         Ok(Self { shared: Arc::new(Shared::new(parts)) })
+    }
+
+    /// Whether a node has its keys in this folder. What it would make is not made here: it would be of
+    /// another installation.
+    ///
+    /// # Errors
+    /// [`OfflineError::NotHere`] where none has.
+    pub fn look(data_dir: &Path) -> Result<(), OfflineError> {
+        let folder = data_dir.join("keys");
+        match folder.join("evidence.key").exists() {
+            true => Ok(()),
+            false => Err(OfflineError::NotHere(folder)),
+        }
     }
 
     /// What waits for people, the newest first.

@@ -16,6 +16,7 @@ pub async fn offline(
     world: World,
     variable: Variable<'_>,
 ) -> anyhow::Result<Offline> {
+    Offline::look(&config.data_dir())?;
     let url = config.database_url();
     let is_alone = Dialect::of_url(&url) == Some(Dialect::Sqlite);
     let aws = super::aws(config, None, config.roles(variable)?)?;
