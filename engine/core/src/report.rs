@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::approval::{Answer, ApprovalStatus};
-use crate::custody::{CustodyAction, Head};
+use crate::chain::Head;
+use crate::custody::CustodyAction;
 use crate::digest::Sha256;
 use crate::id::{ApprovalId, EvidenceId, IncidentId, RunId};
 use crate::incident::{IncidentStatus, Verdict};
