@@ -28,13 +28,15 @@ pub(crate) async fn work(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let now = shared.world.now();
         let is_clearing = looks.is_multiple_of(LOOKS_PER_CLEARING);
-        looks += 1;
         let done = tokio::select! {
             done = round(&shared, &bucket, is_clearing) => done,
             _ = stop.changed() => break,
         };
         match done {
-            Ok(()) => is_failing = false,
+            Ok(()) => {
+                looks += 1;
+                is_failing = false;
+            }
             // Once, and not at every try.
             Err(why) if !std::mem::replace(&mut is_failing, true) => {
                 tracing::error!(place = bucket.name(), %why, "the evidence is not as it should be");
