@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision};
 use stanch_engine_core::audit::{Asked, Ended};
 use stanch_engine_core::error_code::{self, ErrorCode};
-use stanch_engine_core::id::ApprovalId;
+use stanch_engine_core::id::{ApprovalId, NodeId};
 use stanch_engine_core::limits;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_core::world::World;
@@ -119,13 +119,13 @@ impl Offline {
         store: Store,
         catalogue: Catalogue,
     ) -> Result<Self, OfflineError> {
-        Self::look(&settings.data_dir)?;
         let folder = settings.data_dir.join("keys");
+        let keys = Self::keys(&folder)?;
         let items = Items::open(settings.data_dir.join("evidence"), world.entropy.next());
         let items = items.map_err(StartError::from)?;
-        let keys = Keys::open(&folder, &world)?;
         let seals = Seals::open(&folder, &world).map_err(StartError::from)?;
-        let parts = Parts { world, settings, store, catalogue, items, keys, seals };
+        let node = world.id(NodeId::new);
+        let parts = Parts { node, world, settings, store, catalogue, items, keys, seals };
         Ok(Self { shared: Arc::new(Shared::new(parts)) })
     }
 
@@ -135,11 +135,11 @@ impl Offline {
     /// # Errors
     /// [`OfflineError::NotHere`] where none has.
     pub fn look(data_dir: &Path) -> Result<(), OfflineError> {
-        let folder = data_dir.join("keys");
-        match folder.join("evidence.key").exists() {
-            true => Ok(()),
-            false => Err(OfflineError::NotHere(folder)),
-        }
+        Self::keys(&data_dir.join("keys")).map(drop)
+    }
+
+    fn keys(folder: &Path) -> Result<Keys, OfflineError> {
+        Keys::there(folder)?.ok_or_else(|| OfflineError::NotHere(folder.to_owned()))
     }
 
     /// What waits for people, the newest first.

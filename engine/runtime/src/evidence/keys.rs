@@ -112,6 +112,20 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Whichever pair a node has in a folder: its key, or what signs in the place of one in KMS. Nothing is
+    /// made.
+    ///
+    /// # Errors
+    /// [`KeyError`] when a file is there and holds no key.
+    pub(crate) fn there(folder: &Path) -> Result<Option<Self>, KeyError> {
+        let found = match read_secret(&folder.join(SECRET))? {
+            Some(signing) => Some(signing),
+            None => read_secret(&folder.join(OWN))?,
+        };
+        let signing = found.map(|key| Arc::new(RwLock::new(Signer::File(key))));
+        Ok(signing.map(|signing| Self { folder: folder.to_owned(), signing }))
+    }
+
     /// The key of this ARN in KMS, with a folder for its public half.
     ///
     /// # Errors

@@ -105,7 +105,8 @@ fn start_of(stored: &StoredAlert) -> Option<Timestamp> {
     if alert.status != AlertStatus::Resolved {
         return alert.occurred_at.or(alert.detected_at);
     }
-    let before = alert.raw.pointer("/detail/previousState");
+    let raw = alert.raw.value();
+    let before = raw.pointer("/detail/previousState");
     let before = before.filter(|it| it.get("value").is_some_and(|value| value == "ALARM"));
     let before = before.and_then(|it| it.get("timestamp")).and_then(Value::as_str);
     let told = alert.occurred_at.or_else(|| before.and_then(time_of_text));
@@ -114,7 +115,8 @@ fn start_of(stored: &StoredAlert) -> Option<Timestamp> {
 
 /// When it worked again. AWS Health says it by itself.
 fn end_of(alert: &Alert) -> Option<Timestamp> {
-    let told = alert.raw.pointer("/detail/endTime").and_then(Value::as_str);
+    let raw = alert.raw.value();
+    let told = raw.pointer("/detail/endTime").and_then(Value::as_str);
     let told = told.and_then(time_of_text);
     told.or_else(|| alert.updated_at.filter(|_| alert.status == AlertStatus::Resolved))
 }
