@@ -41,7 +41,7 @@ async fn told_until_it_is_over(plan: Plan) {
     when(&stage, &path, "the first", |it| it["sent"] == 1).await;
     let said = stage.page_that_says("Update 1 on inc_").await;
     let words = "A laptop was stolen. It is high and open, open since 2026-11-24T03:00:0";
-    assert!(said.contains(words) && said.ends_with("We know of it."), "{said}");
+    assert!(said.contains(words) && said.contains("We know of it."), "{said}");
     assert!(said.starts_with("role:management: "), "{said}");
 
     // Another process takes it up where this one left it.
