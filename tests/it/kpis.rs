@@ -255,7 +255,7 @@ async fn a_figure_leads_to_its_incidents_and_a_question_that_can_not_be_answered
     let weeks = stage.mia.list("/kpis/trend?weeks=4").await;
     assert_eq!((weeks.len(), &weeks[0]["incidents"]), (1, &json!(1)));
     let definitions = stage.mia.list("/kpis/definitions").await;
-    assert_eq!(definitions.len(), 20);
+    assert_eq!(definitions.len(), 24);
     assert!(
         definitions.iter().all(|it| it["formula"].as_str().is_some_and(|text| !text.is_empty()))
     );
