@@ -38,7 +38,7 @@ const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../playbooks");
 
 /// What a stage is set up as.
 pub(crate) struct Plan {
-    pub(crate) config: Config,
+    pub(crate) config: Box<Config>,
     pub(crate) postgres: Option<Database>,
     pub(crate) clock: Option<Arc<ManualClock>>,
     pub(crate) seams: Seams,
@@ -52,7 +52,7 @@ impl Plan {
     /// SQLite, the real clock, the shipped playbooks, and an account in which people are asked. Most
     /// tests need one person only, who starts what she approves.
     pub(crate) fn new() -> Self {
-        let mut config = Config::default();
+        let mut config = Box::<Config>::default();
         config.aws.region = Some("us-east-1".to_owned());
         config.accounts.insert(ACCOUNT.to_owned(), Account::of_mode(Mode::Ask));
         config.notify = Notify { default_topic: Some(TOPIC.to_owned()), ..Notify::default() };
@@ -98,7 +98,7 @@ pub(crate) struct Stage {
     pub(crate) detector: Caller,
     pub(crate) clock: Option<Arc<ManualClock>>,
     world: World,
-    config: Config,
+    config: Box<Config>,
     stop: Option<oneshot::Sender<()>>,
     node: Option<Node>,
     postgres: Option<Database>,
