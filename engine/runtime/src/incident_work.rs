@@ -204,6 +204,17 @@ fn marks(milestone: Milestone, at: Timestamp, now: Timestamp) -> Result<(), Work
 
 type Came = Result<Result<(), WorkError>, StoreError>;
 
+/// The incident that is meant, which goes on itself.
+async fn find(tx: &mut Tx<'_>, id: IncidentId) -> Result<Result<Incident, WorkError>, StoreError> {
+    Ok(match incidents::get(tx, id).await? {
+        None => Err(WorkError::NotFound(id)),
+        Some(Incident { merged_into: Some(other), .. }) => {
+            Err(WorkError::Conflict(format!("{id} goes on in {other}: name that one")))
+        }
+        Some(incident) => Ok(incident),
+    })
+}
+
 async fn do_one(
     tx: &mut Tx<'_>,
     settings: &Settings,
@@ -211,13 +222,9 @@ async fn do_one(
     person: &Person,
     now: Timestamp,
 ) -> Came {
-    let incident = match incidents::get(tx, id).await? {
-        None => return Ok(Err(WorkError::NotFound(id))),
-        Some(Incident { merged_into: Some(other), .. }) => {
-            let why = format!("{id} goes on in {other}: name that one");
-            return Ok(Err(WorkError::Conflict(why)));
-        }
-        Some(incident) => incident,
+    let incident = match find(tx, id).await? {
+        Ok(incident) => incident,
+        Err(error) => return Ok(Err(error)),
     };
     let mut detail = json!({"decision": work.word(), "reason": person.reason});
     match work {
