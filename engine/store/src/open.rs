@@ -37,6 +37,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (18, "ledger", include_str!("../../../migrations/0018_ledger.sql")),
     (19, "write_backs", include_str!("../../../migrations/0019_write_backs.sql")),
     (20, "ocsf_out", include_str!("../../../migrations/0020_ocsf_out.sql")),
+    (21, "item_holds", include_str!("../../../migrations/0021_item_holds.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.
