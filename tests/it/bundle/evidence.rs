@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::span::Span;
+use stanch_engine_runtime::system;
 use stanch_tests::eventually;
 use tokio::io::AsyncWriteExt as _;
 
@@ -197,12 +198,15 @@ async fn what_goes_on_elsewhere_is_held_there_too() {
 
 const COLLECTS: &str = r#"const PLAYBOOK = #{ name: "collects", title: "A test", mode: "auto" };
 collect("keys", "iam:ListAccessKeys", #{ UserName: "ci-deploy" }, #{ regions: ["us-east-1"] });
-collect("parameter", "ssm:GetParameter", #{ Name: "/db/password" });"#;
+collect("secret", "secretsmanager:GetSecretValue", #{ SecretId: "prod/db" });"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_capture_says_by_which_requests_as_whom_by_whose_clock_and_what_it_lacks() {
     let stage = bare(Plan::new()).await;
     stage.publish(COLLECTS).await;
+    let answer = json!({"operation": "secretsmanager:GetSecretValue", "output":
+        {"Name": "prod/db", "SecretString": "hunter2-hunter2"}});
+    stage.aws.load(json!({"answers": [answer]}), system::world().now()).unwrap();
     let run = stage.start_for_finding("collects").await;
     let over = stage.over(&run).await;
     assert_eq!(over["status"], "succeeded", "{over}");
@@ -210,14 +214,14 @@ async fn a_capture_says_by_which_requests_as_whom_by_whose_clock_and_what_it_lac
     let files = unpack(&stage.mia.bytes(&format!("/incidents/{incident}/export")).await);
     let items: Vec<Value> = serde_json::from_slice(&files["evidence.json"]).unwrap();
     let of = |label: &str| &items.iter().find(|item| item["label"] == label).unwrap()["how"];
-    for label in ["keys", "parameter"] {
+    for label in ["keys", "secret"] {
         let call = &of(label)["calls"][0];
         assert!(call["request_id"].is_string() && call["region"] == "us-east-1", "{call}");
         assert!(call["caller"].as_str().unwrap().starts_with("arn:aws:"), "{call}");
         assert!(call["clock_offset_ms"].as_i64().unwrap().abs() < 5_000, "{call}");
     }
     assert_eq!(of("keys")["caveats"], json!([]));
-    let caveats = of("parameter")["caveats"].to_string();
+    let caveats = of("secret")["caveats"].to_string();
     assert!(caveats.contains("redacted: 1 secrets are sealed"), "{caveats}");
     // The same is in the custody record of each.
     let details = String::from_utf8_lossy(&files["details.jsonl"]).into_owned();

@@ -5,7 +5,7 @@ use stanch_tests::eventually;
 use stanch_tests::moto::Moto;
 use stanch_tests::process::Process;
 
-use crate::large_evidence::{MEMORY, peak};
+use crate::large_evidence::peak;
 use crate::server::{Folder, Ran, Server};
 
 const BUCKET: &str = "ir-evidence";
@@ -80,27 +80,30 @@ async fn an_item_whose_server_is_killed_in_the_middle_leaves_no_half_of_it_in_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_item_that_is_larger_than_memory_goes_into_a_bucket_and_out() {
+async fn an_item_goes_into_a_bucket_and_out_in_memory_that_does_not_grow_with_it() {
     let moto = Moto::start().await;
     let folder = Folder::new();
     with_bucket(&folder, &moto);
     ask(&folder, &moto, "s3:CreateBucket", &json!({"Bucket": BUCKET})).await;
     let server = serve(folder).await;
-    let image = server.folder.path().join("disk.img");
-    std::fs::File::create(&image).unwrap().set_len(120 << 20).unwrap();
     let opened =
         server.run(&["incidents", "create", "--title", "a disk", "--severity", "high"]).await;
     let incident = opened.out.trim();
-    let added = server.run(&["evidence", "add", incident, "disk.img", "--label", "disk"]).await;
-    assert_eq!(added.code, 0, "{added:?}");
-    let exported = server.run(&["export", incident, "-o", "incident.zip"]).await;
-    assert_eq!(exported.code, 0, "{exported:?}");
-    let key = ["verify", "incident.zip", "--key", "data/keys/evidence.pub"];
-    let verified = server.run(&key).await;
-    assert!(verified.out.starts_with("whole:"), "{verified:?}");
-    let most = peak(server.process.id().unwrap()).unwrap();
-    println!("the server: {} MiB at most", most >> 20);
-    assert!(most < MEMORY, "the server took {} MiB", most >> 20);
+    let mut most = Vec::new();
+    for mib in [24, 96] {
+        let image = server.folder.path().join("disk.img");
+        std::fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
+        let added = server.run(&["evidence", "add", incident, "disk.img", "--label", "disk"]).await;
+        assert_eq!(added.code, 0, "{added:?}");
+        let exported = server.run(&["export", incident, "-o", "incident.zip"]).await;
+        assert_eq!(exported.code, 0, "{exported:?}");
+        let verified =
+            server.run(&["verify", "incident.zip", "--key", "data/keys/evidence.pub"]).await;
+        assert!(verified.out.starts_with("whole:"), "{verified:?}");
+        most.push(peak(server.process.id().unwrap()).unwrap() >> 20);
+    }
+    println!("the server: {most:?} MiB at most");
+    assert!(most[1] - most[0] < 32, "the larger item took more: {most:?} MiB");
 }
 
 /// What the doctor finds of a hop.
@@ -139,7 +142,7 @@ async fn the_doctor_says_what_the_bucket_and_the_key_lack() {
     let arn = made["KeyMetadata"]["Arn"].as_str().unwrap();
     folder.write("stanch.toml", &format!("{before}key = \"kms:{arn}\"\n"));
     let (health, said) = found(&folder, "evidence_key").await;
-    assert!(health == "missing" && said.contains("ECC_NIST_P256"), "{health} {said}");
+    assert!(health == "missing" && said.contains("ECDSA_SHA_256"), "{health} {said}");
     let mut command = folder.command(&["serve"]);
     command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
     command.env("AWS_SECRET_ACCESS_KEY", "a-secret-of-nobody");

@@ -10,7 +10,7 @@ use stanch_tests::process::Process;
 use crate::server::{Folder, Server};
 
 /// What the program may take, in bytes.
-pub(crate) const MEMORY: u64 = 100 << 20;
+const MEMORY: u64 = 100 << 20;
 
 /// The item: 160 MiB, or as many GiB as the variable says.
 fn size() -> u64 {

@@ -1,10 +1,13 @@
 //! The bucket that evidence is kept in, and the key in KMS that signs it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::by_hand::{Caller, text, told};
 use super::report::Report;
 use crate::config::Config;
+
+/// What it signs by.
+const ALGORITHM: &str = "ED25519_SHA_512";
 
 /// The bucket is there, and can lock what is put into it where that is asked for.
 pub(super) async fn bucket(config: &Config, caller: &Caller, report: &mut Report) {
@@ -52,13 +55,15 @@ pub(super) async fn key(config: &Config, caller: &Caller, report: &mut Report) {
     let mend = "make an asymmetric key for SIGN_VERIFY of the kind ECC_NIST_EDWARDS25519, and allow \
                 kms:GetPublicKey and kms:Sign on it";
     match caller.call("kms:GetPublicKey", json!({"KeyId": arn}), region).await {
-        Ok(done) => match text(&done.value, "/KeySpec") {
-            "ECC_NIST_EDWARDS25519" => report.ok("evidence_key", arn, "it signs evidence"),
-            other => {
-                let found = format!("it is of the kind {other}, which verifiers don't know");
-                report.missing("evidence_key", arn, found, mend);
+        Ok(done) => {
+            let ways = done.value.get("SigningAlgorithms").and_then(Value::as_array);
+            let ways: Vec<&str> = ways.into_iter().flatten().filter_map(Value::as_str).collect();
+            if ways.contains(&ALGORITHM) {
+                return report.ok("evidence_key", arn, "it signs evidence");
             }
-        },
+            let found = format!("it signs by {}, which verifiers don't know", ways.join(", "));
+            report.missing("evidence_key", arn, found, mend);
+        }
         Err(error) => report.missing("evidence_key", arn, told(&error), mend),
     }
 }
