@@ -181,6 +181,11 @@ pub fn compare(claims: Vec<Claim>, listed: Vec<Listed>, mut difference: Differen
     let (exact, mut by_name): (Vec<_>, Vec<_>) =
         claims.into_iter().partition(|claim| claim.request_id.is_some());
     for claim in exact {
+        // AWS said no to an attempt, such as for its rate, and yes to the one that the journal has.
+        rest.retain(|one| {
+            let is_attempt = one.error.is_some() && one.request_id != claim.request_id;
+            !(is_attempt && fits(&claim, one))
+        });
         let found = rest.iter().position(|one| one.request_id == claim.request_id);
         settle(claim, found, &mut rest, &mut difference);
     }

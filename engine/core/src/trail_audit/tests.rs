@@ -120,6 +120,25 @@ fn a_call_that_is_not_logged_is_missing_and_one_that_was_not_asked_for_is_not_ou
 }
 
 #[test]
+fn attempts_that_aws_refused_belong_to_the_call_that_was_made() {
+    let journal =
+        || vec![scheduled("1", "iam:UpdateAccessKey"), succeeded("1", "r2", &run_session())];
+    let refused = |name: &str| {
+        let mut event = event("e1", name, "r1");
+        let mut whole: Value =
+            serde_json::from_str(event["CloudTrailEvent"].as_str().unwrap()).unwrap();
+        whole["errorCode"] = json!("Throttling");
+        event["CloudTrailEvent"] = json!(whole.to_string());
+        event
+    };
+    let made = event("e2", "UpdateAccessKey", "r2");
+    let both = held(journal(), &[refused("UpdateAccessKey"), made.clone()]);
+    assert!(both.is_none() && both.agreed == 1, "{both:?}");
+    let foreign = held(journal(), &[refused("DeleteUser"), made]);
+    assert_eq!(foreign.unclaimed.len(), 1, "{foreign:?}");
+}
+
+#[test]
 fn another_session_and_what_was_never_sent_are_no_claims() {
     let refused = held(vec![scheduled("1", "iam:DeleteUser"), failed("1")], &[]);
     assert_eq!(refused, Difference::default());
