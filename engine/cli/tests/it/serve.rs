@@ -91,7 +91,7 @@ async fn lines_of_the_log_about_a_step_say_of_which_run_and_incident() {
     let folder = Folder::new();
     let calls = "const PLAYBOOK = #{ name: \"calls\", title: \"Calls\", mode: \"auto\",\n\
         triggers: [#{ source: \"guardduty\", type: \"*\" }] };\n\
-        http(\"POST\", \"http://127.0.0.1:1/canary\", #{ retry: \"never\" });";
+        http(\"POST\", \"http://169.254.169.254/canary\", #{ retry: \"never\" });";
     folder.write("playbooks/calls.rhai", calls);
     let mut server = folder.serve().await;
     let (status, received) = server.send("1").await;
