@@ -88,12 +88,15 @@ async fn a_playbook_that_is_changed_is_published_and_a_broken_one_leaves_the_old
 
 #[tokio::test]
 async fn lines_of_the_log_about_a_step_say_of_which_run_and_incident() {
-    let folder = Folder::new();
-    let calls = "const PLAYBOOK = #{ name: \"calls\", title: \"Calls\", mode: \"auto\",\n\
-        triggers: [#{ source: \"guardduty\", type: \"*\" }] };\n\
-        http(\"POST\", \"http://169.254.169.254/canary\", #{ retry: \"never\" });";
-    folder.write("playbooks/calls.rhai", calls);
-    let mut server = folder.serve().await;
+    let mut server = Folder::new().serve().await;
+    let calls = format!(
+        "const PLAYBOOK = #{{ name: \"calls\", title: \"Calls\", mode: \"auto\",\n\
+         triggers: [#{{ source: \"guardduty\", type: \"*\" }}] }};\n\
+         http(\"GET\", \"{}/nothing-is-here\");",
+        server.url
+    );
+    server.folder.write("playbooks/calls.rhai", &calls);
+    server.process.wait_for_line(|line| line.contains("published") && line.contains("calls")).await;
     let (status, received) = server.send("1").await;
     assert_eq!(status, 202, "{received}");
     let is_it = |line: &str| line.contains("an attempt did not succeed");
