@@ -90,8 +90,9 @@ fn every_playbook_that_is_shipped_is_here() {
         shipped.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
     shipped.sort();
     let mut here: Vec<_> = ASKING.iter().map(|(playbook, ..)| *playbook).collect();
-    // They have tests of their own: who switched writing back on has said yes to it.
-    here.extend(["logging-baseline", "logging-baseline-account", "write-back"]);
+    // They have tests of their own: who switched writing back on has said yes to it, and what is collected
+    // asks only before it copies a disk or runs a command.
+    here.extend(["collect", "logging-baseline", "logging-baseline-account", "write-back"]);
     here.sort_unstable();
     assert_eq!(shipped, here);
 }
