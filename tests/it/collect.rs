@@ -76,6 +76,18 @@ impl Scene {
         over["error"]["message"].as_str().unwrap().to_owned()
     }
 
+    /// Begins what asks people, and says no for them; gives the error that it fails with.
+    async fn denied(&self, what: &str, of: &str) -> String {
+        let run = self.begin(what, of, json!({})).await;
+        let approval = id(&self.stage.approval(&run).await["id"]);
+        let no = json!({"decision": "reject", "reason": "not on this machine"});
+        let path = format!("/approvals/{approval}/decisions");
+        assert_eq!(self.stage.mia.post(&path, &no).await["status"], "rejected");
+        let over = self.stage.over(&run).await;
+        assert_eq!(over["status"], "failed", "{over}");
+        over["error"]["message"].as_str().unwrap().to_owned()
+    }
+
     /// Every item of the incident, its bytes by its label, as the bundle proves it.
     async fn kept(&self) -> BTreeMap<String, Value> {
         let path = format!("/incidents/{}", self.incident);
@@ -194,6 +206,12 @@ async fn an_instance_is_looked_at_and_its_disks_go_to_another_account() {
     for what in ["volumes", "interfaces", "console", "security groups"] {
         assert!(kept.contains_key(&format!("{what} of {instance}")), "{:?}", kept.keys());
     }
+
+    let why = it.denied("snapshots", &instance).await;
+    assert!(why.contains("nobody agreed: rejected"), "{why}");
+    let ours = json!({"OwnerIds": ["self"]});
+    let none = it.ask("ec2:DescribeSnapshots", ours).await["Snapshots"].to_string();
+    assert!(!none.contains(&it.incident), "a no takes nothing: {none}");
 
     let share = json!({"more": {"share": "999988887777"}});
     let run = it.begin("snapshots", &instance, share).await;

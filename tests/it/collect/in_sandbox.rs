@@ -146,6 +146,8 @@ async fn a_host_is_looked_into_once_people_agree_what_goes_first_first() {
             {"CommandId": "c", "InstanceId": INSTANCE, "Status": "Success", "StatusDetails": "Success"}]}},
         {"operation": "ssm:GetCommandInvocation", "output": there},
     ]));
+    it.denied("live-response", INSTANCE).await;
+    assert_eq!(it.sent("ssm:SendCommand"), 0, "a no sends nothing");
     let memory = json!({"more": {"memory_command": "avml /dev/shm/m"}});
     let run = it.begin("live-response", INSTANCE, memory).await;
     let approval = it.stage.approval(&run).await.to_string();
