@@ -14,17 +14,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, Voice, tally};
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::{ApprovalId, InboxId};
 use stanch_engine_core::incident::Milestone;
 use stanch_engine_core::json::Json;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::approvals::{self, Approval};
-use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::runs::{self, Claimed};
-use stanch_engine_store::{StoreError, Tx, incidents, milestones, pages};
+use stanch_engine_store::{StoreError, Tx, custody, incidents, milestones, pages};
 
 pub use break_glass::{break_glass, review};
 pub(crate) use break_glass::{break_offline, everybody_by_topic};
@@ -286,18 +284,11 @@ async fn acknowledge(
     milestones::mark(tx, incident, Milestone::AcknowledgedAt, decision.at, &decision.person)
         .await?;
     incidents::recount(tx, incident).await?;
-    let record = NewRecord {
-        incident,
-        at: decision.at,
-        actor: decision.person.clone(),
-        action: CustodyAction::Decided,
-        item: None,
-        detail: json!({
-            "approval": approval.id, "title": approval.title, "plan": approval.plan_digest,
-            "decision": decision,
-        }),
-    };
-    custody::append(tx, &record).await.map(drop)
+    let detail = json!({
+        "approval": approval.id, "title": approval.title, "plan": approval.plan_digest,
+        "decision": decision,
+    });
+    custody::decided(tx, incident, (&decision.person, decision.at), detail).await
 }
 
 /// A person has taken an incident: its pages are over.

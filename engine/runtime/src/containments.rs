@@ -8,21 +8,19 @@ use serde_json::json;
 use stanch_engine_core::approval::Answer;
 use stanch_engine_core::audit::{Asked, Ended};
 use stanch_engine_core::containment::{ContainmentStatus, Standing};
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::duty::Duty;
 use stanch_engine_core::id::{ApprovalId, ContainmentId, RunId};
 use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::containments::{self as rows, Containment, End};
-use stanch_engine_store::custody::{self, NewRecord};
-use stanch_engine_store::{StoreError, Tx, approvals, assignments, audit, pages, runs};
+use stanch_engine_store::{StoreError, Tx, approvals, assignments, audit, custody, pages, runs};
 use tokio::sync::watch;
 
-use crate::everybody;
 use crate::runs::Person;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
+use crate::{everybody, rounds};
 
 /// How often it is looked what has run out, when nothing is due sooner: another node may have contained
 /// something.
@@ -232,10 +230,7 @@ async fn make(
     let detail = json!({
         "decision": word, "text": what, "reason": person.reason, "containment": id, "run": it.run,
     });
-    let (actor, action) = (person.name.clone(), CustodyAction::Decided);
-    custody::append(tx, &NewRecord { incident, at: now, actor, action, item: None, detail })
-        .await?;
-    Ok(Ok(()))
+    custody::decided(tx, incident, (&person.name, now), detail).await.map(Ok)
 }
 
 /// The page that asked last.
@@ -244,21 +239,9 @@ fn page_key(it: &Containment) -> String {
 }
 
 /// Asks the owners of what has run out, until it is told to stop.
-pub(crate) async fn work(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
-        let later = shared.world.now().plus_ms(LOOK.ms);
-        let next = match round(&shared).await {
-            Ok(next) => next.map_or(later, |next| next.min(later)),
-            Err(error) => {
-                tracing::warn!(%error, "what was contained can't be looked at");
-                later
-            }
-        };
-        tokio::select! {
-            () = shared.world.clock.sleep_until(next) => {}
-            _ = stop.changed() => {}
-        }
-    }
+pub(crate) async fn work(shared: Arc<Shared>, stop: watch::Receiver<bool>) {
+    let what = (LOOK, "what was contained can't be looked at");
+    rounds::work(&shared, stop, what, || round(&shared)).await;
 }
 
 async fn round(shared: &Arc<Shared>) -> Result<Option<Timestamp>, StoreError> {

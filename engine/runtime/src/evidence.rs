@@ -4,6 +4,7 @@
 pub mod adding;
 pub(crate) mod anchor;
 pub mod bundle;
+mod captured;
 pub mod holds;
 mod items;
 mod keys;
@@ -11,6 +12,7 @@ pub mod rotation;
 pub(crate) mod upkeep;
 pub mod verify;
 
+pub(crate) use captured::Captured;
 pub(crate) use items::{Bucket, FOLDER_ID};
 pub use items::{Draft, ItemError, Items, Kept, Reading};
 pub use keys::{KeyError, Keys};

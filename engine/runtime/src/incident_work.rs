@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stanch_engine_core::alert::{Alert, AlertStatus, Resource};
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::duty::Duty;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone, Verdict};
@@ -17,10 +16,9 @@ use stanch_engine_core::limits;
 use stanch_engine_core::report::Review;
 use stanch_engine_core::severity::Severity;
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::{
-    StoreError, Tx, assignments, broken_glass, milestones, pages, runs, updates,
+    StoreError, Tx, assignments, broken_glass, custody, milestones, pages, runs, updates,
 };
 
 use crate::everybody;
@@ -205,7 +203,10 @@ fn marks(milestone: Milestone, at: Timestamp, now: Timestamp) -> Result<(), Work
 type Came = Result<Result<(), WorkError>, StoreError>;
 
 /// The incident that is meant, which goes on itself.
-async fn find(tx: &mut Tx<'_>, id: IncidentId) -> Result<Result<Incident, WorkError>, StoreError> {
+pub(crate) async fn find(
+    tx: &mut Tx<'_>,
+    id: IncidentId,
+) -> Result<Result<Incident, WorkError>, StoreError> {
     Ok(match incidents::get(tx, id).await? {
         None => Err(WorkError::NotFound(id)),
         Some(Incident { merged_into: Some(other), .. }) => {
@@ -294,9 +295,7 @@ async fn record(
 ) -> Result<(), StoreError> {
     incidents::acknowledge(tx, id, person).await?;
     milestones::mark(tx, id, Milestone::AcknowledgedAt, now, person).await?;
-    let (actor, action) = (person.to_owned(), CustodyAction::Decided);
-    let record = NewRecord { incident: id, at: now, actor, action, item: None, detail };
-    custody::append(tx, &record).await.map(drop)
+    custody::decided(tx, id, (person, now), detail).await
 }
 
 /// Gives people their duties, unless one of them is nobody.

@@ -2,12 +2,10 @@
 //! does not count.
 
 use serde_json::json;
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::ApprovalId;
 use stanch_engine_store::StoreError;
-use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::people::{self, Disabled};
-use stanch_engine_store::{absences, handovers};
+use stanch_engine_store::{absences, custody, handovers};
 
 use crate::runtime::Runtime;
 
@@ -54,18 +52,11 @@ pub async fn disable(
                 for (approval, incident) in people::revoke_decisions(tx, &who.name, who.at).await? {
                     approvals.push(approval);
                     let Some(incident) = incident else { continue };
-                    let record = NewRecord {
-                        incident,
-                        at: who.at,
-                        actor: who.by.clone(),
-                        action: CustodyAction::Decided,
-                        item: None,
-                        detail: json!({
-                            "approval": approval, "decision": "revoked", "of": who.name,
-                            "reason": format!("{} was disabled: {}", who.name, who.reason),
-                        }),
-                    };
-                    custody::append(tx, &record).await?;
+                    let detail = json!({
+                        "approval": approval, "decision": "revoked", "of": who.name,
+                        "reason": format!("{} was disabled: {}", who.name, who.reason),
+                    });
+                    custody::decided(tx, incident, (&who.by, who.at), detail).await?;
                 }
                 Ok(Some(TakenBack { tokens, approvals, entrusted }))
             })

@@ -27,6 +27,7 @@ mod rails;
 mod recent;
 mod retention;
 mod room;
+mod rounds;
 mod runtime;
 mod scheduler;
 mod seal;

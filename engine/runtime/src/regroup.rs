@@ -6,15 +6,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stanch_engine_core::correlation;
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::{AlertId, IncidentId};
 use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::alerts::{self, StoredAlert};
-use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::{self, Incident};
-use stanch_engine_store::{StoreError, Tx, containments, milestones, pages, runs, storms};
+use stanch_engine_store::{StoreError, Tx, containments, custody, milestones, pages, runs, storms};
 
 use crate::correlators;
 use crate::evidence::holds;
@@ -275,7 +273,5 @@ async fn tell(
     if let Some(members) = detail.as_object_mut() {
         members.insert("reason".to_owned(), json!(person.reason));
     }
-    let (actor, action) = (person.name.clone(), CustodyAction::Decided);
-    let record = NewRecord { incident, at, actor, action, item: None, detail };
-    custody::append(tx, &record).await.map(drop)
+    custody::decided(tx, incident, (&person.name, at), detail).await
 }

@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::incident::IncidentStatus;
 use stanch_engine_core::review::{Answers, Question, checklist, open, score};
 use stanch_engine_core::time::Timestamp;
-use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::reviews::{self, Review};
-use stanch_engine_store::{Conn, StoreError, Tx, incidents, playbooks, runs};
+use stanch_engine_store::{Conn, StoreError, Tx, custody, incidents, playbooks, runs};
 
 use crate::incident_work::WorkError;
 use crate::runs::Person;
@@ -141,8 +139,7 @@ async fn answer_in(
     let text = format!("{} of {} answered{of_100}", answers.len(), questions.len());
     let detail =
         json!({"decision": "review", "reason": person.reason, "text": text, "answers": answers});
-    record(tx, id, (&person.name, now), detail).await?;
-    Ok(Ok(()))
+    custody::decided(tx, id, (&person.name, now), detail).await.map(Ok)
 }
 
 /// Signs a review off: the incident is closed, every question is answered, and by somebody else.
@@ -189,17 +186,5 @@ async fn sign_off_in(
     incidents::recount(tx, id).await?;
     let score = review.score.map(|score| format!("{score} of 100"));
     let detail = json!({"decision": "sign-off", "reason": person.reason, "text": score});
-    record(tx, id, (&person.name, now), detail).await?;
-    Ok(Ok(()))
-}
-
-async fn record(
-    tx: &mut Tx<'_>,
-    id: IncidentId,
-    (person, now): (&str, Timestamp),
-    detail: serde_json::Value,
-) -> Result<(), StoreError> {
-    let (actor, action) = (person.to_owned(), CustodyAction::Decided);
-    let record = NewRecord { incident: id, at: now, actor, action, item: None, detail };
-    custody::append(tx, &record).await.map(drop)
+    custody::decided(tx, id, (&person.name, now), detail).await.map(Ok)
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::error_code;
-use stanch_engine_core::id::{EvidenceId, IncidentId, RunId};
+use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::journal::{Entry, Event};
 use stanch_engine_core::json::Json;
+use stanch_engine_core::limits;
 use stanch_engine_core::operation::Operations;
+use stanch_engine_core::span::Span;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_core::trail_audit::{
     Claim, Difference, Listed, TrailAudit, claims, compare, home_region, listed, session,
@@ -23,12 +24,13 @@ use stanch_engine_store::{StoreError, custody, evidence, pages, runs};
 use stanch_plugins_sdk::ActionError;
 use tokio::sync::watch;
 
+use crate::evidence::Captured;
 use crate::own_call::OwnCall;
-use crate::retention;
 use crate::shared::Shared;
+use crate::{retention, rounds};
 
 /// The longest pause between two looks at what is due.
-const LOOK_MS: i64 = 60_000;
+const LOOK: Span = Span::from_secs(60);
 
 /// Runs of one round.
 const BATCH: u32 = 20;
@@ -43,24 +45,19 @@ const BEFORE_MS: i64 = 5 * 60_000;
 const TOOL: &str = "cloudtrail:LookupEvents";
 
 /// Compares what is due, until it is told to stop.
-pub(crate) async fn work(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn work(shared: Arc<Shared>, stop: watch::Receiver<bool>) {
     let Some(plan) = shared.settings.trail_audit else { return };
-    while !*stop.borrow() {
-        let next = tokio::select! {
-            next = round(&shared, plan) => next,
-            _ = stop.changed() => return,
-        };
-        let now = shared.world.now();
-        let next = next.unwrap_or_else(|error| {
-            tracing::warn!(%error, "runs can't be held against CloudTrail");
-            None
-        });
-        let next = next.unwrap_or(now.plus_ms(LOOK_MS)).min(now.plus_ms(LOOK_MS));
-        tokio::select! {
-            () = shared.world.clock.sleep_until(next) => {}
-            _ = stop.changed() => {}
+    let what = (LOOK, "runs can't be held against CloudTrail");
+    let may_be_left = || {
+        let (shared, mut stopping) = (shared.clone(), stop.clone());
+        async move {
+            tokio::select! {
+                next = round(&shared, plan) => next,
+                _ = stopping.changed() => Ok(None),
+            }
         }
-    }
+    };
+    rounds::work(&shared, stop.clone(), what, may_be_left).await;
 }
 
 /// Compares every run that is due, and says when the next one is.
@@ -256,36 +253,22 @@ async fn keep(
     (label, value): (&str, &Value),
 ) -> Result<(Item, NewRecord), StoreError> {
     let text = Json::canonical(value).as_str().to_owned();
-    let bytes = i64::try_from(text.len()).unwrap_or(i64::MAX);
+    let bytes = text.len() as u64;
     let items = shared.clone();
     let put = tokio::task::spawn_blocking(move || items.items.put(text.as_bytes())).await;
     let lost = |why: String| StoreError::Unavailable(format!("evidence can't be kept: {why}"));
     let sha256 = put.map_err(|e| lost(e.to_string()))?.map_err(|e| lost(e.to_string()))?;
-    let (id, now) = (shared.world.id(EvidenceId::new), shared.world.now());
-    let how = json!({"operation": TOOL, "by": "the node"});
-    let item = Item {
-        id,
+    let label: String = label.chars().take(limits::EVIDENCE_LABEL_CHARS).collect();
+    let captured = Captured {
         incident,
         run: Some(run),
         step: None,
-        label: label.chars().take(stanch_engine_core::limits::EVIDENCE_LABEL_CHARS).collect(),
+        label: &label,
         sha256,
         bytes,
-        media_type: "application/json".to_owned(),
-        captured_at: now,
-        captured_by: "stanch".to_owned(),
-        call: Json::canonical(&how),
+        media_type: "application/json",
+        by: "stanch".to_owned(),
+        how: &json!({"operation": TOOL, "by": "the node"}),
     };
-    let record = NewRecord {
-        incident,
-        at: now,
-        actor: "stanch".to_owned(),
-        action: CustodyAction::Captured,
-        item: Some(sha256),
-        detail: json!({
-            "evidence": id, "label": item.label, "bytes": bytes, "how": how,
-            "tool": {"name": "stanch", "version": env!("CARGO_PKG_VERSION")},
-        }),
-    };
-    Ok((item, record))
+    Ok(captured.rows(&shared.world))
 }

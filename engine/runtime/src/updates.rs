@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::json;
 use stanch_engine_core::approval::ApprovalStatus;
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::duty::Duty;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::incident::{IncidentStatus, Milestone};
@@ -16,21 +15,20 @@ use stanch_engine_core::scope::Subject;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_core::update::Gap;
-use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::updates::{self as rows, Update};
-use stanch_engine_store::{StoreError, Tx, approvals, assignments, milestones, pages};
+use stanch_engine_store::{StoreError, Tx, approvals, assignments, custody, milestones, pages};
 use stanch_plugins_sdk::{Message, Standing};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::incident_work::{self, WorkError};
 use crate::notify::{self, no_way};
-use crate::pager;
 use crate::runs::Person;
 use crate::runtime::Runtime;
-use crate::scopes;
 use crate::settings::UpdateSettings;
 use crate::shared::Shared;
+use crate::{pager, rounds, scopes};
 
 /// The longest pause between two looks: people may have begun some.
 const LOOK: Span = Span::from_secs(2);
@@ -49,23 +47,6 @@ const TRIES: u32 = 5;
 
 /// The shortest pause between two, and the longest.
 const EVERY: std::ops::RangeInclusive<Span> = Span::from_secs(60)..=Span::from_secs(7 * 86_400);
-
-/// Why nothing was done.
-#[derive(Debug, thiserror::Error)]
-pub enum UpdateError {
-    /// There is no such incident.
-    #[error("there is no incident {0}")]
-    NotFound(IncidentId),
-    /// It can't be asked for.
-    #[error("{0}")]
-    BadRequest(String),
-    /// It can't be done as things stand.
-    #[error("{0}")]
-    Conflict(String),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// What a person wants told.
 #[derive(Clone, Debug, Default)]
@@ -86,14 +67,14 @@ pub const USUAL: &str = "status";
 /// Has people told, now and from now on; whoever said so before has it changed by this.
 ///
 /// # Errors
-/// [`UpdateError`] says why not; nothing is changed then.
+/// [`WorkError`] says why not; nothing is changed then.
 pub async fn begin(
     runtime: &Runtime,
     id: IncidentId,
     wanted: Wanted,
     person: &str,
-) -> Result<Vec<Update>, UpdateError> {
-    let wrong = UpdateError::BadRequest;
+) -> Result<Vec<Update>, WorkError> {
+    let wrong = WorkError::BadRequest;
     let known = &runtime.settings().updates;
     let name = wanted.template.unwrap_or_else(|| USUAL.to_owned());
     let template = known.get(&name).ok_or_else(|| {
@@ -142,15 +123,15 @@ pub async fn begin(
 /// No more are sent. It is in the custody chain.
 ///
 /// # Errors
-/// [`UpdateError`] when there were none.
+/// [`WorkError`] when there were none.
 pub async fn stop(
     runtime: &Runtime,
     id: IncidentId,
     template: Option<String>,
     person: Person,
-) -> Result<Vec<Update>, UpdateError> {
+) -> Result<Vec<Update>, WorkError> {
     if person.reason.trim().is_empty() {
-        return Err(UpdateError::BadRequest("it needs a reason".to_owned()));
+        return Err(WorkError::BadRequest("it needs a reason".to_owned()));
     }
     let parts = Arc::new((template, person, runtime.world().now()));
     let stopped = runtime.store().write(move |tx| {
@@ -158,14 +139,14 @@ pub async fn stop(
         Box::pin(async move {
             let (template, person, now) = &*parts;
             if incidents::get(tx, id).await?.is_none() {
-                return Ok(Err(UpdateError::NotFound(id)));
+                return Ok(Err(WorkError::NotFound(id)));
             }
             if !rows::stop(tx, id, template.as_deref()).await? {
                 let why = format!("nobody is told of {id} from time to time");
-                return Ok(Err(UpdateError::Conflict(why)));
+                return Ok(Err(WorkError::Conflict(why)));
             }
             let detail = json!({"decision": "updates_stopped", "reason": person.reason});
-            record(tx, id, (&person.name, *now), detail).await.map(Ok)
+            custody::decided(tx, id, (&person.name, *now), detail).await.map(Ok)
         })
     });
     stopped.await??;
@@ -175,57 +156,29 @@ pub async fn stop(
 /// Those of an incident, by template.
 ///
 /// # Errors
-/// [`UpdateError::NotFound`] when there is no such incident.
-pub async fn of_incident(runtime: &Runtime, id: IncidentId) -> Result<Vec<Update>, UpdateError> {
+/// [`WorkError::NotFound`] when there is no such incident.
+pub async fn of_incident(runtime: &Runtime, id: IncidentId) -> Result<Vec<Update>, WorkError> {
     let found = runtime.store().read(|conn| {
         Box::pin(async move {
             Ok((incidents::get(conn, id).await?, rows::of_incident(conn, id).await?))
         })
     });
     let (incident, updates) = found.await?;
-    incident.map(|_| updates).ok_or(UpdateError::NotFound(id))
+    incident.map(|_| updates).ok_or(WorkError::NotFound(id))
 }
 
-async fn open(
-    tx: &mut Tx<'_>,
-    id: IncidentId,
-) -> Result<Result<Incident, UpdateError>, StoreError> {
-    Ok(match incidents::get(tx, id).await? {
-        None => Err(UpdateError::NotFound(id)),
-        Some(it) if it.status == IncidentStatus::Closed => {
-            Err(UpdateError::Conflict(format!("{id} is closed: there is nothing new to tell")))
+async fn open(tx: &mut Tx<'_>, id: IncidentId) -> Result<Result<Incident, WorkError>, StoreError> {
+    Ok(match incident_work::find(tx, id).await? {
+        Ok(it) if it.status == IncidentStatus::Closed => {
+            Err(WorkError::Conflict(format!("{id} is closed: there is nothing new to tell")))
         }
-        Some(it) => Ok(it),
+        found => found,
     })
 }
 
-async fn record(
-    tx: &mut Tx<'_>,
-    incident: IncidentId,
-    (actor, at): (&str, Timestamp),
-    detail: serde_json::Value,
-) -> Result<(), StoreError> {
-    let (actor, action) = (actor.to_owned(), CustodyAction::Decided);
-    let record = NewRecord { incident, at, actor, action, item: None, detail };
-    custody::append(tx, &record).await.map(drop)
-}
-
 /// Tells them, until it is told to stop.
-pub(crate) async fn work(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
-        let later = shared.world.now().plus_ms(LOOK.ms);
-        let next = match round(&shared).await {
-            Ok(next) => next.map_or(later, |next| next.min(later)),
-            Err(error) => {
-                tracing::warn!(%error, "updates can't be sent");
-                later
-            }
-        };
-        tokio::select! {
-            () = shared.world.clock.sleep_until(next) => {}
-            _ = stop.changed() => {}
-        }
-    }
+pub(crate) async fn work(shared: Arc<Shared>, stop: watch::Receiver<bool>) {
+    rounds::work(&shared, stop, (LOOK, "updates can't be sent"), || round(&shared)).await;
 }
 
 async fn round(shared: &Arc<Shared>) -> Result<Option<Timestamp>, StoreError> {
@@ -357,7 +310,7 @@ async fn note(
                             "decision": "update", "text": text, "to": it.recipients,
                             "template": it.template, "number": it.sent + 1,
                         });
-                        record(tx, it.incident, ("stanch", now), detail).await?;
+                        custody::decided(tx, it.incident, ("stanch", now), detail).await?;
                     }
                     return Ok(());
                 }

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use stanch_engine_core::span::Span;
 use stanch_engine_runtime::people::Role;
 use stanch_engine_runtime::runs::Person;
-use stanch_engine_runtime::updates::{self, UpdateError, Wanted};
+use stanch_engine_runtime::updates::{self, Wanted};
 use stanch_engine_store::updates::Update;
 
 use crate::App;
 use crate::auth::Known;
 use crate::body::Read;
 use crate::paging;
-use crate::problem::{Handled, Refusal};
+use crate::problem::Handled;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,18 +32,6 @@ pub(crate) struct Begin {
 pub(crate) struct Stop {
     template: Option<String>,
     reason: String,
-}
-
-impl From<UpdateError> for Refusal {
-    fn from(error: UpdateError) -> Self {
-        let detail = error.to_string();
-        match error {
-            UpdateError::NotFound(_) => Self::not_found(detail),
-            UpdateError::BadRequest(_) => Self::bad_request(detail),
-            UpdateError::Conflict(_) => Self::conflict(detail),
-            UpdateError::Store(error) => error.into(),
-        }
-    }
 }
 
 pub(crate) async fn list(

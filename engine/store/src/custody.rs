@@ -43,6 +43,20 @@ pub struct NewRecord {
     pub detail: Value,
 }
 
+/// Appends that somebody decided something about an incident.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn decided(
+    tx: &mut Tx<'_>,
+    incident: IncidentId,
+    (actor, at): (&str, Timestamp),
+    detail: Value,
+) -> Result<(), StoreError> {
+    let (actor, action) = (actor.to_owned(), CustodyAction::Decided);
+    append(tx, &NewRecord { incident, at, actor, action, item: None, detail }).await.map(drop)
+}
+
 /// Appends a record to its incident's chain.
 ///
 /// # Errors

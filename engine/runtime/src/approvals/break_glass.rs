@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, may_decide};
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::ApprovalId;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::approvals::Approval;
 use stanch_engine_store::broken_glass::{self, BrokenGlass, Review};
-use stanch_engine_store::custody::{self, NewRecord};
-use stanch_engine_store::{StoreError, Tx, pages};
+use stanch_engine_store::{StoreError, Tx, custody, pages};
 
 use super::{DecideError, decide_with, take};
 use crate::people::{Caller, Role};
@@ -148,18 +146,11 @@ async fn close(
     broken_glass::review(tx, id, review).await?;
     take_pages(tx, id, &review.by, review.at).await?;
     if let Some(incident) = broken.incident {
-        let record = NewRecord {
-            incident,
-            at: review.at,
-            actor: review.by.clone(),
-            action: CustodyAction::Decided,
-            item: None,
-            detail: json!({
-                "approval": id, "title": broken.title, "decision": "break_glass_reviewed",
-                "text": review.text, "of": broken.person, "from": from,
-            }),
-        };
-        custody::append(tx, &record).await?;
+        let detail = json!({
+            "approval": id, "title": broken.title, "decision": "break_glass_reviewed",
+            "text": review.text, "of": broken.person, "from": from,
+        });
+        custody::decided(tx, incident, (&review.by, review.at), detail).await?;
     }
     Ok(Ok(()))
 }

@@ -2,12 +2,10 @@
 
 use serde_json::{Value, json};
 use stanch_engine_core::approval::ApprovalStatus;
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::id::ApprovalId;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::approvals::{self, Approval};
-use stanch_engine_store::custody::{self, NewRecord};
-use stanch_engine_store::{StoreError, Tx};
+use stanch_engine_store::{StoreError, Tx, custody};
 
 use super::DecideError;
 use crate::people::Caller;
@@ -50,13 +48,5 @@ pub(super) async fn note(
     if let (Value::Object(detail), Value::Object(said)) = (&mut detail, said) {
         detail.extend(said);
     }
-    let record = NewRecord {
-        incident,
-        at: now,
-        actor: caller.name.clone(),
-        action: CustodyAction::Decided,
-        item: None,
-        detail,
-    };
-    custody::append(tx, &record).await.map(drop)
+    custody::decided(tx, incident, (&caller.name, now), detail).await
 }

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::digest::Sha256;
-use stanch_engine_core::id::{EvidenceId, IncidentId};
-use stanch_engine_core::json::Json;
+use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::limits;
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::evidence::{self, Item};
@@ -14,6 +12,7 @@ use stanch_engine_store::{StoreError, incidents};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::captured::Captured;
 use super::items::{Draft, ItemError, Kept};
 use crate::runtime::Runtime;
 
@@ -173,34 +172,19 @@ impl Adding {
     }
 
     fn rows(&self, kept: Kept) -> (Item, NewRecord) {
-        let (world, said) = (self.runtime.world(), &self.said);
-        let (id, now) = (world.id(EvidenceId::new), world.now());
-        let how = json!({"by": "a person", "reason": said.reason});
-        let item = Item {
-            id,
+        let said = &self.said;
+        let captured = Captured {
             incident: self.incident,
             run: None,
             step: None,
-            label: said.label.clone(),
+            label: &said.label,
             sha256: kept.sha256,
-            bytes: i64::try_from(kept.bytes).unwrap_or(i64::MAX),
-            media_type: said.media_type.clone(),
-            captured_at: now,
-            captured_by: said.person.clone(),
-            call: Json::canonical(&how),
+            bytes: kept.bytes,
+            media_type: &said.media_type,
+            by: said.person.clone(),
+            how: &json!({"by": "a person", "reason": said.reason}),
         };
-        let record = NewRecord {
-            incident: self.incident,
-            at: now,
-            actor: said.person.clone(),
-            action: CustodyAction::Captured,
-            item: Some(kept.sha256),
-            detail: json!({
-                "evidence": id, "label": said.label, "bytes": kept.bytes, "how": how,
-                "tool": {"name": "stanch", "version": env!("CARGO_PKG_VERSION")},
-            }),
-        };
-        (item, record)
+        captured.rows(self.runtime.world())
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stanch_engine_core::custody::CustodyAction;
-use stanch_engine_core::id::{EvidenceId, IncidentId};
+use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::json::Json;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_engine_store::custody::NewRecord;
-use stanch_engine_store::evidence::Item;
 
+use crate::evidence::Captured;
 use crate::job::{Job, JobOutcome};
 use crate::projection::Projection;
 use crate::shared::Shared;
@@ -47,35 +47,21 @@ pub(super) async fn capture(shared: &Arc<Shared>, job: &Job, capture: Capture<'_
         Ok(Err(error)) => return failed(shared, job, incident, capture.label, &error.to_string()),
         Err(error) => return failed(shared, job, incident, capture.label, &error.to_string()),
     };
-    let (id, now) = (shared.world.id(EvidenceId::new), shared.world.now());
-    let bytes = i64::try_from(text.as_str().len()).unwrap_or(i64::MAX);
-    let captured_by = format!("{} step {}", job.run, job.key);
-    let item = Item {
-        id,
+    let bytes = text.as_str().len() as u64;
+    let captured = Captured {
         incident,
         run: Some(job.run),
         step: Some(job.key.clone()),
-        label: capture.label.to_owned(),
+        label: capture.label,
         sha256,
         bytes,
-        media_type: "application/json".to_owned(),
-        captured_at: now,
-        captured_by: captured_by.clone(),
-        call: Json::canonical(&capture.how),
+        media_type: "application/json",
+        by: format!("{} step {}", job.run, job.key),
+        how: &capture.how,
     };
-    let record = NewRecord {
-        incident,
-        at: now,
-        actor: captured_by,
-        action: CustodyAction::Captured,
-        item: Some(sha256),
-        detail: json!({
-            "evidence": id, "label": capture.label, "bytes": bytes, "how": capture.how,
-            "tool": {"name": "stanch", "version": env!("CARGO_PKG_VERSION")},
-        }),
-    };
+    let (item, record) = captured.rows(&shared.world);
     JobOutcome::Done {
-        result: Json::of(&json!({"id": id, "sha256": sha256, "bytes": bytes})),
+        result: Json::of(&json!({"id": item.id, "sha256": sha256, "bytes": bytes})),
         body: None,
         call: None,
         projections: vec![Projection::Keep(Box::new(item)), Projection::Record(Box::new(record))],

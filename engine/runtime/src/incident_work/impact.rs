@@ -9,10 +9,9 @@ use stanch_engine_core::id::{AlertId, IncidentId};
 use stanch_engine_core::incident::Milestone;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::alerts::StoredAlert;
-use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::{StoreError, Tx, alerts, milestones};
 
-use super::{WorkError, record};
+use super::{WorkError, find, record};
 use crate::runs::Person;
 use crate::runtime::Runtime;
 
@@ -34,13 +33,8 @@ pub async fn impact(
     let done = runtime.store().write(move |tx| {
         let person = person.clone();
         Box::pin(async move {
-            match incidents::get(tx, id).await? {
-                None => return Ok(Err(WorkError::NotFound(id))),
-                Some(Incident { merged_into: Some(other), .. }) => {
-                    let why = format!("{id} goes on in {other}: name that one");
-                    return Ok(Err(WorkError::Conflict(why)));
-                }
-                Some(_) => {}
+            if let Err(error) = find(tx, id).await? {
+                return Ok(Err(error));
             }
             let text = match take(tx, id, alert).await? {
                 Ok(text) => text,

@@ -3,14 +3,12 @@
 use serde_json::json;
 use stanch_engine_core::alert::Alert;
 use stanch_engine_core::cooldown::{self, Last};
-use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::header::Header;
 use stanch_engine_core::id::RunId;
 use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_store::cooldowns;
-use stanch_engine_store::custody::{self, NewRecord};
-use stanch_engine_store::{StoreError, Tx};
+use stanch_engine_store::{StoreError, Tx, custody};
 
 use super::trigger::About;
 use crate::shared::Shared;
@@ -51,15 +49,8 @@ impl Cooling {
             format!("{} was started about the same less than {cooldown} ago: {run}", self.playbook);
         let detail =
             json!({"decision": "not started", "text": text, "alert": about.alert_id, "run": run});
-        let record = NewRecord {
-            incident: about.incident.id,
-            at: now,
-            actor: format!("cooldown of {}", self.playbook),
-            action: CustodyAction::Decided,
-            item: None,
-            detail,
-        };
-        custody::append(tx, &record).await?;
+        let actor = format!("cooldown of {}", self.playbook);
+        custody::decided(tx, about.incident.id, (&actor, now), detail).await?;
         Ok(true)
     }
 
