@@ -8,7 +8,6 @@
 //! Start reading at [`Runtime`], then follow one run: `dispatcher` claims it, `shard` gives it a
 //! thread, `live` is the run itself, `executor` does what it asks for.
 
-mod base_call;
 mod dispatcher;
 mod ears;
 mod everybody;

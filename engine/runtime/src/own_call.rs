@@ -1,90 +1,122 @@
-//! Calls of AWS that no run asks for: a node looks by itself.
+//! Calls of AWS that no run asks for: a node looks by itself, or keeps its evidence, its anchors and its
+//! key.
 
-use std::sync::Arc;
-
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::ErrorKind;
-use stanch_plugins_sdk::{ActionContext, ActionError, Outcome, Patience, Urgency};
+use stanch_engine_core::world::World;
+use stanch_plugins_sdk::{ActionContext, ActionError, Catalogue, Outcome, Patience, Urgency};
 
 use crate::shared::Shared;
 
 /// The action that calls AWS.
 const CALL: &str = "aws.call";
 
-/// How long a call may take.
-const TIMEOUT: Span = Span::from_secs(30);
+/// Attempts at a call that may be made twice, and the pause before the second of them, in
+/// milliseconds. Each later pause is twice as long.
+const ATTEMPTS: u32 = 5;
+const PAUSE_MS: i64 = 250;
 
-/// Attempts at a call whose error passes, and the pause before the second of them, in milliseconds.
-/// Each later pause is twice as long.
-const ATTEMPTS: u32 = 4;
-const PAUSE_MS: i64 = 500;
+/// How long a look may take.
+const LOOK: Span = Span::from_secs(30);
 
-/// Where a node looks, and what for.
+/// Who calls, where, and how patiently.
+#[derive(Clone)]
 pub(crate) struct OwnCall {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) world: World,
+    pub(crate) catalogue: Catalogue,
     /// What it is for, in a word.
     pub(crate) purpose: &'static str,
-    pub(crate) account: String,
-    pub(crate) region: String,
+    /// The account, by its role; the node's own credentials where there is none.
+    pub(crate) account: Option<String>,
+    pub(crate) region: Option<String>,
+    /// The most that a call may do.
+    pub(crate) granted: Effect,
+    /// How long one call may take.
+    pub(crate) patience: Span,
 }
 
 impl OwnCall {
-    /// Calls an operation that changes nothing, again while its errors pass.
-    pub(crate) async fn read(&self, operation: &str, params: Value) -> Result<Value, ActionError> {
-        let input = json!({"operation": operation, "params": params});
-        let mut attempt = 1;
+    /// Looks in an account and a region, and changes nothing.
+    pub(crate) fn looking(shared: &Shared, purpose: &'static str, place: (&str, &str)) -> Self {
+        Self {
+            world: shared.world.clone(),
+            catalogue: shared.catalogue.clone(),
+            purpose,
+            account: Some(place.0.to_owned()),
+            region: Some(place.1.to_owned()),
+            granted: Effect::Read,
+            patience: LOOK,
+        }
+    }
+
+    /// Calls, again while it may pass: for whatever may be done twice.
+    pub(crate) async fn repeated(
+        &self,
+        operation: &str,
+        params: Value,
+    ) -> Result<Value, ActionError> {
+        let (input, mut attempt) = (input(operation, params), 1);
         loop {
-            let error = match self.once(operation, &input, attempt).await {
+            let error = match self.send(operation, &input).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            if attempt >= ATTEMPTS || !error.kind.passes() {
+            let may_pass = error.kind.passes() || error.kind == ErrorKind::InDoubt;
+            if attempt >= ATTEMPTS || !may_pass {
                 return Err(error);
             }
-            let pause_ms = PAUSE_MS << (attempt - 1);
-            let until = self.shared.world.now().plus_ms(pause_ms);
-            self.shared.world.clock.sleep_until(until).await;
+            let until = self.world.now().plus_ms(PAUSE_MS << (attempt - 1));
+            self.world.clock.sleep_until(until).await;
             attempt += 1;
         }
     }
 
-    async fn once(
-        &self,
-        operation: &str,
-        input: &Value,
-        attempt: u32,
-    ) -> Result<Value, ActionError> {
+    /// Calls once.
+    pub(crate) async fn once(&self, operation: &str, params: Value) -> Result<Value, ActionError> {
+        self.send(operation, &input(operation, params)).await
+    }
+
+    async fn send(&self, operation: &str, input: &Value) -> Result<Value, ActionError> {
         let lost = |code: &str, message: String| ActionError::permanent(code, message);
-        let action = self.shared.catalogue.action(CALL).map_err(|why| lost("no_action", why))?;
+        let action = self.catalogue.action(CALL).map_err(|why| lost("no_action", why))?;
         let context = ActionContext {
             incident: None,
             run: None,
             step: self.purpose.to_owned(),
-            token: uuid::Uuid::from_u128(self.shared.world.entropy.next()),
-            attempt,
-            account: Some(self.account.clone()),
-            region: Some(self.region.clone()),
+            token: uuid::Uuid::from_u128(self.world.entropy.next()),
+            attempt: 1,
+            account: self.account.clone(),
+            region: self.region.clone(),
             role: None,
             urgency: Urgency::Collection,
             patience: Patience::default(),
-            granted: Effect::Read,
+            granted: self.granted,
             plan: Vec::new(),
-            timeout: TIMEOUT,
-            now: self.shared.world.now(),
+            timeout: self.patience,
+            now: self.world.now(),
             state: None,
         };
-        match tokio::time::timeout(TIMEOUT.duration(), action.run(&context, input)).await {
+        match tokio::time::timeout(self.patience.duration(), action.run(&context, input)).await {
             Ok(Ok(Outcome::Done(done))) => Ok(done.value),
             Ok(Ok(Outcome::Again { .. })) => {
                 Err(lost("not_over", format!("{operation} is not over")))
             }
             Ok(Err(error)) => Err(error),
             Err(_) => {
-                let message = format!("{operation} was not answered in {TIMEOUT}");
+                let message = format!("{operation} was not answered in {}", self.patience);
                 Err(ActionError::new(ErrorKind::Transient, "timeout", message))
             }
         }
     }
+}
+
+/// What the action is given. Parameters are moved, and not copied: there may be a part of an object in
+/// them.
+fn input(operation: &str, params: Value) -> Value {
+    let mut input = Map::new();
+    input.insert("operation".to_owned(), operation.into());
+    input.insert("params".to_owned(), params);
+    Value::Object(input)
 }

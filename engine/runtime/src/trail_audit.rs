@@ -152,16 +152,11 @@ fn places(entries: &[Entry], claims: &[Claim]) -> BTreeSet<(String, String)> {
 /// The changes under the session that CloudTrail lists in an account and a region.
 async fn look(
     shared: &Arc<Shared>,
-    (account, region): (&str, &str),
+    place: (&str, &str),
     session: &str,
     from: Timestamp,
 ) -> Result<Vec<Listed>, ActionError> {
-    let call = OwnCall {
-        shared: shared.clone(),
-        purpose: "trail-audit",
-        account: account.to_owned(),
-        region: region.to_owned(),
-    };
+    let call = OwnCall::looking(shared, "trail-audit", place);
     let mut found = Vec::new();
     let mut token = Value::Null;
     for _ in 0..PAGES {
@@ -172,7 +167,7 @@ async fn look(
         if let (Some(members), false) = (params.as_object_mut(), token.is_null()) {
             members.insert("NextToken".to_owned(), token);
         }
-        let answer = call.read(TOOL, params).await?;
+        let answer = call.repeated(TOOL, params).await?;
         let events = answer.get("Events").and_then(Value::as_array).into_iter().flatten();
         found.extend(events.filter_map(|event| listed(event, session)));
         token = answer.get("NextToken").cloned().unwrap_or_default();

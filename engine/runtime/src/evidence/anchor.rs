@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use stanch_engine_core::effect::Effect;
 use stanch_engine_core::error_code;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::ledger::{Entry, Signed, What};
@@ -18,7 +19,7 @@ use stanch_plugins_sdk::ActionError;
 use tokio::sync::watch;
 
 use super::rotation;
-use crate::base_call::BaseCall;
+use crate::own_call::OwnCall;
 use crate::settings::AnchorSettings;
 use crate::shared::Shared;
 
@@ -242,11 +243,13 @@ async fn call(
     operation: &str,
     params: Value,
 ) -> Result<Value, ActionError> {
-    let call = BaseCall {
+    let call = OwnCall {
         world: shared.world.clone(),
         catalogue: shared.catalogue.clone(),
-        region: anchor.region.clone(),
         purpose: "anchor",
+        account: None,
+        region: anchor.region.clone(),
+        granted: Effect::Destroy,
         patience: PATIENCE,
     };
     call.once(operation, params).await

@@ -30,12 +30,8 @@ pub(super) async fn go_through(
     listed: &mut u64,
 ) -> Result<(), Cut> {
     let list = List {
-        aws: OwnCall {
-            shared: shared.clone(),
-            purpose: "reconcile",
-            account: target.account.clone(),
-            region: target.region.clone(),
-        },
+        shared,
+        aws: OwnCall::looking(shared, "reconcile", (&target.account, &target.region)),
         target,
         window,
     };
@@ -46,6 +42,7 @@ pub(super) async fn go_through(
 }
 
 struct List<'a> {
+    shared: &'a Arc<Shared>,
     aws: OwnCall,
     target: &'a Target,
     window: (Timestamp, Timestamp),
@@ -54,7 +51,7 @@ struct List<'a> {
 impl List<'_> {
     /// <https://docs.aws.amazon.com/guardduty/latest/APIReference/API_ListFindings.html>
     async fn guardduty(&self, listed: &mut u64) -> Result<(), Cut> {
-        let answer = self.aws.read("guardduty:ListDetectors", json!({})).await?;
+        let answer = self.aws.repeated("guardduty:ListDetectors", json!({})).await?;
         let detectors = texts(&answer, "DetectorIds");
         if detectors.is_empty() {
             return Err(Cut::Off("GuardDuty has no detector there".to_owned()));
@@ -72,11 +69,11 @@ impl List<'_> {
                     "SortCriteria": {"AttributeName": "updatedAt", "OrderBy": "ASC"},
                 });
                 go_on(&mut params, &next);
-                let answer = self.aws.read("guardduty:ListFindings", params).await?;
+                let answer = self.aws.repeated("guardduty:ListFindings", params).await?;
                 let ids = texts(&answer, "FindingIds");
                 if !ids.is_empty() {
                     let params = json!({"DetectorId": detector, "FindingIds": ids});
-                    let mut found = self.aws.read("guardduty:GetFindings", params).await?;
+                    let mut found = self.aws.repeated("guardduty:GetFindings", params).await?;
                     self.take(&mut found, listed).await?;
                 }
                 next = answer.get("NextToken").cloned().unwrap_or_default();
@@ -109,7 +106,7 @@ impl List<'_> {
                 "SortCriteria": [{"Field": "UpdatedAt", "SortOrder": "asc"}],
             });
             go_on(&mut params, &next);
-            let answer = self.aws.read("securityhub:GetFindings", params).await;
+            let answer = self.aws.repeated("securityhub:GetFindings", params).await;
             let mut answer = answer.map_err(|error| match error.code == NOT_SUBSCRIBED {
                 true => Cut::Off(format!("Security Hub is off there: {}", error.message)),
                 false => Cut::Aws(error),
@@ -128,7 +125,7 @@ impl List<'_> {
         let found = answer.get_mut("Findings").map(Value::take).unwrap_or_default();
         let Value::Array(found) = found else { return Ok(()) };
         *listed += found.len() as u64;
-        Ok(take(&self.aws.shared, self.target, found).await?)
+        Ok(take(self.shared, self.target, found).await?)
     }
 }
 

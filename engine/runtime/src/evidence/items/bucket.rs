@@ -19,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use stanch_engine_core::digest::Sha256;
+use stanch_engine_core::effect::Effect;
 use stanch_engine_core::id::NodeId;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::world::World;
@@ -26,7 +27,7 @@ use stanch_plugins_sdk::{ActionError, Catalogue};
 use tokio::runtime::Handle;
 
 use super::ItemError;
-use crate::base_call::BaseCall;
+use crate::own_call::OwnCall;
 use crate::settings::BucketSettings;
 pub(super) use draft::Draft;
 pub(super) use object::Object;
@@ -51,7 +52,7 @@ struct Inner {
     settings: BucketSettings,
     name: String,
     node: NodeId,
-    call: BaseCall,
+    call: OwnCall,
     handle: Handle,
 }
 
@@ -89,8 +90,9 @@ impl Bucket {
         catalogue: Catalogue,
     ) -> Self {
         let name = format!("s3://{}/{}", settings.bucket, settings.prefix);
-        let (region, purpose, patience) = (settings.region.clone(), "evidence", PATIENCE);
-        let call = BaseCall { world, catalogue, region, purpose, patience };
+        let (purpose, region, patience) = ("evidence", settings.region.clone(), PATIENCE);
+        let (account, granted) = (None, Effect::Destroy);
+        let call = OwnCall { world, catalogue, purpose, account, region, granted, patience };
         Self(Arc::new(Inner { settings, name, node, call, handle: Handle::current() }))
     }
 

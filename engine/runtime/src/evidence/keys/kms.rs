@@ -8,12 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::DecodePublicKey as _;
 use serde_json::{Value, json};
+use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::world::World;
 use stanch_plugins_sdk::Catalogue;
 
 use super::{KeyError, is_signed};
-use crate::base_call::BaseCall;
+use crate::own_call::OwnCall;
 
 /// What KMS signs as it is.
 const MESSAGE_BYTES: usize = 4_096;
@@ -26,7 +27,7 @@ const PATIENCE: Span = Span::from_secs(10);
 pub(crate) struct KmsKey {
     arn: String,
     public: VerifyingKey,
-    call: BaseCall,
+    call: OwnCall,
 }
 
 impl KmsKey {
@@ -42,7 +43,9 @@ impl KmsKey {
     ) -> Result<Self, KeyError> {
         let region = arn.split(':').nth(3).map(str::to_owned);
         let (world, catalogue) = (world.clone(), catalogue.clone());
-        let call = BaseCall { world, catalogue, region, purpose: "key", patience: PATIENCE };
+        let (purpose, account, granted) = ("key", None, Effect::Destroy);
+        let call =
+            OwnCall { world, catalogue, purpose, account, region, granted, patience: PATIENCE };
         let asked = call.repeated("kms:GetPublicKey", json!({"KeyId": arn})).await;
         let public = match (asked, known) {
             (Ok(found), _) => read(&found).ok_or_else(|| {
