@@ -44,7 +44,7 @@ pub(crate) async fn show(
     _caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let id: AlertId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let id: AlertId = paging::id(&id)?;
     let found = app.runtime.store().read(|conn| Box::pin(alerts::get(conn, id))).await?;
     let found = found.ok_or_else(|| Refusal::not_found(format!("there is no alert {id}")))?;
     Ok(Json(views::alert(&found)))
@@ -57,7 +57,7 @@ pub(crate) async fn replay(
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
     let by = &caller.must_be(Role::Responder)?.name;
-    let id: AlertId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let id: AlertId = paging::id(&id)?;
     let received = replay::alert(&app.runtime, id, by).await?;
     tracing::info!(alert.id = %id, %by, "an alert was replayed");
     Ok(Json(json!(received)))

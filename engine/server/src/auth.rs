@@ -11,6 +11,7 @@ use stanch_engine_core::scope::{CustomRole, Grant, Scope, grants};
 use stanch_engine_runtime::elsewhere;
 use stanch_engine_runtime::oidc::{Identity, NotBelieved, Oidc};
 use stanch_engine_runtime::people::{self, Caller, Role};
+use stanch_engine_runtime::runs::Person;
 
 use crate::App;
 use crate::problem::{Handled, Refusal};
@@ -122,5 +123,15 @@ impl Known {
         }
         let role = role.as_str();
         Err(Refusal::forbidden(format!("{} has not the role {role}", self.0.name)))
+    }
+
+    /// A caller with the role, who says why.
+    pub(crate) fn saying(&self, role: Role, reason: String) -> Handled<Person> {
+        let name = self.must_be(role)?.name.clone();
+        if reason.trim().is_empty() {
+            let why = "`reason` is missing: say why, it goes into the record";
+            return Err(Refusal::bad_request(why));
+        }
+        Ok(Person { name, reason })
     }
 }

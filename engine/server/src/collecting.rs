@@ -14,6 +14,7 @@ use stanch_engine_store::runs as rows;
 use crate::App;
 use crate::auth::Known;
 use crate::body::Read;
+use crate::paging;
 use crate::problem::{Handled, Refusal};
 
 /// What to collect, as the playbook `collect` takes it.
@@ -53,8 +54,7 @@ pub(crate) async fn start(
     Read(wanted): Read<Wanted>,
 ) -> Handled<Response> {
     let caller = caller.must_be(Role::Responder)?;
-    let incident: IncidentId =
-        id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let incident: IncidentId = paging::id(&id)?;
     let Value::Object(inputs) = json!(wanted) else {
         return Err(Refusal::bad_request("say `what` to collect, and `of` what"));
     };

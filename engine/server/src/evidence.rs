@@ -12,18 +12,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::error_code;
-use stanch_engine_core::id::IncidentId;
 use stanch_engine_runtime::evidence::adding::{self, AddError, Said};
 use stanch_engine_runtime::evidence::rotation::{self, RotateError};
 use stanch_engine_runtime::evidence::{ItemError, holds};
 use stanch_engine_runtime::people::Role;
-use stanch_engine_runtime::runs::Person;
 use stanch_engine_store::{evidence, incidents};
 
 use crate::App;
 use crate::auth::Known;
 use crate::body::Read;
-use crate::paging::{Params, parse};
+use crate::paging::{self, Params, parse};
 use crate::problem::{Handled, Refusal};
 use crate::views;
 
@@ -80,16 +78,12 @@ impl From<ItemError> for Refusal {
     }
 }
 
-fn id_of(text: &str) -> Handled<IncidentId> {
-    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
-}
-
 pub(crate) async fn list(
     State(app): State<App>,
     _caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     let found = app.runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
     found.ok_or_else(|| Refusal::not_found(format!("there is no incident {id}")))?;
     let items = app.runtime.store().read(|c| Box::pin(evidence::of_incident(c, id))).await?;
@@ -115,7 +109,7 @@ pub(crate) async fn add(
         reason: query.reason,
         sha256: parse::<Sha256>("sha256", query.sha256.as_deref())?,
     };
-    let mut adding = adding::begin(&app.runtime, id_of(&id)?, said).await?;
+    let mut adding = adding::begin(&app.runtime, paging::id(&id)?, said).await?;
     let mut pieces = body.into_data_stream();
     let late = |_| Refusal::bad_request("no more of the item came for 60 s; send it again");
     while let Some(piece) = tokio::time::timeout(PATIENCE, pieces.next()).await.map_err(late)? {
@@ -126,22 +120,14 @@ pub(crate) async fn add(
     Ok((StatusCode::CREATED, Json(views::evidence(&item))).into_response())
 }
 
-fn said(caller: &Known, role: Role, reason: String) -> Handled<Person> {
-    let name = caller.must_be(role)?.name.clone();
-    if reason.trim().is_empty() {
-        return Err(Refusal::bad_request("`reason` is missing: say why, it goes into the record"));
-    }
-    Ok(Person { name, reason })
-}
-
 pub(crate) async fn hold(
     State(app): State<App>,
     caller: Known,
     Path(id): Path<String>,
     Read(Why { reason }): Read<Why>,
 ) -> Handled<Json<Value>> {
-    let person = said(&caller, Role::Responder, reason)?;
-    let hold = holds::hold(&app.runtime, id_of(&id)?, person).await?;
+    let person = caller.saying(Role::Responder, reason)?;
+    let hold = holds::hold(&app.runtime, paging::id(&id)?, person).await?;
     Ok(Json(views::hold(&hold)))
 }
 
@@ -151,8 +137,8 @@ pub(crate) async fn release(
     Path(id): Path<String>,
     Read(Why { reason }): Read<Why>,
 ) -> Handled<Json<Value>> {
-    let person = said(&caller, Role::Admin, reason)?;
-    holds::release(&app.runtime, id_of(&id)?, person).await?;
+    let person = caller.saying(Role::Admin, reason)?;
+    holds::release(&app.runtime, paging::id(&id)?, person).await?;
     Ok(Json(json!({"hold": null})))
 }
 
@@ -162,7 +148,7 @@ pub(crate) async fn rotate_key(
     caller: Known,
     Read(Why { reason }): Read<Why>,
 ) -> Handled<Json<Value>> {
-    let person = said(&caller, Role::Admin, reason)?;
+    let person = caller.saying(Role::Admin, reason)?;
     let pem = rotation::rotate(&app.runtime, person).await?;
     Ok(Json(json!({"public_key": pem})))
 }

@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 
 use crate::App;
 use crate::auth::Known;
-use crate::paging::Params;
-use crate::problem::{Handled, Refusal};
+use crate::paging::{self, Params};
+use crate::problem::Handled;
 
 /// Pieces that wait to be sent.
 const PIECES: usize = 4;
@@ -40,7 +40,7 @@ pub(crate) async fn export(
     Params(Query { redact, head }): Params<Query>,
 ) -> Handled<Response> {
     let person = caller.must_be(Role::Responder)?.name.clone();
-    let id: IncidentId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let id: IncidentId = paging::id(&id)?;
     let wish = Wish { person, redact, head };
     let prepared = bundle::prepare(&app.runtime, id, &wish).await?;
     let (pieces, sent) = mpsc::channel::<Piece>(PIECES);

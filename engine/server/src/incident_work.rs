@@ -23,6 +23,7 @@ use stanch_engine_store::incidents;
 use crate::App;
 use crate::auth::Known;
 use crate::body::Read;
+use crate::paging;
 use crate::problem::{Handled, Refusal};
 use crate::views;
 
@@ -160,13 +161,15 @@ async fn done(
     work: Work,
     why: String,
 ) -> Handled<Json<Value>> {
-    let name = caller.must_be(Role::Responder)?.name.clone();
-    let is_note = matches!(work, Work::Note(_));
-    if why.trim().is_empty() && !is_note {
-        return Err(Refusal::bad_request("`reason` is missing: say why, it goes into the record"));
-    }
-    let id: IncidentId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
-    incident_work::work(&app.runtime, id, work, Person { name, reason: why }).await?;
+    let person = match &work {
+        Work::Note(_) => {
+            let name = caller.must_be(Role::Responder)?.name.clone();
+            Person { name, reason: why }
+        }
+        _ => caller.saying(Role::Responder, why)?,
+    };
+    let id: IncidentId = paging::id(id)?;
+    incident_work::work(&app.runtime, id, work, person).await?;
     shown(app, id).await
 }
 
@@ -183,12 +186,8 @@ pub(crate) async fn impact(
     Path(id): Path<String>,
     Read(Impact { alert, reason }): Read<Impact>,
 ) -> Handled<Json<Value>> {
-    let name = caller.must_be(Role::Responder)?.name.clone();
-    if reason.trim().is_empty() {
-        return Err(Refusal::bad_request("`reason` is missing: say why, it goes into the record"));
-    }
-    let id: IncidentId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
-    incident_work::impact(&app.runtime, id, alert, Person { name, reason }).await?;
+    let (person, id) = (caller.saying(Role::Responder, reason)?, paging::id(&id)?);
+    incident_work::impact(&app.runtime, id, alert, person).await?;
     shown(&app, id).await
 }
 

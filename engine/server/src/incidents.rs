@@ -27,10 +27,6 @@ pub(crate) struct Query {
     status: Option<String>,
 }
 
-fn id_of(text: &str) -> Handled<IncidentId> {
-    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
-}
-
 fn missing(id: IncidentId) -> Refusal {
     Refusal::not_found(format!("there is no incident {id}"))
 }
@@ -63,7 +59,7 @@ pub(crate) async fn show(
     _caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     let store = app.runtime.store();
     let incident = store.read(|conn| Box::pin(incidents::get(conn, id))).await?;
     let mut view = views::incident(&incident.ok_or_else(|| missing(id))?);
@@ -107,7 +103,7 @@ pub(crate) async fn kpis(
     _caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     let kpis = kpis::of_incident(&app.runtime, id).await?.ok_or_else(|| missing(id))?;
     Ok(Json(json!(kpis)))
 }
@@ -119,7 +115,7 @@ pub(crate) async fn acknowledge(
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
     let caller = caller.must_be(Role::Responder)?;
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     if !people::acknowledge(&app.runtime, id, &caller.name).await? {
         return Err(missing(id));
     }
@@ -128,7 +124,7 @@ pub(crate) async fn acknowledge(
 }
 
 async fn exists(app: &App, text: &str) -> Handled<IncidentId> {
-    let id = id_of(text)?;
+    let id = paging::id(text)?;
     let found = app.runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
     found.map(|_| id).ok_or_else(|| missing(id))
 }

@@ -9,12 +9,12 @@ use serde_json::Value;
 use stanch_engine_core::id::{AlertId, IncidentId};
 use stanch_engine_runtime::people::Role;
 use stanch_engine_runtime::regroup::{self, RegroupError};
-use stanch_engine_runtime::runs::Person;
 use stanch_engine_store::incidents;
 
 use crate::App;
 use crate::auth::Known;
 use crate::body::Read;
+use crate::paging;
 use crate::problem::{Handled, Refusal};
 use crate::views;
 
@@ -44,18 +44,6 @@ impl From<RegroupError> for Refusal {
     }
 }
 
-fn person(caller: &Known, reason: String) -> Handled<Person> {
-    let name = caller.must_be(Role::Responder)?.name.clone();
-    if reason.trim().is_empty() {
-        return Err(Refusal::bad_request("`reason` is missing: say why, it goes into the record"));
-    }
-    Ok(Person { name, reason })
-}
-
-fn id_of(text: &str) -> Handled<IncidentId> {
-    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
-}
-
 async fn view(app: &App, id: IncidentId) -> Handled<Json<Value>> {
     let found = app.runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
     let found = found.ok_or_else(|| Refusal::not_found(format!("there is no incident {id}")))?;
@@ -69,7 +57,7 @@ pub(crate) async fn merge(
     Path(id): Path<String>,
     Read(Merge { into, reason }): Read<Merge>,
 ) -> Handled<Json<Value>> {
-    let (id, person) = (id_of(&id)?, person(&caller, reason)?);
+    let (id, person) = (paging::id(&id)?, caller.saying(Role::Responder, reason)?);
     regroup::merge(&app.runtime, id, into, person).await?;
     view(&app, into).await
 }
@@ -81,7 +69,7 @@ pub(crate) async fn split(
     Path(id): Path<String>,
     Read(Split { alerts, reason }): Read<Split>,
 ) -> Handled<Response> {
-    let (id, person) = (id_of(&id)?, person(&caller, reason)?);
+    let (id, person) = (paging::id(&id)?, caller.saying(Role::Responder, reason)?);
     let new = regroup::split(&app.runtime, id, alerts, person).await?;
     Ok((StatusCode::CREATED, view(&app, new).await?).into_response())
 }

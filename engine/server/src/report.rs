@@ -11,7 +11,7 @@ use stanch_engine_runtime::report;
 
 use crate::App;
 use crate::auth::Known;
-use crate::paging::Params;
+use crate::paging::{self, Params};
 use crate::problem::{Handled, Refusal};
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -37,7 +37,7 @@ pub(crate) async fn show(
     Path(id): Path<String>,
     Params(query): Params<Query>,
 ) -> Handled<Response> {
-    let id: IncidentId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let id: IncidentId = paging::id(&id)?;
     let found = report::of_incident(&app.runtime, id).await?;
     let report = found.ok_or_else(|| Refusal::not_found(format!("there is no incident {id}")))?;
     let of_type = |media_type: &'static str, text: String| {

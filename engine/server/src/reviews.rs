@@ -13,6 +13,7 @@ use stanch_engine_runtime::runs::Person;
 use crate::App;
 use crate::auth::Known;
 use crate::body::Read;
+use crate::paging;
 use crate::problem::{Handled, Refusal};
 
 #[derive(Deserialize)]
@@ -29,10 +30,6 @@ pub(crate) struct SignOff {
     reason: String,
 }
 
-fn id_of(text: &str) -> Handled<IncidentId> {
-    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
-}
-
 async fn view(app: &App, id: IncidentId) -> Handled<Json<Value>> {
     let found = reviews::show(&app.runtime, id).await?;
     let found = found.ok_or_else(|| Refusal::not_found(format!("there is no incident {id}")))?;
@@ -45,7 +42,7 @@ pub(crate) async fn show(
     _caller: Known,
     Path(id): Path<String>,
 ) -> Handled<Json<Value>> {
-    view(&app, id_of(&id)?).await
+    view(&app, paging::id(&id)?).await
 }
 
 /// Answers questions of it.
@@ -55,7 +52,7 @@ pub(crate) async fn answer(
     Path(id): Path<String>,
     Read(Answered { answers, reason }): Read<Answered>,
 ) -> Handled<Json<Value>> {
-    let (name, id) = (caller.must_be(Role::Responder)?.name.clone(), id_of(&id)?);
+    let (name, id) = (caller.must_be(Role::Responder)?.name.clone(), paging::id(&id)?);
     if answers.is_empty() {
         return Err(Refusal::bad_request("`answers` is empty: answer at least one question"));
     }
@@ -70,10 +67,7 @@ pub(crate) async fn sign_off(
     Path(id): Path<String>,
     Read(SignOff { reason }): Read<SignOff>,
 ) -> Handled<Json<Value>> {
-    let (name, id) = (caller.must_be(Role::Responder)?.name.clone(), id_of(&id)?);
-    if reason.trim().is_empty() {
-        return Err(Refusal::bad_request("`reason` is missing: say why, it goes into the record"));
-    }
-    reviews::sign_off(&app.runtime, id, Person { name, reason }).await?;
+    let (person, id) = (caller.saying(Role::Responder, reason)?, paging::id(&id)?);
+    reviews::sign_off(&app.runtime, id, person).await?;
     view(&app, id).await
 }

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::App;
 use crate::auth::Known;
+use crate::paging;
 use crate::problem::{Handled, Refusal};
 
 /// The pause between two looks at a journal, in milliseconds.
@@ -61,7 +62,7 @@ pub(crate) async fn follow(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Handled<Response> {
-    let run: RunId = id.parse().map_err(|error| Refusal::not_found(format!("{error}")))?;
+    let run: RunId = paging::id(&id)?;
     let found = app.runtime.store().read(|conn| Box::pin(runs::get(conn, run))).await?;
     found.ok_or_else(|| Refusal::not_found(format!("there is no run {run}")))?;
     let next_seq = after(&headers)?;

@@ -13,7 +13,7 @@ use stanch_engine_core::run::RunStatus;
 use stanch_engine_core::scope::Subject;
 use stanch_engine_core::step::StepKey;
 use stanch_engine_runtime::people::{Caller, Role};
-use stanch_engine_runtime::runs::{self, DoubtOutcome, Person, StartRequest};
+use stanch_engine_runtime::runs::{self, DoubtOutcome, StartRequest};
 use stanch_engine_runtime::{Runtime, intake, migration, reruns, scopes};
 use stanch_engine_store::{journal, runs as rows};
 
@@ -104,10 +104,6 @@ pub(crate) struct SignalBody {
     data: Value,
 }
 
-fn id_of(text: &str) -> Handled<RunId> {
-    text.parse().map_err(|error| Refusal::not_found(format!("{error}")))
-}
-
 async fn find(runtime: &Runtime, id: RunId) -> Handled<rows::Run> {
     let found = runtime.store().read(|conn| Box::pin(rows::get(conn, id))).await?;
     found.ok_or_else(|| Refusal::not_found(format!("there is no run {id}")))
@@ -171,7 +167,7 @@ pub(crate) async fn show(
     Path(id): Path<String>,
     Params(query): Params<ShowQuery>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     let world = app.runtime.world();
     let wait_ms = i64::from(query.wait.unwrap_or(0).min(WAIT_S)) * 1_000;
     let until = world.now().plus_ms(wait_ms);
@@ -191,7 +187,7 @@ pub(crate) async fn journal(
     Path(id): Path<String>,
     Params(query): Params<Query>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     find(&app.runtime, id).await?;
     let from: u32 = parse("cursor", query.cursor.as_deref())?.unwrap_or(0);
     let limit = query.limit.unwrap_or(1_000).clamp(1, limits::STEPS_PER_RUN);
@@ -255,14 +251,6 @@ async fn take_alert(runtime: &Runtime, payload: &Value) -> Handled<AlertId> {
     first.ok_or_else(|| Refusal::bad_request("`alert` holds no finding"))
 }
 
-fn person(caller: &Known, reason: String) -> Handled<Person> {
-    let caller = caller.must_be(Role::Responder)?;
-    if reason.trim().is_empty() {
-        return Err(Refusal::bad_request("`reason` is missing: say why, it goes into the record"));
-    }
-    Ok(Person { name: caller.name.clone(), reason })
-}
-
 async fn accepted(app: &App, id: RunId) -> Handled<Response> {
     let run = find(&app.runtime, id).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"id": id, "status": run.status}))).into_response())
@@ -274,8 +262,8 @@ pub(crate) async fn cancel(
     Path(id): Path<String>,
     Read(why): Read<Why>,
 ) -> Handled<Response> {
-    let id = id_of(&id)?;
-    runs::cancel(&app.runtime, id, person(&caller, why.reason)?).await?;
+    let id = paging::id(&id)?;
+    runs::cancel(&app.runtime, id, caller.saying(Role::Responder, why.reason)?).await?;
     accepted(&app, id).await
 }
 
@@ -285,8 +273,8 @@ pub(crate) async fn pause(
     Path(id): Path<String>,
     Read(why): Read<Why>,
 ) -> Handled<Response> {
-    let id = id_of(&id)?;
-    runs::pause(&app.runtime, id, person(&caller, why.reason)?).await?;
+    let id = paging::id(&id)?;
+    runs::pause(&app.runtime, id, caller.saying(Role::Responder, why.reason)?).await?;
     accepted(&app, id).await
 }
 
@@ -296,8 +284,8 @@ pub(crate) async fn resume(
     Path(id): Path<String>,
     Read(why): Read<Why>,
 ) -> Handled<Response> {
-    let id = id_of(&id)?;
-    runs::resume(&app.runtime, id, person(&caller, why.reason)?).await?;
+    let id = paging::id(&id)?;
+    runs::resume(&app.runtime, id, caller.saying(Role::Responder, why.reason)?).await?;
     accepted(&app, id).await
 }
 
@@ -308,8 +296,8 @@ pub(crate) async fn retry(
     Path(id): Path<String>,
     Read(body): Read<RetryBody>,
 ) -> Handled<Response> {
-    let id = id_of(&id)?;
-    let person = person(&caller, body.reason)?;
+    let id = paging::id(&id)?;
+    let person = caller.saying(Role::Responder, body.reason)?;
     let RetryBody { step, outcome, from_step, result, .. } = body;
     match (step, outcome, from_step) {
         (Some(step), Some(outcome), None) => {
@@ -332,7 +320,7 @@ pub(crate) async fn signal(
     Path(id): Path<String>,
     Read(body): Read<SignalBody>,
 ) -> Handled<Response> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     let by = caller.must_be(Role::Responder)?.name.clone();
     runs::signal(&app.runtime, id, body.name, body.data, by).await?;
     accepted(&app, id).await
@@ -345,9 +333,9 @@ pub(crate) async fn migrate(
     Path(id): Path<String>,
     Read(body): Read<Migrate>,
 ) -> Handled<Json<Value>> {
-    let id = id_of(&id)?;
+    let id = paging::id(&id)?;
     caller.must_be(Role::Author)?;
-    let person = person(&caller, body.reason)?;
+    let person = caller.saying(Role::Responder, body.reason)?;
     let migrated = migration::migrate(&app.runtime, id, body.to, body.trial, person).await?;
     Ok(Json(json!(migrated)))
 }
@@ -359,8 +347,8 @@ pub(crate) async fn undo(
     Path(id): Path<String>,
     Read(why): Read<Why>,
 ) -> Handled<Response> {
-    let id = id_of(&id)?;
-    let undo = runs::undo(&app.runtime, id, person(&caller, why.reason)?).await?;
+    let id = paging::id(&id)?;
+    let undo = runs::undo(&app.runtime, id, caller.saying(Role::Responder, why.reason)?).await?;
     let run = find(&app.runtime, undo).await?;
     let body = json!({"id": undo, "status": run.status, "undoes": id});
     Ok((StatusCode::CREATED, Json(body)).into_response())
