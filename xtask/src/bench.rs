@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::cargo;
 use crate::interrupt::Interrupt;
 use crate::postgres::Postgres;
 use crate::workspace::Workspace;
@@ -96,7 +97,7 @@ fn engine(
     with_postgres: bool,
     with_bars: bool,
 ) -> Result<bool> {
-    let mut build = Command::new("cargo");
+    let mut build = cargo::command();
     build.args(["build", "--release", "--package", "stanch-engine-cli"]);
     let built = interrupt.run(build.current_dir(&workspace.root))?;
     ensure!(built.success(), "the build failed");

@@ -1,11 +1,11 @@
 //! `cargo xtask ci`: everything that a change must pass, the fastest first.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::workspace::Workspace;
-use crate::{test, tidy};
+use crate::{cargo, test, tidy};
 
 /// Runs it all, up to the first failure.
 pub fn run(args: &[String]) -> Result<ExitCode> {
@@ -18,7 +18,7 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
 
 fn cargo(args: &[&str]) -> Result<()> {
     let root = Workspace::load()?.root;
-    let status = Command::new("cargo").args(args).current_dir(root).status();
+    let status = cargo::command().args(args).current_dir(root).status();
     let status = status.context("cargo can't be started")?;
     ensure!(status.success(), "cargo {} failed", args.join(" "));
     Ok(())

@@ -12,6 +12,7 @@
 pub mod test;
 
 pub mod botocore;
+pub mod cargo;
 pub mod interrupt;
 pub mod postgres;
 pub mod python;

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::cargo;
 use crate::interrupt::Interrupt;
 
 /// Where nextest writes what `.config/nextest.toml` asks for; it heeds no other target folder.
@@ -88,7 +89,7 @@ impl Tests<'_> {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new("cargo");
+        let mut command = cargo::command();
         command.args(words).current_dir(self.root);
         let named = |arg: &String| {
             arg == "--package" || arg.starts_with("--package=") || arg.starts_with("-p")
@@ -103,7 +104,7 @@ impl Tests<'_> {
 }
 
 fn has_nextest() -> bool {
-    let version = Command::new("cargo").args(["nextest", "--version"]).output();
+    let version = cargo::command().args(["nextest", "--version"]).output();
     version.is_ok_and(|output| output.status.success())
 }
 

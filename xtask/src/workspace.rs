@@ -1,10 +1,11 @@
 //! The workspace: where it lies, and which package names which.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+
+use crate::cargo;
 
 /// What Cargo knows of the workspace.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub struct Dependency {
 impl Workspace {
     /// Asks Cargo about the workspace around the current folder.
     pub fn load() -> Result<Self> {
-        let output = Command::new("cargo")
+        let output = cargo::command()
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .output()
             .context("cargo can't be started")?;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
+
+use crate::cargo;
 
 /// What `--check` asks: of the time of the typed client at most.
 const LARGEST_RATIO: f64 = 1.2;
@@ -29,7 +31,7 @@ struct Call {
 
 /// Builds and runs the measurement.
 pub(super) fn measure(root: &Path) -> Result<Calls> {
-    let mut command = Command::new("cargo");
+    let mut command = cargo::command();
     command.args(["bench", "--package", "stanch-plugins-aws", "--bench", "call"]);
     let output = command.current_dir(root).stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "the bench of the client for AWS failed");
