@@ -28,6 +28,7 @@ use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::silence;
 
+pub(crate) use place::about;
 pub(crate) use taking::{Hand, Taking};
 
 /// What became of an alert.
@@ -231,11 +232,12 @@ async fn commit(
     let said = |alert: &Alert| (alert.dedup_key.clone(), correlators::say(scripts, alert));
     let said: Vec<_> =
         if scripts.is_empty() { Vec::new() } else { alerts.iter().map(said).collect() };
+    let about = place::about(shared, &alerts);
     let taken = Arc::new((shared.clone(), door.map(str::to_owned), alerts, said));
     let parts = taken.clone();
     let received = shared
         .store
-        .write(move |tx| {
+        .write_beside(&about, move |tx| {
             let taken = taken.clone();
             Box::pin(async move {
                 let (shared, door, alerts, said) = &*taken;

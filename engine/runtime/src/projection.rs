@@ -130,7 +130,7 @@ pub(crate) async fn happen(
     if status == IncidentStatus::Open {
         milestones::unmark(tx, id, Milestone::ContainedAt).await?;
     }
-    incidents::set_status(tx, id, status).await
+    incidents::set_status(tx, id, incident.status, status).await
 }
 
 /// The page that asks people to decide.

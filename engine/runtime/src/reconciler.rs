@@ -17,7 +17,7 @@ use stanch_engine_store::{StoreError, alerts};
 use stanch_plugins_sdk::ActionError;
 use tokio::sync::watch;
 
-use crate::intake::{Hand, Taking};
+use crate::intake::{Hand, Taking, about};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 
@@ -180,8 +180,9 @@ async fn take(
             Err(why) => tracing::error!(%target, why, "no source reads a detector's list"),
         }
     }
+    let about = about(shared, &read);
     let parts = Arc::new((shared.clone(), target.clone(), read));
-    let taken = shared.store.write(move |tx| {
+    let taken = shared.store.write_beside(&about, move |tx| {
         let parts = parts.clone();
         Box::pin(async move {
             let (shared, target, read) = &*parts;

@@ -107,9 +107,10 @@ async fn alarm(
     after: Span,
 ) -> Result<(), StoreError> {
     let (raiser, source) = (shared.clone(), source.to_owned());
+    let about = format!("silence of {source}");
     shared
         .store
-        .write(move |tx| {
+        .write_beside(&about, move |tx| {
             let (shared, source) = (raiser.clone(), source.clone());
             Box::pin(async move {
                 let taking = Taking::begin(tx, &shared, Hand::Person).await?;

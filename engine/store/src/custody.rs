@@ -14,10 +14,9 @@ use crate::sql::statements;
 use crate::tx::{Conn, Tx};
 
 statements! {
-    BEGIN_CHAIN =
-        "INSERT INTO custody_heads (incident_id, count, hash) VALUES ($1, 0, $2) \
-         ON CONFLICT (incident_id) DO NOTHING";
-    NEXT = "UPDATE custody_heads SET count = count + 1 WHERE incident_id = $1 RETURNING count, hash";
+    NEXT =
+        "INSERT INTO custody_heads (incident_id, count, hash) VALUES ($1, 1, $2) \
+         ON CONFLICT (incident_id) DO UPDATE SET count = custody_heads.count + 1 RETURNING count, hash";
     APPEND =
         "INSERT INTO custody (incident_id, seq, at, hash, body, detail) VALUES ($1, $2, $3, $4, $5, $6)";
     SET_HASH = "UPDATE custody_heads SET hash = $2 WHERE incident_id = $1";
@@ -63,10 +62,8 @@ pub async fn decided(
 /// [`StoreError`] of the database.
 pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError> {
     let incident = new.incident.to_string();
-    let query = tx.query(&BEGIN_CHAIN).bind(incident.clone()).bind(Sha256::ZERO.to_string());
-    tx.run(query).await?;
-    // Counting first takes the row's lock, so that what is read is the end of the chain.
-    let query = tx.query(&NEXT).bind(incident.clone());
+    // Counting takes the row's lock, so that what is read is the end of the chain.
+    let query = tx.query(&NEXT).bind(incident.clone()).bind(Sha256::ZERO.to_string());
     let row = tx.one(query).await?;
     let row = Row::of("custody_heads", &row);
     let head = Head { count: u64::from(row.count("count")?) - 1, hash: row.word("hash")? };

@@ -27,7 +27,7 @@ statements! {
         "UPDATE incidents SET last_alert_at = $2, severity = $3, kpi_version = kpi_version + 1 WHERE id = $1";
     SET_STATUS =
         "UPDATE incidents SET reopenings = reopenings + CASE WHEN status = 'closed' AND $2 <> 'closed' \
-         THEN 1 ELSE 0 END, status = $2, kpi_version = kpi_version + 1 WHERE id = $1";
+         THEN 1 ELSE 0 END, status = $2, kpi_version = kpi_version + 1 WHERE id = $1 AND status = $3";
     SET_VERDICT =
         "UPDATE incidents SET verdict = $2, verdict_reason = $3, kpi_version = kpi_version + 1 WHERE id = $1";
     SET_SEVERITY =
@@ -168,17 +168,20 @@ pub async fn seen(
     Ok(())
 }
 
-/// Sets the status that the table in `core` gave.
+/// Sets the status that the table in `core` gave for the one that was read.
 ///
 /// # Errors
-/// [`StoreError`] of the database.
+/// [`StoreError::Conflict`] when it has another one by now; else of the database.
 pub async fn set_status(
     tx: &mut Tx<'_>,
     id: IncidentId,
+    was: IncidentStatus,
     status: IncidentStatus,
 ) -> Result<(), StoreError> {
-    let query = tx.query(&SET_STATUS).bind(id.to_string()).bind(status.as_str());
-    tx.run(query).await?;
+    let query = tx.query(&SET_STATUS).bind(id.to_string()).bind(status.as_str()).bind(was.as_str());
+    if tx.run(query).await? == 0 {
+        return Err(StoreError::Conflict(format!("{id} is {} no more", was.as_str())));
+    }
     match status {
         IncidentStatus::Closed => write_backs::want(tx, id).await,
         // What goes on is not signed off any more.

@@ -88,6 +88,21 @@ impl Store {
         self.writer.write(body).await.map_err(StoreError::told)
     }
 
+    /// The same, for what many senders bring at the same time: on Postgres it does not wait for what
+    /// has another `key`, nor for the appends of runs.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the closure, or of the commit.
+    pub async fn write_beside<T: Send + 'static>(
+        &self,
+        key: &str,
+        body: impl for<'a> FnMut(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write_beside(key, body).await.map_err(StoreError::told)
+    }
+
     /// Has the outcomes of [`Store::append`]s reported to `sink`.
     pub fn register(&self, sink: Arc<dyn CommitSink>) -> SinkId {
         self.writer.register(sink)

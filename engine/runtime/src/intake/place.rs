@@ -14,6 +14,7 @@ use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::{StoreError, Tx, milestones};
 
 use super::taking::Taking;
+use crate::shared::Shared;
 
 /// Where an alert belongs.
 pub(super) struct Found {
@@ -23,6 +24,19 @@ pub(super) struct Found {
     pub(super) joined: Option<Json>,
     /// Whether it may start playbooks.
     pub(super) starts_runs: bool,
+}
+
+/// What alerts are about, for those that are taken at the same time: those of one storm change its
+/// tally, those of one resource its incident.
+pub(crate) fn about(shared: &Shared, alerts: &[Alert]) -> String {
+    let Some(alert) = alerts.first() else { return String::new() };
+    let storm = shared.settings.storms.iter().find(|rule| rule.may_take(alert, false));
+    let account = alert.account.as_deref().unwrap_or_default();
+    match (storm, alert.resources.first()) {
+        (Some(rule), _) => rule.tally_key(alert),
+        (None, Some(resource)) => format!("{account}/{}", resource.id),
+        (None, None) => alert.dedup_key.clone(),
+    }
 }
 
 impl Taking<'_> {

@@ -13,7 +13,7 @@ use stanch_engine_store::dead_letters::{self, DeadLetter};
 use stanch_engine_store::{StoreError, Tx};
 
 use super::taking::record;
-use super::{Hand, Received, Taking, normalize, reasons, trigger};
+use super::{Hand, Received, Taking, about, normalize, reasons, trigger};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 
@@ -57,10 +57,11 @@ pub async fn letter(
     }
     let is_whole = reading.refused.is_empty();
     let refused = reading.refused.iter().map(ToString::to_string).collect();
+    let about = about(&runtime.shared, &reading.alerts);
     let (shared, taken) = (runtime.shared.clone(), Arc::new((reading.alerts, by.to_owned())));
     let alerts = runtime
         .store()
-        .write(move |tx| {
+        .write_beside(&about, move |tx| {
             let (shared, taken) = (shared.clone(), taken.clone());
             Box::pin(async move {
                 let (alerts, by) = &*taken;
@@ -95,11 +96,13 @@ fn read(runtime: &Runtime, letter: &DeadLetter) -> Result<stanch_plugins_sdk::Re
 pub async fn alert(runtime: &Runtime, id: AlertId, by: &str) -> Result<Received, ReplayError> {
     let found = runtime.store().read(|conn| Box::pin(alerts::get(conn, id))).await?;
     let stored = found.ok_or_else(|| ReplayError::NotFound(format!("alert {id}")))?;
-    let again = Arc::new((read_again(runtime, &stored), format!("replay by {by}")));
+    let alert = read_again(runtime, &stored);
+    let about = about(&runtime.shared, std::slice::from_ref(&alert));
+    let again = Arc::new((alert, format!("replay by {by}")));
     let shared = runtime.shared.clone();
     let received = runtime
         .store()
-        .write(move |tx| {
+        .write_beside(&about, move |tx| {
             let (shared, again) = (shared.clone(), again.clone());
             Box::pin(async move { take_again(tx, &shared, id, &again.0, &again.1).await })
         })

@@ -32,6 +32,14 @@ impl Batch {
         self.appends.len() + self.units.len() == 1
     }
 
+    /// The one closure of the batch, when it is all there is.
+    pub(super) fn lone_unit(&mut self) -> Option<&mut Unit> {
+        match self.units.as_mut_slice() {
+            [unit] if self.appends.is_empty() => Some(unit),
+            _ => None,
+        }
+    }
+
     /// The one append of the batch, when it is all there is and one statement writes it.
     pub(super) fn lone_append(&self) -> Option<&RunCommit> {
         match self.appends.as_slice() {

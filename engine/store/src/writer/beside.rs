@@ -1,0 +1,63 @@
+//! Lanes beside the writer on Postgres, for what many senders bring at the same time.
+//!
+//! Taking an alert is a dozen statements, each of which waits for the way to the database and back. In
+//! one line behind each other they wait for nothing else: so they go over some connections at once.
+//! Postgres sees to it that they come out as if they had come one after the other: what a
+//! transaction has read and changes must not have been changed meanwhile (`REPEATABLE READ`), as
+//! between nodes. Whoever lost such a race tries again while the others wait, and can't lose twice
+//! within this node.
+//!
+//! SQLite has one writer, and its statements wait for nothing.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use tokio::sync::{RwLock, mpsc};
+
+use super::Part;
+use super::lane::Lane;
+use crate::dialect::Dialect;
+
+/// How many connections. More give nothing on two cores.
+const LANES: usize = 6;
+
+/// <https://www.postgresql.org/docs/15/transaction-iso.html#XACT-REPEATABLE-READ>
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+
+/// A lane, and the line in front of it.
+type Waited = (Lane, mpsc::UnboundedReceiver<Part>);
+
+/// The lines in front of the lanes.
+pub(super) struct Beside(Vec<mpsc::UnboundedSender<Part>>);
+
+impl Beside {
+    /// The lanes beside one, and their lines. None of them connects before something waits for it.
+    pub(super) fn of(writer: &Lane) -> (Self, Vec<Waited>) {
+        let count = match writer.dialect {
+            Dialect::Sqlite => 0,
+            Dialect::Postgres => LANES,
+        };
+        let turn = Arc::new(RwLock::new(()));
+        let made = (0..count).map(|_| {
+            let (parts, waiting) = mpsc::unbounded_channel();
+            // Each commits by itself, and the database has commits of one moment share a flush: a
+            // part that held what another waits for would hold it for as long as its neighbours take.
+            (parts, (writer.another(BEGIN, 1, turn.clone()), waiting))
+        });
+        let (lines, lanes) = made.unzip();
+        (Self(lines), lanes)
+    }
+
+    /// The line for what has this key: what is about the same thing stays in one line, since it would
+    /// change the same rows.
+    pub(super) fn lane(&self, key: &str) -> Option<&mpsc::UnboundedSender<Part>> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let lanes = u64::try_from(self.0.len()).ok().filter(|lanes| *lanes > 0)?;
+        self.0.get(usize::try_from(hasher.finish() % lanes).ok()?)
+    }
+
+    pub(super) fn lanes(&self) -> impl Iterator<Item = &mpsc::UnboundedSender<Part>> {
+        self.0.iter()
+    }
+}

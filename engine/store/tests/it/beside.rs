@@ -1,0 +1,100 @@
+//! What many senders bring goes beside the writer on Postgres, and comes out as if in one line.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use stanch_engine_store::{Store, StoreError, Tx, settings};
+use tokio::sync::Notify;
+
+use crate::both::{both, postgres};
+
+async fn value(store: &Store, name: &'static str) -> Option<String> {
+    store.read(|conn| Box::pin(settings::get(conn, name))).await.unwrap()
+}
+
+/// Reads a number and writes the next one: two who do so at once must not count as one.
+async fn count(tx: &mut Tx<'_>, name: &'static str) -> Result<u32, StoreError> {
+    let before = settings::get(tx, name).await?;
+    let next = before.map_or(0, |text| text.parse::<u32>().unwrap()) + 1;
+    settings::set(tx, name, &next.to_string()).await?;
+    Ok(next)
+}
+
+both! {
+    each_of_many_who_count_at_once_counts(fresh) {
+        fresh.store.write(|tx| Box::pin(async move { count(tx, "n").await })).await.unwrap();
+        let counting = (0..60).map(|number: u32| {
+            let store = fresh.store.clone();
+            tokio::spawn(async move {
+                let key = format!("key {number}");
+                store.write_beside(&key, |tx| Box::pin(count(tx, "n"))).await.unwrap()
+            })
+        });
+        let mut seen: Vec<u32> = join_all(counting).await.into_iter().map(Result::unwrap).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (2..=61).collect::<Vec<_>>());
+        assert_eq!(value(&fresh.store, "n").await.as_deref(), Some("61"));
+    }
+
+    what_is_about_the_same_thing_keeps_its_order(fresh) {
+        let writing = (0..20).map(|number: u32| {
+            let store = fresh.store.clone();
+            async move {
+                store.write_beside("one thing", move |tx| Box::pin(async move {
+                    let before = settings::get(tx, "order").await?.unwrap_or_default();
+                    settings::set(tx, "order", &format!("{before}{number} ")).await
+                })).await.unwrap();
+            }
+        });
+        join_all(writing).await;
+        let order: String = (0..20).map(|number| format!("{number} ")).collect();
+        assert_eq!(value(&fresh.store, "order").await, Some(order));
+    }
+
+    what_fails_beside_leaves_nothing_behind(fresh) {
+        let failed: Result<(), _> = fresh.store.write_beside("k", |tx| Box::pin(async move {
+            settings::set(tx, "a", "1").await?;
+            Err(StoreError::Fenced)
+        })).await;
+        assert!(matches!(failed, Err(StoreError::Fenced)));
+        assert_eq!(value(&fresh.store, "a").await, None);
+        fresh.store.write_beside("k", |tx| Box::pin(settings::set(tx, "a", "2"))).await.unwrap();
+        assert_eq!(value(&fresh.store, "a").await.as_deref(), Some("2"));
+    }
+}
+
+/// One stays in the middle of its transaction until another has come past it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_about_other_things_waits_for_nobody() {
+    let fresh = postgres().await;
+    let (began, passed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (store, begins, passes) = (fresh.store.clone(), began.clone(), passed.clone());
+    let held = tokio::spawn(async move {
+        let held = store.write_beside("thing 0", move |tx| {
+            let (begins, passes) = (begins.clone(), passes.clone());
+            Box::pin(async move {
+                settings::set(tx, "held", "yes").await?;
+                begins.notify_one();
+                passes.notified().await;
+                Ok(())
+            })
+        });
+        held.await
+    });
+    began.notified().await;
+    let others = (1..30).map(|number: u32| {
+        let (store, passed) = (fresh.store.clone(), passed.clone());
+        async move {
+            let (key, name) = (format!("thing {number}"), format!("of {number}"));
+            let set = store.write_beside(&key, move |tx| {
+                let name = name.clone();
+                Box::pin(async move { settings::set(tx, &name, "set").await })
+            });
+            set.await.unwrap();
+            passed.notify_one();
+        }
+    });
+    join_all(others).await;
+    held.await.unwrap().unwrap();
+    assert_eq!(value(&fresh.store, "held").await.as_deref(), Some("yes"));
+}
