@@ -136,8 +136,10 @@ async fn what_is_changed_is_found_and_named() {
     assert!(said.contains(hash) && said.contains("is missing"), "{said}");
     let said = fault(&stage, &files, |files| drop(files.insert("x.txt".into(), vec![])));
     assert_eq!(said, "x.txt was added");
-    for path in files.keys().filter(|path| path.ends_with(".json") || path.starts_with("journal/"))
-    {
+    let is_story = |path: &&String| {
+        path.ends_with(".json") || path.starts_with("journal/") || path.starts_with("report.")
+    };
+    for path in files.keys().filter(is_story) {
         if path != "checkpoint.json" {
             let said = fault(&stage, &files, |files| files.get_mut(path).unwrap().push(b' '));
             assert_eq!(said, format!("{path} was changed"));
@@ -296,11 +298,12 @@ async fn a_redacted_bundle_holds_no_text_and_proves_the_same_chain() {
     );
     let words = redacted.values().flat_map(|bytes| bytes.iter().copied()).collect::<Vec<u8>>();
     let words = String::from_utf8(words).unwrap();
+    assert_eq!(manifest_of(&redacted)["files"]["report.md"]["withheld"], true);
     for said in ["it is ours to stop", "ci-deploy", "AKIAIOSFODNN7EXAMPLE", "iam:UpdateAccessKey"] {
         assert!(!words.contains(said), "{said}");
     }
     // Each hash is the one that the whole bundle has.
-    let manifest: Value = serde_json::from_slice(&redacted["manifest.json"]).unwrap();
+    let manifest = manifest_of(&redacted);
     assert_eq!(manifest["redacted"], true);
     for (path, entry) in manifest["files"].as_object().unwrap() {
         assert_eq!(entry["sha256"], json!(Sha256::of(&files[path])), "{path}");
@@ -313,7 +316,10 @@ async fn a_redacted_bundle_holds_no_text_and_proves_the_same_chain() {
     assert_eq!(said, "timeline.json was added");
 }
 
+fn manifest_of(files: &Files) -> Value {
+    serde_json::from_slice(&files["manifest.json"]).unwrap()
+}
+
 fn incident_of(files: &Files) -> String {
-    let manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
-    id(&manifest["incident"])
+    id(&manifest_of(files)["incident"])
 }

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::evidence::items::{Items, PIECE, pour};
 use crate::evidence::keys::Keys;
+use crate::report::AsOf;
 
 /// Items from this size on are not compressed: 64 MiB. What is that large is mostly packed already,
 /// and time is dearer than room.
@@ -70,7 +71,7 @@ pub(super) async fn write(
 
 /// Hands over part by part; when nobody takes them any more, whoever packs says why.
 async fn tell(prepared: Prepared, parts: &mpsc::Sender<Part>) -> Result<(), ExportError> {
-    let Prepared { runtime, incident, at, records, audited, entries, .. } = prepared;
+    let Prepared { runtime, incident, head, at, records, audited, entries, .. } = prepared;
     let named: BTreeSet<Sha256> =
         records.iter().filter_map(Stored::read).filter_map(|(record, _)| record.item).collect();
     let (chain, details) = lines(&records);
@@ -82,7 +83,8 @@ async fn tell(prepared: Prepared, parts: &mpsc::Sender<Part>) -> Result<(), Expo
     for (path, text) in of_ledger {
         give(parts, Part::File(path.to_owned(), text.into_bytes())).await;
     }
-    let (files, runs) = story::of_incident(&runtime, incident, at).await?;
+    let as_of = AsOf { chain: head, at };
+    let (files, runs) = story::of_incident(&runtime, incident, as_of).await?;
     for (path, bytes) in files {
         give(parts, Part::File(path, bytes)).await;
     }
