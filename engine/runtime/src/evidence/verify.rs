@@ -4,6 +4,7 @@ mod anchors;
 mod scan;
 mod signers;
 mod story;
+mod words;
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read, Seek};
@@ -22,6 +23,7 @@ use super::bundle::{
 };
 use scan::Scanned;
 use signers::Signers;
+pub use words::whose;
 
 /// What a verifier brings, by another way than the bundle's.
 #[derive(Clone, Copy, Debug, Default)]
