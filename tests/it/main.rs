@@ -59,6 +59,7 @@ mod ocsf_out;
 mod offline;
 mod oidc;
 mod openapi;
+mod origins;
 mod options;
 mod organization;
 mod own;
