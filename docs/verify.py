@@ -284,16 +284,20 @@ def prove(path, pems, anchors):
     withheld = {path: it["sha256"] for path, it in manifest.items() if it.get("withheld")}
     if "details.jsonl" not in withheld:
         tell(records, lines(text(texts, "details.jsonl")))
-    items = set()
+    items, deleted = set(), set()
+    gone = {it["item"]: it["seq"] for it in records if it["item"] and it["action"] == "deleted_by_retention"}
     for it in records:
         if (item := it["item"]) is None:
             continue
-        items.add(item)
         detail = it.get("detail") or {}
         label = detail.get("label") or detail.get("title") or "an item"
         path = f"items/{item}"
         digest = withheld.get(path) or files.get(path, (None,))[0]
-        if digest != item:
+        if not digest and it["seq"] <= gone.get(item, -1):
+            deleted.add(item)
+        elif digest == item:
+            items.add(item)
+        else:
             what = "was changed" if digest else "is missing"
             raise Fault(f"record {it['seq']} ({label}): the item {item} {what}")
     here = {path: it for path, it in manifest.items() if path not in withheld}
@@ -313,6 +317,8 @@ def prove(path, pems, anchors):
             f"exported {statement['at']}"]
     if withheld:
         said.append(f"redacted: {len(withheld)} files are left out, and their hashes are there")
+    if deleted:
+        said.append(f"deleted by retention: {len(deleted)} items are gone, as the chain says")
     said.append("signed by the key that you gave" if pems else
                 "NOT AUTHENTICATED: give the installation's key with --key to prove who made it")
     if anchors is not None and count:

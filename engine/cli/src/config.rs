@@ -253,11 +253,7 @@ impl Config {
         self.check_ocsf_out()?;
         self.check_write_back()?;
         self.check_trail_audit()?;
-        let least = Span::from_secs(86_400);
-        if let Some(journals) = self.retention.journals.filter(|journals| *journals < least) {
-            let message = format!("`retention.journals`: {journals} is less than a day");
-            return Err(ConfigError(message));
-        }
+        self.check_retention()?;
         self.check_guard()
     }
 

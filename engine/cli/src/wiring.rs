@@ -240,6 +240,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         digest: config.digest()?,
         public_url: config.public_url(),
         keep_journals: config.retention.journals,
+        keep_evidence: config.retention.evidence,
         second_person: config.second_person,
         requester_counts: config.approvals.requester_counts,
         vouches_for_people: config.oidc.is_some(),

@@ -109,14 +109,16 @@ mod tests {
 
     #[test]
     fn a_value_comes_from_the_answers_that_its_parts_stand_in() {
-        let user = json!({"User": {"UserName": "ci-deploy", "Arn": "arn:aws:iam::1:user/ci-deploy"}});
+        let user =
+            json!({"User": {"UserName": "ci-deploy", "Arn": "arn:aws:iam::1:user/ci-deploy"}});
         let keys = json!({"Keys": [{"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Active"}]});
         let other = json!({"Groups": [{"GroupName": "nobody has asked for it"}]});
         let answers = [user.clone(), keys.clone(), other];
         assert_eq!(of(&user, &answers), [0], "as a whole");
         assert_eq!(of(&user["User"], &answers), [0], "a part");
         assert_eq!(of(&keys["Keys"][0]["AccessKeyId"], &answers), Vec::<usize>::new(), "an id");
-        let both = json!({"who": user["User"], "keys": keys["Keys"], "note": "made by hand, as it is"});
+        let both =
+            json!({"who": user["User"], "keys": keys["Keys"], "note": "made by hand, as it is"});
         assert_eq!(of(&both, &answers), [0, 1]);
         let deep = json!([{"x": {"y": keys["Keys"][0]}}]);
         assert_eq!(of(&deep, &answers), [1]);

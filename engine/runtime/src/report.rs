@@ -189,6 +189,7 @@ async fn evidence_lines(
         bytes: item.bytes,
         captured_at: item.captured_at,
         captured_by: item.captured_by,
+        deleted_at: item.deleted_at,
     };
     Ok(items.into_iter().map(line).collect())
 }

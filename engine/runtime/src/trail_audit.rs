@@ -212,8 +212,11 @@ async fn settle(
         Err(why) => json!({"run": run, "not_compared": why}),
     };
     let (item, record) = keep(shared, incident, run, (&label, &value)).await?;
-    let page = page_about(shared, run, outcome, &summary)
-        .map(|page| pages::Page { incident: Some(incident), run: Some(run), ..page });
+    let page = page_about(shared, run, outcome, &summary).map(|page| pages::Page {
+        incident: Some(incident),
+        run: Some(run),
+        ..page
+    });
     let (due, now) = (due.clone(), shared.world.now());
     let ending = Arc::new(Ending { due, outcome, summary, item, record, page });
     let written = shared.store.write(move |tx| {
@@ -251,7 +254,8 @@ fn page_about(
             (format!("{run}/trail"), message)
         }
         Outcome::NotCompared => {
-            let message = format!("{run}: CloudTrail could not be held against the journal: {summary}");
+            let message =
+                format!("{run}: CloudTrail could not be held against the journal: {summary}");
             (format!("{run}/trail-unread"), message)
         }
     };

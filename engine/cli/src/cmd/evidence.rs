@@ -77,6 +77,7 @@ fn list(found: &Value, as_json: bool) {
         ("BY", "/captured_by"),
         ("BYTES", "/bytes"),
         ("SHA256", "/sha256"),
+        ("DELETED", "/deleted_at"),
         ("LABEL", "/label"),
     ];
     match found["items"].as_array() {

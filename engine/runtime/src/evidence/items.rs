@@ -138,6 +138,40 @@ impl Items {
         }
     }
 
+    /// Sets bytes aside that are to go: they are read until they are forgotten, and can be put back.
+    ///
+    /// # Errors
+    /// When the disk says no, and in a bucket, where nothing is deleted.
+    pub(crate) fn set_aside(&self, hash: Sha256) -> Result<(), ItemError> {
+        self.disk()?.set_aside(hash)
+    }
+
+    /// Puts back what was set aside.
+    ///
+    /// # Errors
+    /// As [`Items::set_aside`].
+    pub(crate) fn put_back(&self, hash: Sha256) -> Result<(), ItemError> {
+        self.disk()?.put_back(hash)
+    }
+
+    /// Removes what was set aside.
+    ///
+    /// # Errors
+    /// As [`Items::set_aside`].
+    pub(crate) fn forget(&self, hash: Sha256) -> Result<(), ItemError> {
+        self.disk()?.forget(hash)
+    }
+
+    fn disk(&self) -> Result<&Disk, ItemError> {
+        match &self.0 {
+            Place::Disk(disk) => Ok(disk),
+            Place::Bucket(bucket) => Err(ItemError::Bucket {
+                place: bucket.name().to_owned(),
+                why: "nothing is deleted there".to_owned(),
+            }),
+        }
+    }
+
     /// The bytes with this name, if they still are what they were.
     ///
     /// # Errors

@@ -8,7 +8,9 @@ pub(super) fn caveat(operation: &str, params: &Value, answer: &Value) -> Option<
     let shown = |name: &str| answer.get(name).and_then(Value::as_array).map_or(0, Vec::len);
     match operation {
         // WAF shows 500 of the first 5,000 requests at most, and says of how many they are.
-        "waf:GetSampledRequests" | "waf-regional:GetSampledRequests" | "wafv2:GetSampledRequests" => {
+        "waf:GetSampledRequests"
+        | "waf-regional:GetSampledRequests"
+        | "wafv2:GetSampledRequests" => {
             let (shown, all) = (shown("SampledRequests"), number("PopulationSize"));
             match all {
                 Some(all) if all > shown as u64 => {

@@ -47,7 +47,7 @@ pub(super) async fn of_incident(
             json!({
                 "id": item.id, "label": item.label, "sha256": item.sha256, "bytes": item.bytes,
                 "media_type": item.media_type, "captured_at": item.captured_at,
-                "captured_by": item.captured_by, "how": item.call,
+                "captured_by": item.captured_by, "how": item.call, "deleted_at": item.deleted_at,
             })
         })
         .collect();

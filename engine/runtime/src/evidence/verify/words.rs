@@ -19,20 +19,33 @@ impl Verified {
             "whole: {records} records, {items} items, {files} files of {incident}, exported {exported_at}"
         )];
         if *withheld > 0 {
-            lines.push(format!("redacted: {withheld} files are left out, and their hashes are there"));
+            lines.push(format!(
+                "redacted: {withheld} files are left out, and their hashes are there"
+            ));
+        }
+        if self.deleted > 0 {
+            let deleted = self.deleted;
+            lines
+                .push(format!("deleted by retention: {deleted} items are gone, as the chain says"));
         }
         lines.push(whose(self.is_authenticated).to_owned());
         lines.push(match (has_anchors, self.anchored_records, &self.anchor) {
             (true, 0, _) => "unanchored: what you gave says nothing of this incident".to_owned(),
             (true, count, _) => {
-                format!("anchored: {count} of {records} records are those that were laid down outside")
+                format!(
+                    "anchored: {count} of {records} records are those that were laid down outside"
+                )
             }
             (false, _, Some(place)) => {
-                format!("anchored, as the installation says: fetch {place} and give it with --anchor")
+                format!(
+                    "anchored, as the installation says: fetch {place} and give it with --anchor"
+                )
             }
-            (false, _, None) => "unanchored: nothing outside of the installation vouches for the end of \
+            (false, _, None) => {
+                "unanchored: nothing outside of the installation vouches for the end of \
                  the chain"
-                .to_owned(),
+                    .to_owned()
+            }
         });
         lines.join("\n")
     }
