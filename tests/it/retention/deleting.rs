@@ -103,7 +103,7 @@ async fn goes_and_is_said_to_be_gone(stage: &Stage) {
     assert!(report.contains("deleted by retention at"), "{report}");
     let timeline = stage.mia.get(&format!("/incidents/{over}/timeline")).await.to_string();
     assert!(
-        timeline.contains("deletion by retention: note: evidence is kept for 30d"),
+        timeline.contains("deletion by retention: note: evidence is kept for 30 days"),
         "{timeline}"
     );
     let redacted = format!("/incidents/{over}/export?redact=true");

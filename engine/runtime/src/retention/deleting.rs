@@ -26,6 +26,8 @@ const BATCH: u32 = 100;
 /// committing the row that names them.
 const ASIDE_MS: i64 = 30 * 60_000;
 
+const DAY_MS: i64 = 24 * 60 * 60_000;
+
 /// Notes what journals need that were written before that was noted: once, before anything is deleted.
 pub(super) async fn learn(shared: &Arc<Shared>) -> Result<(), StoreError> {
     let needed = shared.store.read(|conn| Box::pin(run_items::journaled(conn))).await?;
@@ -104,6 +106,7 @@ async fn delete(
 }
 
 fn record(row: &Item, at: Timestamp, keep: Span) -> NewRecord {
+    let days = keep.ms / DAY_MS;
     NewRecord {
         incident: row.incident,
         at,
@@ -112,7 +115,7 @@ fn record(row: &Item, at: Timestamp, keep: Span) -> NewRecord {
         item: Some(row.sha256),
         detail: json!({
             "evidence": row.id, "label": row.label, "bytes": row.bytes,
-            "reason": format!("evidence is kept for {keep} after its incident is closed"),
+            "reason": format!("evidence is kept for {days} days after its incident is closed"),
             "tool": {"name": "stanch", "version": env!("CARGO_PKG_VERSION")},
         }),
     }
