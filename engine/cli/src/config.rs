@@ -41,6 +41,7 @@ pub use approvals::Approvals;
 pub use aws::{AwsConfig, Quota};
 pub use containments::Containments;
 pub use database::DatabaseConfig;
+pub(crate) use evidence::bucket_at;
 pub use evidence::{Anchor, Evidence};
 pub use guard::{Freeze, Guard, Protect};
 pub use intel::{Intel, IntelList};

@@ -3,6 +3,7 @@
 mod channels;
 pub(crate) mod correlators;
 mod database;
+pub(crate) mod moving;
 mod offline;
 pub(crate) mod scripts;
 

@@ -44,6 +44,7 @@ pub mod inbox;
 pub mod incidents;
 pub mod item_deletions;
 pub mod item_holds;
+pub mod item_moves;
 pub mod journal;
 pub mod kpis;
 pub mod ledger;

@@ -82,6 +82,7 @@ mod tests {
         ("incidents", crate::incidents::STATEMENTS),
         ("item_deletions", crate::item_deletions::STATEMENTS),
         ("item_holds", crate::item_holds::STATEMENTS),
+        ("item_moves", crate::item_moves::STATEMENTS),
         ("journal", crate::journal::STATEMENTS),
         ("kpis", crate::kpis::STATEMENTS),
         ("kpis/plain", crate::kpis::plain::STATEMENTS),

@@ -27,6 +27,7 @@ mod faults;
 mod large_evidence;
 mod login;
 mod models;
+mod moving;
 mod nodes;
 mod others;
 mod payloads;

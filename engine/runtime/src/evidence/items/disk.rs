@@ -127,6 +127,39 @@ impl Disk {
         }
     }
 
+    /// The names of all items.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(super) fn all(&self) -> Result<Vec<Sha256>, ItemError> {
+        let mut all = Vec::new();
+        for folder in std::fs::read_dir(&self.folder)? {
+            let folder = folder?;
+            let start = folder.file_name().to_string_lossy().into_owned();
+            if start.len() != 2 || !folder.path().is_dir() {
+                continue;
+            }
+            for file in std::fs::read_dir(folder.path())? {
+                let rest = file?.file_name().to_string_lossy().into_owned();
+                all.extend(format!("{start}{rest}").parse::<Sha256>().ok());
+            }
+        }
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// Removes bytes.
+    ///
+    /// # Errors
+    /// When the disk says no. What is not there is no error.
+    pub(super) fn remove(&self, hash: Sha256) -> Result<(), ItemError> {
+        let path = self.path(hash);
+        if there(std::fs::remove_file(&path))? {
+            sync_folder(path.parent().unwrap_or(&self.folder))?;
+        }
+        Ok(())
+    }
+
     /// Removes bytes that were set aside.
     ///
     /// # Errors
