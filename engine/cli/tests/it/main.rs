@@ -8,6 +8,7 @@
 
 mod server;
 
+mod afterwards;
 mod backup;
 mod bad_network;
 mod bench;
