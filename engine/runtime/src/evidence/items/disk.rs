@@ -357,7 +357,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let items = Disk::open(folder.path().to_owned(), 7).unwrap();
         let hash = items.put(b"the trail").unwrap();
-        let read = || items.read(hash).map(|mut file| std::io::read_to_string(&mut file).unwrap());
+        let read = || items.read(hash).map(|file| std::io::read_to_string(file).unwrap());
         for _ in 0..2 {
             items.set_aside(hash).unwrap();
             assert_eq!(read().unwrap(), "the trail");
