@@ -17,7 +17,7 @@ use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::world::World;
 use stanch_engine_store::custody::{self, NewRecord};
-use stanch_engine_store::{Store, StoreError, item_moves, nodes, settings};
+use stanch_engine_store::{Store, StoreError, item_holds, item_moves, nodes, settings};
 use stanch_plugins_sdk::Catalogue;
 
 use super::items::{Bucket, ItemError, Items, pour};
@@ -219,6 +219,8 @@ impl Mover {
                     custody::append(tx, &record).await?;
                 }
                 item_moves::moved(tx, item, place).await?;
+                // A legal hold on its object of before is none on that of now.
+                item_holds::let_go(tx, item).await?;
                 Ok(rows.len() as u64)
             })
         });
