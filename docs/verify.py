@@ -284,6 +284,8 @@ def prove(path, pems, anchors):
     withheld = {path: it["sha256"] for path, it in manifest.items() if it.get("withheld")}
     if "details.jsonl" not in withheld:
         tell(records, lines(text(texts, "details.jsonl")))
+    items, deleted = set(), set()
+    gone = {it["item"]: it["seq"] for it in records if it["item"] and it["action"] == "deleted_by_retention"}
     for it in records:
         if (item := it["item"]) is None:
             continue
@@ -291,7 +293,11 @@ def prove(path, pems, anchors):
         label = detail.get("label") or detail.get("title") or "an item"
         path = f"items/{item}"
         digest = withheld.get(path) or files.get(path, (None,))[0]
-        if digest != item:
+        if not digest and it["seq"] <= gone.get(item, -1):
+            deleted.add(item)
+        elif digest == item:
+            items.add(item)
+        else:
             what = "was changed" if digest else "is missing"
             raise Fault(f"record {it['seq']} ({label}): the item {item} {what}")
     here = {path: it for path, it in manifest.items() if path not in withheld}
@@ -306,10 +312,24 @@ def prove(path, pems, anchors):
     if "approvals.json" in texts:
         compare_decisions(json.loads(text(texts, "approvals.json")), records)
     compare("anchors.jsonl", optional("anchors.jsonl"), records, statement["incident"], keys)
-    count = compare("the anchors", anchors, records, statement["incident"], keys)
-    whole = f"whole: {len(records)} records, {len(files)} files of {statement['incident']}, exported {statement['at']}"
-    left_out = f"\nredacted: {len(withheld)} files are left out" if withheld else ""
-    return f"{whole}{left_out}\nanchored: {count} of {len(records)} records are those that were laid down outside"
+    count = compare("the anchors", anchors or "", records, statement["incident"], keys)
+    said = [f"whole: {len(records)} records, {len(items)} items, {len(files)} files of {statement['incident']}, "
+            f"exported {statement['at']}"]
+    if withheld:
+        said.append(f"redacted: {len(withheld)} files are left out, and their hashes are there")
+    if deleted:
+        said.append(f"deleted by retention: {len(deleted)} items are gone, as the chain says")
+    said.append("signed by the key that you gave" if pems else
+                "NOT AUTHENTICATED: give the installation's key with --key to prove who made it")
+    if anchors is not None and count:
+        said.append(f"anchored: {count} of {len(records)} records are those that were laid down outside")
+    elif anchors is not None:
+        said.append("unanchored: what you gave says nothing of this incident")
+    elif statement["anchor"]:
+        said.append(f"anchored, as the installation says: fetch {statement['anchor']} and give it with --anchor")
+    else:
+        said.append("unanchored: nothing outside of the installation vouches for the end of the chain")
+    return "\n".join(said)
 
 
 if __name__ == "__main__":
@@ -319,9 +339,8 @@ if __name__ == "__main__":
     parser.add_argument("--anchor")
     args = parser.parse_args()
     try:
-        anchors = open(args.anchor).read() if args.anchor else ""
+        anchors = open(args.anchor).read() if args.anchor else None
         print(prove(args.bundle, [open(path).read() for path in args.key], anchors))
-        print("signed by a key that you gave" if args.key else "NOT AUTHENTICATED: no key was given")
     except Fault as fault:
         sys.exit(f"NOT WHOLE: {fault}")
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -61,7 +61,7 @@ fn fault(stage: &Stage, files: &Files, tamper: impl FnOnce(&mut Files)) -> Strin
     both(&pack(&files), Some(&stage.runtime.public_key())).unwrap_err()
 }
 
-/// What both verifiers say: that it is whole, or the same fault.
+/// What both verifiers say, in the same words: that it is whole and how far, or the same fault.
 fn both(bundle: &[u8], key: Option<&str>) -> Result<(), String> {
     let keys: Vec<&str> = key.into_iter().collect();
     both_with(bundle, &Brought { keys: &keys, anchors: None })
@@ -69,10 +69,11 @@ fn both(bundle: &[u8], key: Option<&str>) -> Result<(), String> {
 
 /// The same, with whatever a verifier brings.
 pub(crate) fn both_with(bundle: &[u8], brought: &Brought<'_>) -> Result<(), String> {
-    let ours = verify::prove(Cursor::new(bundle), brought).map(drop);
+    let ours = verify::prove(Cursor::new(bundle), brought);
+    let ours = ours.map(|verified| verified.told(brought.anchors.is_some()));
     let ours = ours.map_err(|fault| fault.to_string());
     assert_eq!(by_script(bundle, brought), ours.clone().map_err(|fault| comparable(&fault)));
-    ours
+    ours.map(drop)
 }
 
 /// What a parser or the zip library says of its own is not compared.
@@ -82,7 +83,7 @@ fn comparable(fault: &str) -> String {
     fault[..end.unwrap_or(fault.len())].to_owned()
 }
 
-fn by_script(bundle: &[u8], brought: &Brought<'_>) -> Result<(), String> {
+fn by_script(bundle: &[u8], brought: &Brought<'_>) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let zip = folder.path().join("bundle.zip");
     std::fs::write(&zip, bundle).unwrap();
@@ -99,9 +100,9 @@ fn by_script(bundle: &[u8], brought: &Brought<'_>) -> Result<(), String> {
         command.arg("--anchor").arg(file);
     }
     let output = command.output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let [out, said] = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
     match (output.status.code(), said.strip_prefix("NOT WHOLE: ")) {
-        (Some(0), _) => Ok(()),
+        (Some(0), _) => Ok(out.trim_end().to_owned()),
         (Some(1), Some(fault)) => Err(comparable(fault.trim_end())),
         _ => panic!("{said}"),
     }
@@ -136,8 +137,10 @@ async fn what_is_changed_is_found_and_named() {
     assert!(said.contains(hash) && said.contains("is missing"), "{said}");
     let said = fault(&stage, &files, |files| drop(files.insert("x.txt".into(), vec![])));
     assert_eq!(said, "x.txt was added");
-    for path in files.keys().filter(|path| path.ends_with(".json") || path.starts_with("journal/"))
-    {
+    let is_story = |path: &&String| {
+        path.ends_with(".json") || path.starts_with("journal/") || path.starts_with("report.")
+    };
+    for path in files.keys().filter(is_story) {
         if path != "checkpoint.json" {
             let said = fault(&stage, &files, |files| files.get_mut(path).unwrap().push(b' '));
             assert_eq!(said, format!("{path} was changed"));
@@ -296,11 +299,12 @@ async fn a_redacted_bundle_holds_no_text_and_proves_the_same_chain() {
     );
     let words = redacted.values().flat_map(|bytes| bytes.iter().copied()).collect::<Vec<u8>>();
     let words = String::from_utf8(words).unwrap();
+    assert_eq!(manifest_of(&redacted)["files"]["report.md"]["withheld"], true);
     for said in ["it is ours to stop", "ci-deploy", "AKIAIOSFODNN7EXAMPLE", "iam:UpdateAccessKey"] {
         assert!(!words.contains(said), "{said}");
     }
     // Each hash is the one that the whole bundle has.
-    let manifest: Value = serde_json::from_slice(&redacted["manifest.json"]).unwrap();
+    let manifest = manifest_of(&redacted);
     assert_eq!(manifest["redacted"], true);
     for (path, entry) in manifest["files"].as_object().unwrap() {
         assert_eq!(entry["sha256"], json!(Sha256::of(&files[path])), "{path}");
@@ -313,7 +317,10 @@ async fn a_redacted_bundle_holds_no_text_and_proves_the_same_chain() {
     assert_eq!(said, "timeline.json was added");
 }
 
+fn manifest_of(files: &Files) -> Value {
+    serde_json::from_slice(&files["manifest.json"]).unwrap()
+}
+
 fn incident_of(files: &Files) -> String {
-    let manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
-    id(&manifest["incident"])
+    id(&manifest_of(files)["incident"])
 }

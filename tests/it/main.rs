@@ -61,6 +61,7 @@ mod oidc;
 mod openapi;
 mod options;
 mod organization;
+mod origins;
 mod own;
 mod parked;
 mod pressure;

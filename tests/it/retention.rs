@@ -1,5 +1,7 @@
 //! Old journals leave the database, and are read where they went.
 
+mod deleting;
+
 use serde_json::{Value, json};
 use stanch_engine_core::span::Span;
 use stanch_tests::eventually;
@@ -125,10 +127,17 @@ fn find(folder: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
 }
 
 #[test]
-fn less_than_a_day_is_refused() {
+fn less_than_a_day_is_refused_and_what_can_not_be() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("stanch.toml");
-    std::fs::write(&file, "[retention]\njournals = \"1h\"\n").unwrap();
-    let refused = stanch_engine_cli::config::Config::load(Some(&file), &|_| None).unwrap_err();
-    assert!(refused.to_string().contains("less than a day"), "{refused}");
+    let in_bucket = "evidence = \"30d\"\n[evidence]\nstore = \"s3://b/p\"";
+    for (text, words) in [
+        ("journals = \"1h\"", "`retention.journals`: 1h is less than a day"),
+        ("evidence = \"23h\"", "`retention.evidence`: 23h is less than a day"),
+        (in_bucket, "lies in a bucket, where Stanch deletes nothing"),
+    ] {
+        std::fs::write(&file, format!("[retention]\n{text}\n")).unwrap();
+        let refused = stanch_engine_cli::config::Config::load(Some(&file), &|_| None).unwrap_err();
+        assert!(refused.to_string().contains(words), "{refused}");
+    }
 }

@@ -177,15 +177,20 @@ async fn what_is_listed_late_is_found_by_the_next_look() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_can_not_be_read_is_said_to_be_so() {
+async fn a_log_that_can_not_be_read_is_said_to_be_so_and_pages() {
     let it = Contained::of(false, &[]).await;
     it.script(json!({"answers": [{"operation": "cloudtrail:LookupEvents",
         "error": {"code": "AccessDeniedException", "message": "not you", "status": 400}}]}));
-    for _ in 0..3 {
+    for look in 1..=3 {
+        assert!(it.pages().await.is_empty(), "it may yet be read, before look {look}");
         it.look().await;
     }
     let (label, kept) = it.kept().await;
     assert!(label.contains("not compared") && label.contains("AccessDenied"), "{label}");
     assert!(kept["not_compared"].as_str().unwrap().contains("not you"), "{kept}");
-    assert!(it.pages().await.is_empty());
+    // A log that nobody can read hides whatever is in it: people are told.
+    let pages = it.pages().await;
+    assert_eq!((pages.len(), &pages[0]["run_id"]), (1, &json!(it.run)), "{pages:?}");
+    assert!(id(&pages[0]["message"]).contains("not compared"), "{pages:?}");
+    it.stage.page_that_says("CloudTrail could not be held against the journal").await;
 }

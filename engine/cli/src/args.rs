@@ -143,7 +143,7 @@ pub(crate) enum Command {
     /// Pages to people.
     #[command(subcommand)]
     Pages(Pages),
-    /// Evidence: added by hand, and held.
+    /// Evidence: added by hand, held, and moved.
     #[command(subcommand)]
     Evidence(Evidence),
     /// Collects evidence for an incident.

@@ -80,7 +80,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => people::migrate(&client()?, args, json).await?,
         Command::Signal(args) => people::signal(&client()?, args, json).await?,
         Command::Pages(what) => look::pages(&client()?, what, json).await?,
-        Command::Evidence(what) => evidence::run(&client()?, what, json).await?,
+        Command::Evidence(what) => return evidence::run(&common, what).await,
         Command::Collect(args) => return collect::run(&client()?, *args, json).await,
         Command::Export(args) => bundle::export(&client()?, &args).await?,
         Command::Report(args) => report::run(&client()?, &args, json).await?,

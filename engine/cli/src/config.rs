@@ -41,6 +41,7 @@ pub use approvals::Approvals;
 pub use aws::{AwsConfig, Quota};
 pub use containments::Containments;
 pub use database::DatabaseConfig;
+pub(crate) use evidence::bucket_at;
 pub use evidence::{Anchor, Evidence};
 pub use guard::{Freeze, Guard, Protect};
 pub use intel::{Intel, IntelList};
@@ -253,11 +254,7 @@ impl Config {
         self.check_ocsf_out()?;
         self.check_write_back()?;
         self.check_trail_audit()?;
-        let least = Span::from_secs(86_400);
-        if let Some(journals) = self.retention.journals.filter(|journals| *journals < least) {
-            let message = format!("`retention.journals`: {journals} is less than a day");
-            return Err(ConfigError(message));
-        }
+        self.check_retention()?;
         self.check_guard()
     }
 

@@ -3,6 +3,7 @@
 mod channels;
 pub(crate) mod correlators;
 mod database;
+pub(crate) mod moving;
 mod offline;
 pub(crate) mod scripts;
 
@@ -240,6 +241,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         digest: config.digest()?,
         public_url: config.public_url(),
         keep_journals: config.retention.journals,
+        keep_evidence: config.retention.evidence,
         second_person: config.second_person,
         requester_counts: config.approvals.requester_counts,
         vouches_for_people: config.oidc.is_some(),

@@ -254,6 +254,18 @@ pub struct EvidenceArgs {
     pub label: String,
     /// The item.
     pub value: Value,
+    /// What it lacks, as the playbook says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<String>,
+}
+
+/// What `evidence` may be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceOptions {
+    /// What the item lacks: that it is a sample, that it was cut off.
+    #[serde(default)]
+    pub caveats: Vec<String>,
 }
 
 /// Arguments of [`Verb::Sleep`].

@@ -76,6 +76,10 @@ pub enum CustodyAction {
     Held,
     /// A legal hold was lifted.
     Released,
+    /// An item was moved to another place: its bytes were the same there before they went here.
+    Moved,
+    /// Retention deleted an item: its bytes are gone, and that it was there is still in the chain.
+    DeletedByRetention,
     /// The database was restored from a backup: what came after it is in another chain.
     Restored,
 }

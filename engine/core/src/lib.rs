@@ -79,4 +79,5 @@ pub mod custody;
 pub mod kpi;
 pub mod ledger;
 pub mod ocsf;
+pub mod origin;
 pub mod report;

@@ -315,3 +315,13 @@ pub const EVIDENCE_BYTES: u64 = 5 << 40;
 
 /// Characters of what people call an item of evidence. It is one line of a list.
 pub const EVIDENCE_LABEL_CHARS: usize = 500;
+
+/// Caveats that a playbook says of an item of evidence. They are read by people.
+pub const EVIDENCE_CAVEATS: usize = 20;
+
+/// Entries of a journal, from its end, that are looked through for where an item of evidence comes from:
+/// a playbook keeps what it has just read.
+pub const ORIGIN_ENTRIES: u32 = 1_000;
+
+/// Bytes of answers that are looked through for it: a quarter of a second of hashing.
+pub const ORIGIN_BYTES: u64 = 16 << 20;

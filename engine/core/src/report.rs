@@ -218,6 +218,8 @@ pub struct EvidenceLine {
     pub captured_at: Timestamp,
     /// By what.
     pub captured_by: String,
+    /// When retention deleted it, if it did.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// A KPI of time.

@@ -8,6 +8,7 @@ mod captured;
 pub mod holds;
 mod items;
 mod keys;
+pub mod moving;
 pub mod rotation;
 pub(crate) mod upkeep;
 pub mod verify;

@@ -5,6 +5,7 @@ mod collect;
 mod evidence;
 pub(crate) mod large;
 mod look;
+mod origin;
 mod owners;
 mod secrets;
 mod tell;
@@ -60,7 +61,9 @@ async fn other_work(shared: &Arc<Shared>, job: &Job) -> JobOutcome {
         Work::LookUp(call, probe) => look::look_up(shared, job, call, probe.as_ref()).await,
         Work::Probe(probe) => look::look(shared, job, probe).await,
         Work::Collect(args) => collect::collect(shared, job, args).await,
-        Work::Evidence { label, value } => evidence::keep(shared, job, label, value).await,
+        Work::Evidence { label, value, caveats } => {
+            evidence::keep(shared, job, (label, value), caveats).await
+        }
         Work::RaiseAlert(alert) => raise(shared, alert).await,
         Work::Notify { to, message } => tell::tell(shared, job, to, message).await,
         Work::UndoPlan(run) => undo::plan(shared, job, *run).await,

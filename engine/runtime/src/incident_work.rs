@@ -278,7 +278,6 @@ async fn do_one(
                 return Ok(Err(WorkError::Conflict(format!("{id} is not closed"))));
             }
             projection::happen(tx, id, IncidentEvent::Reopened).await?;
-            milestones::unmark(tx, id, Milestone::ClosedAt).await?;
         }
     }
     record(tx, id, (&person.name, now), detail).await?;

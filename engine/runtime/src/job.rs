@@ -44,7 +44,7 @@ pub(crate) enum Work {
     /// Collect evidence.
     Collect(CollectArgs),
     /// Keep a value as evidence.
-    Evidence { label: String, value: Value },
+    Evidence { label: String, value: Value, caveats: Vec<String> },
     /// Take in an alert that the run raises.
     RaiseAlert(Box<Alert>),
     /// Tell somebody.

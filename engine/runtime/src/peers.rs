@@ -30,7 +30,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const LISTED_MS: i64 = 10 * 60 * 1_000;
 
 /// The setting that names the folder in which the evidence of this database lies.
-const EVIDENCE_FOLDER: &str = "evidence_folder";
+pub(crate) const EVIDENCE_FOLDER: &str = "evidence_folder";
 
 /// The setting that nodes which start at once wait for.
 const JOINING: &str = "joining";

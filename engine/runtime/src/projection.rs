@@ -1,6 +1,7 @@
 //! What an entry of a journal changes elsewhere, in the same commit.
 
 use stanch_engine_core::approval::ApprovalStatus;
+use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
 use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone, Verdict};
 use stanch_engine_core::journal::Started;
@@ -12,7 +13,7 @@ use stanch_engine_store::evidence::{self, Item};
 use stanch_engine_store::inbox::{self, Fact};
 use stanch_engine_store::pages::{self, Page};
 use stanch_engine_store::runs::{self, NewRun};
-use stanch_engine_store::{StoreError, Tx, incidents, milestones, trail_audits};
+use stanch_engine_store::{StoreError, Tx, incidents, milestones, run_items, trail_audits};
 
 use crate::approvals::{Asked, ask};
 use crate::containments::{self, Begun};
@@ -42,6 +43,8 @@ pub(crate) enum Projection {
     TakePage { key: String, by: String, at: Timestamp },
     /// An item was captured.
     Keep(Box<Item>),
+    /// The journal of a run names bytes in the evidence store.
+    Need(Sha256, RunId),
     /// A record goes into the custody chain.
     Record(Box<NewRecord>),
     /// Another playbook runs.
@@ -98,6 +101,7 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
         Projection::Raise(page) => pages::raise(tx, page).await.map(drop),
         Projection::TakePage { key, by, at } => pages::take_by_key(tx, key, by, *at).await,
         Projection::Keep(item) => evidence::insert(tx, item).await,
+        Projection::Need(item, run) => run_items::need(tx, *item, *run).await,
         Projection::Record(record) => custody::append(tx, record).await.map(drop),
         Projection::Begin(run, started) => runs::insert(tx, run, started).await,
         Projection::Generation { run, generation, base_seq } => {
@@ -116,8 +120,8 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
 }
 
 /// Moves an incident's status by the table in `core`; an event that is not legal there changes
-/// nothing. An incident that is open again is not contained: only the next containment that holds
-/// is the one that KPIs count.
+/// nothing. An incident that is open again is neither contained nor closed: only the next
+/// containment that holds, and the next close, are those that count.
 pub(crate) async fn happen(
     tx: &mut Tx<'_>,
     id: IncidentId,
@@ -128,7 +132,9 @@ pub(crate) async fn happen(
         return Ok(());
     };
     if status == IncidentStatus::Open {
-        milestones::unmark(tx, id, Milestone::ContainedAt).await?;
+        for milestone in [Milestone::ContainedAt, Milestone::ClosedAt] {
+            milestones::unmark(tx, id, milestone).await?;
+        }
     }
     incidents::set_status(tx, id, incident.status, status).await
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
+use stanch_engine_core::chain::Head;
 use stanch_engine_core::custody::{CustodyAction, Record};
 use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::incident::Milestone;
@@ -21,17 +22,40 @@ use crate::{kpis, playbooks, timeline};
 /// What an open question is open until.
 const NEVER: Timestamp = Timestamp::from_micros(i64::MAX / 2);
 
-/// The report of an incident; nothing when it is not there.
+/// What a report says: the state of an incident at an end of its chain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AsOf {
+    /// The end of the custody chain.
+    pub(crate) chain: Head,
+    /// When that was: what people were asked and said later is left out.
+    pub(crate) at: Timestamp,
+}
+
+/// The report of an incident as it stands; nothing when it is not there.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn of_incident(runtime: &Runtime, id: IncidentId) -> Result<Option<Report>, StoreError> {
+    let chain = runtime.store().read(|conn| Box::pin(custody::head(conn, id))).await?;
+    as_of(runtime, id, AsOf { chain, at: runtime.world().now() }).await
+}
+
+/// The report of an incident at an end of its chain: the same bytes each time, for as long as nothing
+/// more happens in it.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub(crate) async fn as_of(
+    runtime: &Runtime,
+    id: IncidentId,
+    as_of: AsOf,
+) -> Result<Option<Report>, StoreError> {
     let found = runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
     let Some(incident) = found else { return Ok(None) };
-    let Some(kpis) = kpis::of_incident(runtime, id).await? else { return Ok(None) };
-    let approvals = questions(runtime, id).await?;
+    let Some(kpis) = kpis::of_incident_at(runtime, id, as_of.at).await? else { return Ok(None) };
+    let approvals = questions(runtime, id, as_of.at).await?;
     let runs = runtime.store().read(|conn| Box::pin(runs::of_incident(conn, id))).await?;
-    let records = records(runtime, id).await?;
+    let records = records(runtime, id, as_of.chain.count).await?;
     let marked = |milestone| {
         kpis.milestones.iter().find(|marked| marked.milestone == milestone).map(|marked| marked.at)
     };
@@ -70,22 +94,32 @@ pub async fn of_incident(runtime: &Runtime, id: IncidentId) -> Result<Option<Rep
         evidence: evidence_lines(runtime, id).await?,
         kpis: kpi_lines(&kpis),
         runs: runs.iter().map(run_line).collect(),
-        chain: runtime.store().read(|conn| Box::pin(custody::head(conn, id))).await?,
+        chain: as_of.chain,
     }))
 }
 
-/// The records of its chain, each with what it says of why and how.
-async fn records(runtime: &Runtime, id: IncidentId) -> Result<Vec<(Record, Value)>, StoreError> {
-    let stored = runtime.store().read(|conn| Box::pin(custody::records(conn, id, u64::MAX)));
+/// The first records of its chain, each with what it says of why and how.
+async fn records(
+    runtime: &Runtime,
+    id: IncidentId,
+    count: u64,
+) -> Result<Vec<(Record, Value)>, StoreError> {
+    let stored = runtime.store().read(|conn| Box::pin(custody::records(conn, id, count)));
     Ok(stored.await?.iter().filter_map(custody::Stored::read).collect())
 }
 
-async fn questions(runtime: &Runtime, id: IncidentId) -> Result<Vec<Question>, StoreError> {
+async fn questions(
+    runtime: &Runtime,
+    id: IncidentId,
+    until: Timestamp,
+) -> Result<Vec<Question>, StoreError> {
     let store = runtime.store();
     let mut questions = Vec::new();
-    for approval in store.read(|conn| Box::pin(approvals::of_incident(conn, id))).await? {
+    let asked = store.read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
+    for approval in asked.into_iter().filter(|it| it.requested_at <= until) {
         let of = approval.id;
-        let answers = store.read(|conn| Box::pin(approvals::history(conn, of))).await?;
+        let mut answers = store.read(|conn| Box::pin(approvals::history(conn, of))).await?;
+        answers.retain(|given| given.decision.at <= until);
         let given = |approvals::Given { decision, revoked_at }| Given {
             person: decision.person,
             answer: decision.answer,
@@ -155,6 +189,7 @@ async fn evidence_lines(
         bytes: item.bytes,
         captured_at: item.captured_at,
         captured_by: item.captured_by,
+        deleted_at: item.deleted_at,
     };
     Ok(items.into_iter().map(line).collect())
 }

@@ -1,7 +1,9 @@
-//! Journals that are old are moved from the database to the evidence store, and read from there.
+//! How long what stays. Journals that are old are moved from the database to the evidence store, and read from there.
 //!
 //! What is moved is the journal of a run that has ended, of an incident that is closed or of none. It
 //! is written, read back and compared before the rows go; the run's row stays and says where it is.
+
+mod deleting;
 
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::evidence::{self, Item};
 use stanch_engine_store::runs::{self, Run};
-use stanch_engine_store::{StoreError, journal, retention};
+use stanch_engine_store::{StoreError, journal, retention, run_items};
 use tokio::sync::watch;
 
 use crate::shared::Shared;
@@ -51,19 +53,45 @@ struct Line {
 
 /// Moves what is old, until it is told to stop.
 pub(crate) async fn work(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    let Some(keep) = shared.settings.keep_journals else { return };
+    let (journals, evidence) = (shared.settings.keep_journals, shared.settings.keep_evidence);
+    if journals.is_none() && evidence.is_none() {
+        return;
+    }
+    let mut has_learned = false;
     while !*stop.borrow() {
         let now = shared.world.now();
-        match sweep(&shared, now.plus_ms(-keep.ms), &stop).await {
-            Ok(0) => {}
-            Ok(moved) => tracing::info!(runs = moved, "archived journals"),
-            Err(why) => tracing::error!(%why, "old journals can't be archived"),
+        if let Some(keep) = journals {
+            match sweep(&shared, now.plus_ms(-keep.ms), &stop).await {
+                Ok(0) => {}
+                Ok(moved) => tracing::info!(runs = moved, "archived journals"),
+                Err(why) => tracing::error!(%why, "old journals can't be archived"),
+            }
+        }
+        if let Some(keep) = evidence {
+            match delete(&shared, keep, &stop, &mut has_learned).await {
+                Ok(0) => {}
+                Ok(deleted) => tracing::info!(items = deleted, "deleted evidence"),
+                Err(why) => tracing::error!(%why, "old evidence can't be deleted"),
+            }
         }
         tokio::select! {
             () = shared.world.clock.sleep_until(now.plus_ms(LOOK.ms)) => {}
             _ = stop.changed() => {}
         }
     }
+}
+
+async fn delete(
+    shared: &Arc<Shared>,
+    keep: Span,
+    stop: &watch::Receiver<bool>,
+    has_learned: &mut bool,
+) -> Result<u32, String> {
+    if !*has_learned {
+        deleting::learn(shared).await.map_err(|error| error.to_string())?;
+        *has_learned = true;
+    }
+    deleting::sweep(shared, keep, stop).await
 }
 
 async fn sweep(
@@ -125,6 +153,9 @@ async fn archive(shared: &Arc<Shared>, run: Run) -> Result<bool, String> {
         Box::pin(async move {
             let (run, outcome, kept) = &*parts;
             let moved = retention::archive(tx, *run, finished_at, outcome).await?;
+            if moved {
+                run_items::need(tx, sha256, *run).await?;
+            }
             if let Some((item, record)) = kept.as_ref().filter(|_| moved) {
                 evidence::insert(tx, item).await?;
                 custody::append(tx, record).await?;
@@ -156,6 +187,7 @@ fn evidence_of(
         captured_at: archived.at,
         captured_by: "retention".to_owned(),
         call: Json::null(),
+        deleted_at: None,
     };
     let record = NewRecord {
         incident,

@@ -91,6 +91,8 @@ pub struct Settings {
     pub public_url: String,
     /// For how long the journals of runs that ended stay in the database; for ever unless it is said.
     pub keep_journals: Option<Span>,
+    /// How long evidence stays after its incident is closed; for ever unless it is said.
+    pub keep_evidence: Option<Span>,
     /// Whether what one person publishes becomes active only when another says so.
     pub second_person: bool,
     /// Whether who started a run or published its playbook may say yes to it.

@@ -95,12 +95,13 @@ async fn of_work(
         let word = match action {
             CustodyAction::Held => Some("hold"),
             CustodyAction::Released => Some("release"),
+            CustodyAction::DeletedByRetention => Some("deletion"),
             // What was decided about an approval stands there by itself.
             _ => text("decision"),
         };
         let Some(word) = word else { continue };
         let what = text("text").or_else(|| text("verdict")).or_else(|| text("milestone"));
-        let what = what.or_else(|| text("into")).or_else(|| text("from"));
+        let what = what.or_else(|| text("into")).or_else(|| text("from")).or_else(|| text("label"));
         let why = text("reason").filter(|reason| !reason.is_empty());
         let said = [what, why].into_iter().flatten().collect::<Vec<_>>().join(": ");
         let kind = if word == "note" { "note" } else { "work" };

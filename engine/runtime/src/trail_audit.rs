@@ -1,5 +1,5 @@
 //! Holds the journals of runs that have ended against CloudTrail. What differs is kept as evidence of the
-//! incident, and pages.
+//! incident, and pages; so does that the log could not be read at any look.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -212,11 +212,10 @@ async fn settle(
         Err(why) => json!({"run": run, "not_compared": why}),
     };
     let (item, record) = keep(shared, incident, run, (&label, &value)).await?;
-    let page = (outcome == Outcome::Differs).then(|| {
-        let message = format!("{run}: CloudTrail and the journal differ: {summary}");
-        let to = vec!["role:responder".to_owned()];
-        let page = shared.page(format!("{run}/trail"), to, error_code::TRAIL.code, message);
-        pages::Page { incident: Some(incident), run: Some(run), ..page }
+    let page = page_about(shared, run, outcome, &summary).map(|page| pages::Page {
+        incident: Some(incident),
+        run: Some(run),
+        ..page
     });
     let (due, now) = (due.clone(), shared.world.now());
     let ending = Arc::new(Ending { due, outcome, summary, item, record, page });
@@ -238,6 +237,30 @@ async fn settle(
     written.await?;
     shared.paging.notify_one();
     Ok(())
+}
+
+/// What people are told of how it ended; nothing where all is well. A log that nobody could read may
+/// hide a difference, and says no less than one.
+fn page_about(
+    shared: &Arc<Shared>,
+    run: RunId,
+    outcome: Outcome,
+    summary: &str,
+) -> Option<pages::Page> {
+    let (key, message) = match outcome {
+        Outcome::Agrees => return None,
+        Outcome::Differs => {
+            let message = format!("{run}: CloudTrail and the journal differ: {summary}");
+            (format!("{run}/trail"), message)
+        }
+        Outcome::NotCompared => {
+            let message =
+                format!("{run}: CloudTrail could not be held against the journal: {summary}");
+            (format!("{run}/trail-unread"), message)
+        }
+    };
+    let to = vec!["role:responder".to_owned()];
+    Some(shared.page(key, to, error_code::TRAIL.code, message))
 }
 
 /// The item, whose bytes are on the disk then, and its record.

@@ -128,6 +128,7 @@ pub(crate) fn evidence(item: &Item) -> Value {
         "id": item.id, "label": item.label, "sha256": item.sha256, "bytes": item.bytes,
         "media_type": item.media_type, "run_id": item.run, "step": item.step,
         "captured_at": item.captured_at, "captured_by": item.captured_by, "how": item.call.value(),
+        "deleted_at": item.deleted_at,
     })
 }
 

@@ -43,6 +43,8 @@ pub struct Item {
     pub captured_by: String,
     /// How: the call, its request id, the caller, caveats.
     pub call: Json,
+    /// When retention deleted it; its bytes are gone since then.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// Inserts an item.
@@ -76,21 +78,22 @@ pub async fn of_incident(
     incident: IncidentId,
 ) -> Result<Vec<Item>, StoreError> {
     let query = conn.query(&OF_INCIDENT).bind(incident.to_string());
-    let read = |row| {
-        let row = Row::of("evidence", row);
-        Ok(Item {
-            id: row.word("id")?,
-            incident: row.word("incident_id")?,
-            run: row.word_opt("run_id")?,
-            step: row.text_opt("step")?.map(|step| StepKey(step.into())),
-            label: row.text("label")?,
-            sha256: row.word("sha256")?,
-            bytes: row.int("bytes")?,
-            media_type: row.text("media_type")?,
-            captured_at: row.time("captured_at")?,
-            captured_by: row.text("captured_by")?,
-            call: row.json("call")?,
-        })
-    };
-    conn.all(query).await?.iter().map(read).collect()
+    conn.all(query).await?.iter().map(|row| read(&Row::of("evidence", row))).collect()
+}
+
+pub(crate) fn read(row: &Row<'_>) -> Result<Item, StoreError> {
+    Ok(Item {
+        id: row.word("id")?,
+        incident: row.word("incident_id")?,
+        run: row.word_opt("run_id")?,
+        step: row.text_opt("step")?.map(|step| StepKey(step.into())),
+        label: row.text("label")?,
+        sha256: row.word("sha256")?,
+        bytes: row.int("bytes")?,
+        media_type: row.text("media_type")?,
+        captured_at: row.time("captured_at")?,
+        captured_by: row.text("captured_by")?,
+        call: row.json("call")?,
+        deleted_at: row.time_opt("deleted_at")?,
+    })
 }

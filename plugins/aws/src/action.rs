@@ -20,6 +20,7 @@ mod mail;
 mod organization;
 mod prepare;
 mod publish;
+mod sampled;
 mod standing;
 mod survey;
 mod wait;

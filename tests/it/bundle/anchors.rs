@@ -97,6 +97,21 @@ async fn what_is_laid_down_vouches_for_the_chain_and_goes_along_in_the_bundle() 
     let own: Value = serde_json::from_str(own.lines().last().unwrap()).unwrap();
     assert_eq!(own["anchored"]["in"], json!(place));
 
+    // Whatever is brought, both say the same of it.
+    let of_another = open(&stage).await;
+    let of_another = anchors(&stage, &of_another, 1).await;
+    for (anchors, says) in [
+        (None, format!("anchored, as the installation says: fetch {place}")),
+        (Some(laid.as_str()), "anchored: 2 of 4 records".to_owned()),
+        (Some(of_another.as_str()), "unanchored: what you gave says nothing".to_owned()),
+    ] {
+        let brought = Brought { anchors, ..brought };
+        both_with(&pack(&files), &brought).unwrap();
+        let verified = verify::prove(std::io::Cursor::new(pack(&files)), &brought).unwrap();
+        let told = verified.told(anchors.is_some());
+        assert!(told.lines().last().unwrap().starts_with(&says), "{told}");
+    }
+
     // What another key has signed vouches for nothing, nor what was changed.
     let changed = laid.replace("\\\"count\\\":2", "\\\"count\\\":3");
     assert_ne!(changed, laid);

@@ -303,3 +303,32 @@ async fn a_decision_that_nobody_took_is_found() {
         assert_eq!(said, what);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_of_another_end_is_not_taken_for_the_one_of_this() {
+    let (stage, incident) = stage(Plan::new()).await;
+    let old = export(&stage, &incident).await;
+    stage.mia.post(&format!("/incidents/{incident}/note"), &json!({"text": "handed back"})).await;
+    let new = export(&stage, &incident).await;
+    let text = |files: &Files, path: &str| String::from_utf8(files[path].clone()).unwrap();
+    let kept = stage.mia.list(&format!("/incidents/{incident}/evidence")).await;
+    // It is of the end that was signed, in both forms, and says what was kept.
+    let count = lines(&old, "chain.jsonl").len();
+    let checkpoint: Value = serde_json::from_slice(&old["checkpoint.json"]).unwrap();
+    let statement: Value = serde_json::from_str(checkpoint["statement"].as_str().unwrap()).unwrap();
+    let last = id(&statement["chain"]["hash"]);
+    for path in ["report.md", "report.html"] {
+        let report = text(&old, path);
+        for words in [&last, &format!("has {count} records"), "A laptop was stolen", "in a taxi"] {
+            assert!(report.contains(words), "{path} lacks {words}: {report}");
+        }
+        assert!(kept.iter().all(|item| report.contains(&id(&item["sha256"]))), "{report}");
+        assert!(!report.contains("handed back") && text(&new, path).contains("handed back"));
+        let said = fault(&stage, &old, |files| {
+            files.insert(path.to_owned(), new[path].clone());
+        });
+        assert_eq!(said, format!("{path} was changed"));
+        let said = fault(&stage, &old, |files| drop(files.remove(path)));
+        assert_eq!(said, format!("{path} is missing"));
+    }
+}

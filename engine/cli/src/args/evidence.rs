@@ -47,6 +47,21 @@ pub(crate) enum Evidence {
         #[arg(long)]
         reason: String,
     },
+    /// Moves all evidence to where the configuration says that it lies, with no server at work.
+    Move {
+        /// Where it lay before: `folder`, that of the data folder, or `s3://BUCKET/PREFIX`.
+        #[arg(long, default_value = "folder")]
+        from: String,
+        /// The region of that bucket; that of the configuration unless it is said.
+        #[arg(long)]
+        region: Option<String>,
+        /// Who moves it; it goes into the records.
+        #[arg(long)]
+        person: String,
+        /// Why; it goes into the records.
+        #[arg(long)]
+        reason: String,
+    },
     /// Has the key that signs hand over to a new one. Bundles of before are proved as before.
     RotateKey {
         /// Why; it goes into the ledger.

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use serde_json::json;
 use stanch_engine_core::error_code;
 use stanch_engine_runtime::audit;
+use stanch_engine_runtime::evidence::verify::whose;
 
-use super::bundle::whose;
 use crate::args::{Audit, AuditList, Common};
 use crate::client::Client;
 use crate::output;

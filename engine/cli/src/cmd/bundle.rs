@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::json;
 use stanch_engine_core::error_code;
-use stanch_engine_runtime::evidence::verify::{self, Brought, Verified};
+use stanch_engine_runtime::evidence::verify::{self, Brought};
 
 use crate::args::{Export, Verify};
 use crate::client::Client;
@@ -74,45 +74,10 @@ pub(super) fn verify(args: &Verify, json: bool) -> anyhow::Result<ExitCode> {
     match (&result, json) {
         (Ok(verified), true) => output::json(&json!({"whole": true, "bundle": verified})),
         (Err(fault), true) => output::json(&json!({"whole": false, "fault": fault.to_string()})),
-        (Ok(verified), false) => tell(verified, anchors.is_some()),
+        (Ok(verified), false) => println!("{}", verified.told(anchors.is_some())),
         (Err(fault), false) => {
             println!("NOT WHOLE: {fault} ({})", error_code::BUNDLE);
         }
     }
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn tell(verified: &Verified, has_anchors: bool) {
-    let Verified { records, items, files, incident, exported_at, .. } = verified;
-    println!(
-        "whole: {records} records, {items} items, {files} files of {incident}, exported {exported_at}"
-    );
-    if verified.withheld > 0 {
-        println!("redacted: {} files are left out, and their hashes are there", verified.withheld);
-    }
-    println!("{}", whose(verified.is_authenticated));
-    match (has_anchors, verified.anchored_records, &verified.anchor) {
-        (true, 0, _) => println!("unanchored: what you gave says nothing of this incident"),
-        (true, count, _) => {
-            println!(
-                "anchored: {count} of {records} records are those that were laid down outside"
-            );
-        }
-        (false, _, Some(place)) => {
-            println!("anchored, as the installation says: fetch {place} and give it with --anchor");
-        }
-        (false, _, None) => {
-            println!(
-                "unanchored: nothing outside of the installation vouches for the end of the chain"
-            );
-        }
-    }
-}
-
-pub(super) fn whose(is_authenticated: bool) -> &'static str {
-    if is_authenticated {
-        "signed by the key that you gave"
-    } else {
-        "NOT AUTHENTICATED: give the installation's key with --key to prove who made it"
-    }
 }

@@ -1,9 +1,10 @@
-//! `stanch evidence list|add|hold|release|rotate-key`.
+//! `stanch evidence list|add|hold|release|move|rotate-key`.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::pin::Pin;
+use std::process::ExitCode;
 use std::task::{Context, Poll};
 
 use anyhow::{Context as _, bail};
@@ -11,11 +12,14 @@ use bytes::Bytes;
 use http_body::Frame;
 use serde_json::{Value, json};
 use stanch_engine_core::digest::{Hasher, Sha256};
+use stanch_engine_runtime::evidence::moving::{Moved, Place};
+use stanch_engine_runtime::system;
 use tokio::sync::mpsc;
 
-use crate::args::Evidence;
+use crate::args::{Common, Evidence};
 use crate::client::Client;
-use crate::output;
+use crate::config::{Config, environment};
+use crate::{output, wiring};
 
 /// What is read and sent at once.
 const PIECE: usize = 256 << 10;
@@ -23,7 +27,55 @@ const PIECE: usize = 256 << 10;
 /// Pieces that are read ahead.
 const PIECES: usize = 4;
 
-pub(super) async fn run(client: &Client, what: Evidence, as_json: bool) -> anyhow::Result<()> {
+pub(super) async fn run(common: &Common, what: Evidence) -> anyhow::Result<ExitCode> {
+    if let Evidence::Move { from, region, person, reason } = what {
+        return moving(common, &from, region, (person, reason)).await;
+    }
+    by_the_api(&Client::of(common)?, what, common.json).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Moves by the configuration, without the server. What is damaged is left, and a failure.
+async fn moving(
+    common: &Common,
+    from: &str,
+    region: Option<String>,
+    (person, reason): (String, String),
+) -> anyhow::Result<ExitCode> {
+    let config = Config::load(common.config.as_deref(), &environment)?;
+    let place = match from {
+        "folder" if config.evidence.store.is_none() => bail!(
+            "by the configuration, evidence lies in the data folder: say `--from s3://BUCKET/PREFIX`, \
+             where it lay before, or name the bucket that it is to lie in as `store` of `[evidence]`"
+        ),
+        "folder" => wiring::moving::folder(&config),
+        place => match wiring::moving::bucket(&config, place, region) {
+            Some(bucket) => Place::Bucket(bucket),
+            None => bail!("`--from` is `folder` or `s3://BUCKET/PREFIX`, and not `{place}`"),
+        },
+    };
+    let world = system::world();
+    let by = (place, person, reason);
+    let moved = wiring::moving::move_evidence(&config, world, &environment, by).await?;
+    let Moved { items, copied, records, stays, damaged } = &moved;
+    match common.json {
+        true => output::json(&json!({
+            "items": items, "copied": copied, "records": records, "stays": stays, "damaged": damaged,
+        })),
+        false => {
+            println!("{items} items were moved, {copied} of them copied now; {records} records");
+            if *stays {
+                println!("{from} still has them: Stanch deletes nothing in a bucket");
+            }
+            for item in damaged {
+                println!("DAMAGED: {item} is not what it was, and was left where it lies");
+            }
+        }
+    }
+    Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn by_the_api(client: &Client, what: Evidence, as_json: bool) -> anyhow::Result<()> {
     match what {
         Evidence::List { incident } => {
             let found = client.get(&format!("/incidents/{incident}/evidence"), &[]).await?;
@@ -59,6 +111,8 @@ pub(super) async fn run(client: &Client, what: Evidence, as_json: bool) -> anyho
                 false => println!("{incident} is not held any more"),
             }
         }
+        // It is no matter of the server's.
+        Evidence::Move { .. } => {}
         Evidence::RotateKey { reason } => {
             let made = client.post("/evidence-key/rotate", &json!({"reason": reason})).await?;
             match as_json {
@@ -77,6 +131,7 @@ fn list(found: &Value, as_json: bool) {
         ("BY", "/captured_by"),
         ("BYTES", "/bytes"),
         ("SHA256", "/sha256"),
+        ("DELETED", "/deleted_at"),
         ("LABEL", "/label"),
     ];
     match found["items"].as_array() {

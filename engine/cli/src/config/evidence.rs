@@ -55,6 +55,13 @@ fn bucket_of(place: &str) -> Option<(&str, String)> {
     is_name.then(|| (bucket, begin(prefix)))
 }
 
+/// A bucket by its name and what its keys begin with, `s3://BUCKET/PREFIX`, to be read.
+pub(crate) fn bucket_at(place: &str, region: Option<String>) -> Option<BucketSettings> {
+    let (bucket, prefix) = bucket_of(place)?;
+    let (bucket, encryption_key, lock) = (bucket.to_owned(), None, None);
+    Some(BucketSettings { bucket, prefix, region, encryption_key, lock })
+}
+
 /// What keys begin with under a path.
 fn begin(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!("{path}/") }

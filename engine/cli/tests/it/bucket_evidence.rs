@@ -8,9 +8,9 @@ use stanch_tests::process::Process;
 use crate::large_evidence::peak;
 use crate::server::{Folder, Ran, Server};
 
-const BUCKET: &str = "ir-evidence";
+pub(crate) const BUCKET: &str = "ir-evidence";
 
-fn with_bucket(folder: &Folder, moto: &Moto) {
+pub(crate) fn with_bucket(folder: &Folder, moto: &Moto) {
     let before = std::fs::read_to_string(folder.path().join("stanch.toml")).unwrap();
     let text = format!(
         "{before}\n[aws]\nregion = \"us-east-1\"\nendpoint_url = \"{}\"\n\n[evidence]\nstore = \
@@ -21,7 +21,7 @@ fn with_bucket(folder: &Folder, moto: &Moto) {
 }
 
 /// Serves with credentials, as `stanch serve` finds them.
-async fn serve(folder: Folder) -> Server {
+pub(crate) async fn serve(folder: Folder) -> Server {
     let mut command = folder.command(&["serve"]);
     command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
     command.env("AWS_SECRET_ACCESS_KEY", "a-secret-of-nobody");
@@ -29,7 +29,7 @@ async fn serve(folder: Folder) -> Server {
 }
 
 /// What the bucket says, by `stanch aws call`.
-async fn ask(folder: &Folder, moto: &Moto, operation: &str, params: &Value) -> Value {
+pub(crate) async fn ask(folder: &Folder, moto: &Moto, operation: &str, params: &Value) -> Value {
     let params = params.to_string();
     let arguments =
         ["aws", "call", operation, "--params", &params, "--region", "us-east-1", "--endpoint-url"];
@@ -41,7 +41,7 @@ async fn ask(folder: &Folder, moto: &Moto, operation: &str, params: &Value) -> V
     ran.json()
 }
 
-async fn uploads(folder: &Folder, moto: &Moto) -> usize {
+pub(crate) async fn uploads(folder: &Folder, moto: &Moto) -> usize {
     let found = ask(folder, moto, "s3:ListMultipartUploads", &json!({"Bucket": BUCKET})).await;
     found["Uploads"].as_array().map_or(0, Vec::len)
 }

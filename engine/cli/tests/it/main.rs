@@ -8,6 +8,7 @@
 
 mod server;
 
+mod afterwards;
 mod backup;
 mod bad_network;
 mod bench;
@@ -27,6 +28,7 @@ mod faults;
 mod large_evidence;
 mod login;
 mod models;
+mod moving;
 mod nodes;
 mod others;
 mod payloads;

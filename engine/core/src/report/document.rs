@@ -222,8 +222,10 @@ fn approvals(questions: &[Question], blocks: &mut Vec<Block>) {
 fn evidence(report: &Report, blocks: &mut Vec<Block>) {
     blocks.push(Heading(2, "Evidence".to_owned()));
     let row = |item: &super::EvidenceLine| {
+        let deleted = item.deleted_at.map(moment);
+        let deleted = deleted.map(|at| format!(" (deleted by retention at {at})"));
         vec![
-            item.label.clone(),
+            format!("{}{}", item.label, deleted.unwrap_or_default()),
             item.sha256.to_string(),
             item.bytes.to_string(),
             moment(item.captured_at),

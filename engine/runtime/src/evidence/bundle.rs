@@ -9,6 +9,7 @@
 //! | `keys.jsonl`, `anchors.jsonl` | which key handed over to which; what was laid down outside |
 //! | `audit.jsonl` | the records of the audit log that are about the incident, as they were sealed |
 //! | `items/HASH` | the evidence, each item under its hash |
+//! | `report.md`, `report.html` | what `stanch report` says at that end of the chain |
 //! | the others | the story: `bundle/story.rs` |
 //!
 //! It is made for one end of the chain, and made again for the same end it has the same bytes, as
@@ -49,6 +50,9 @@ pub(super) const ANCHORS: &str = "anchors.jsonl";
 pub(super) const AUDIT: &str = "audit.jsonl";
 pub(super) const APPROVALS: &str = "approvals.json";
 pub(super) const ITEMS: &str = "items/";
+
+/// The report, for people: as Markdown, and as HTML.
+const REPORTS: [&str; 2] = ["report.md", "report.html"];
 
 /// What stays in a redacted bundle: nothing that a person, a playbook or AWS has worded.
 const STAYS: &[&str] = &[CHAIN, HANDOVERS, ANCHORS, "kpis.json", "milestones.json"];

@@ -47,6 +47,7 @@ impl Captured<'_> {
             captured_at: now,
             captured_by: self.by.clone(),
             call: Json::canonical(self.how),
+            deleted_at: None,
         };
         let record = NewRecord {
             incident: self.incident,

@@ -138,6 +138,67 @@ impl Items {
         }
     }
 
+    /// Where they are, in words.
+    pub fn place(&self) -> String {
+        match &self.0 {
+            Place::Disk(disk) => format!("the folder {}", disk.name()),
+            Place::Bucket(bucket) => bucket.name().to_owned(),
+        }
+    }
+
+    /// The names of all of them.
+    ///
+    /// # Errors
+    /// When the disk or the bucket says no.
+    pub(crate) fn all(&self) -> Result<Vec<Sha256>, ItemError> {
+        match &self.0 {
+            Place::Disk(disk) => disk.all(),
+            Place::Bucket(bucket) => bucket.all(),
+        }
+    }
+
+    /// Removes the bytes with this name, which lie elsewhere, too.
+    ///
+    /// # Errors
+    /// When the disk says no, and in a bucket, where nothing is deleted.
+    pub(crate) fn remove(&self, hash: Sha256) -> Result<(), ItemError> {
+        self.disk()?.remove(hash)
+    }
+
+    /// Sets bytes aside that are to go: they are read until they are forgotten, and can be put back.
+    ///
+    /// # Errors
+    /// When the disk says no, and in a bucket, where nothing is deleted.
+    pub(crate) fn set_aside(&self, hash: Sha256) -> Result<(), ItemError> {
+        self.disk()?.set_aside(hash)
+    }
+
+    /// Puts back what was set aside.
+    ///
+    /// # Errors
+    /// As [`Items::set_aside`].
+    pub(crate) fn put_back(&self, hash: Sha256) -> Result<(), ItemError> {
+        self.disk()?.put_back(hash)
+    }
+
+    /// Removes what was set aside.
+    ///
+    /// # Errors
+    /// As [`Items::set_aside`].
+    pub(crate) fn forget(&self, hash: Sha256) -> Result<(), ItemError> {
+        self.disk()?.forget(hash)
+    }
+
+    fn disk(&self) -> Result<&Disk, ItemError> {
+        match &self.0 {
+            Place::Disk(disk) => Ok(disk),
+            Place::Bucket(bucket) => Err(ItemError::Bucket {
+                place: bucket.name().to_owned(),
+                why: "nothing is deleted there".to_owned(),
+            }),
+        }
+    }
+
     /// The bytes with this name, if they still are what they were.
     ///
     /// # Errors

@@ -4,14 +4,15 @@ mod anchors;
 mod scan;
 mod signers;
 mod story;
+mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read, Seek};
 
 use serde::Serialize;
 use serde_json::Value;
 use stanch_engine_core::chain::{ChainFault, Walked};
-use stanch_engine_core::custody::{Record, verify_chain, verify_details};
+use stanch_engine_core::custody::{CustodyAction, Record, verify_chain, verify_details};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;
@@ -22,6 +23,7 @@ use super::bundle::{
 };
 use scan::Scanned;
 use signers::Signers;
+pub use words::whose;
 
 /// What a verifier brings, by another way than the bundle's.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +46,8 @@ pub struct Verified {
     pub records: usize,
     /// Items of evidence.
     pub items: usize,
+    /// Items that retention has deleted, as the chain says.
+    pub deleted: usize,
     /// Files in all.
     pub files: usize,
     /// Files that are left out, and of which there are the hashes.
@@ -170,7 +174,7 @@ pub fn prove(bundle: impl Read + Seek, brought: &Brought<'_>) -> Result<Verified
         true => Vec::new(),
         false => verify_details(&walked, files.text(DETAILS)?.lines())?,
     };
-    let items = verify_items(&files, &manifest, &walked, &told)?;
+    let (items, deleted) = verify_items(&files, &manifest, &walked, &told)?;
     verify_files(&files, &manifest)?;
     story::compare(&files, &walked, &told)?;
     anchors::compare((ANCHORS, files.optional(ANCHORS)?), &walked, &statement, &signers)?;
@@ -181,6 +185,7 @@ pub fn prove(bundle: impl Read + Seek, brought: &Brought<'_>) -> Result<Verified
         exported_at: statement.at,
         records: walked.len(),
         items,
+        deleted,
         files: files.count(),
         withheld: manifest.files.values().filter(|entry| entry.withheld).count(),
         is_authenticated: !brought.keys.is_empty(),
@@ -214,14 +219,21 @@ fn manifest(files: &Scanned, statement: &Statement) -> Result<Manifest, Fault> {
     serde_json::from_str(files.text(MANIFEST)?).map_err(|_| fault("can't be read: it was changed"))
 }
 
-/// Every item that a record names is there, and is what it was; or it is withheld under its hash.
+/// Every item that a record names is there, and is what it was; or it is withheld under its hash; or a
+/// later record says that retention has deleted it. Gives how many there are, and how many are deleted.
 fn verify_items(
     files: &Scanned,
     manifest: &Manifest,
     walked: &[Walked<Record>],
     told: &[Value],
-) -> Result<usize, Fault> {
-    let mut items = BTreeSet::new();
+) -> Result<(usize, usize), Fault> {
+    let (mut items, mut deleted) = (BTreeSet::new(), BTreeSet::new());
+    let mut gone = BTreeMap::new();
+    for Walked { record, .. } in walked {
+        if let (Some(item), CustodyAction::DeletedByRetention) = (record.item, record.action) {
+            gone.insert(item, record.seq);
+        }
+    }
     for (at, Walked { record, .. }) in walked.iter().enumerate() {
         let Some(item) = record.item else { continue };
         let detail = told.get(at).unwrap_or(&Value::Null);
@@ -231,12 +243,18 @@ fn verify_items(
         let path = format!("{ITEMS}{item}");
         let withheld = manifest.files.get(&path).filter(|entry| entry.withheld);
         let found = withheld.map(|entry| entry.sha256).or(files.get(&path).map(|(hash, _)| hash));
-        if found.ok_or_else(|| fault("is missing"))? != item {
-            return Err(fault("was changed"));
+        match found {
+            Some(found) if found == item => {
+                items.insert(item);
+            }
+            Some(_) => return Err(fault("was changed")),
+            None if gone.get(&item).is_some_and(|until| record.seq <= *until) => {
+                deleted.insert(item);
+            }
+            None => return Err(fault("is missing")),
         }
-        items.insert(item);
     }
-    Ok(items.len())
+    Ok((items.len(), deleted.len()))
 }
 
 /// Every file is the one that the signed manifest names, and there is no other.

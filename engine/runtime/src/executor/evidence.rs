@@ -9,6 +9,7 @@ use stanch_engine_core::json::Json;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_engine_store::custody::NewRecord;
 
+use super::origin;
 use crate::evidence::Captured;
 use crate::job::{Job, JobOutcome};
 use crate::projection::Projection;
@@ -22,15 +23,18 @@ pub(super) struct Capture<'a> {
     pub(super) how: Value,
 }
 
-/// Keeps a value that a playbook hands in.
+/// Keeps a value that a playbook hands in, with the calls that it comes from. `said` is what the playbook
+/// says that it lacks.
 pub(super) async fn keep(
     shared: &Arc<Shared>,
     job: &Job,
-    label: &str,
-    value: &Value,
+    (label, value): (&str, &Value),
+    said: &[String],
 ) -> JobOutcome {
-    let how = json!({"by": "the playbook"});
-    capture(shared, job, Capture { label, value, how }).await
+    match origin::of_value(shared, job.run, value, said).await {
+        Ok(how) => capture(shared, job, Capture { label, value, how }).await,
+        Err(error) => JobOutcome::failed(error),
+    }
 }
 
 /// Writes an item to disk, and says what goes into the database in the same commit as the step's

@@ -16,6 +16,7 @@ use stanch_plugins_sdk::Done;
 use super::call_record;
 use super::secrets::kept_answer;
 use crate::job::{Call, Job, JobOutcome};
+use crate::projection::Projection;
 use crate::shared::Shared;
 
 /// The results of a journal that lie in the evidence store.
@@ -32,6 +33,7 @@ pub(super) async fn done(
     let value = kept_answer(shared, job.run, &mut done);
     let text = Json::canonical(&value);
     let bytes = text.as_str().len();
+    let mut projections = Vec::new();
     let (result, body) = if bytes <= limits::RESULT_INLINE_BYTES {
         (text, None)
     } else if let Some(why) = refusal(&value, bytes) {
@@ -45,6 +47,7 @@ pub(super) async fn done(
         match put(shared, text.clone()).await {
             Ok(sha256) => {
                 let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+                projections.push(Projection::Need(sha256, job.run));
                 (Json::of(&Stored { sha256, bytes }), Some(text))
             }
             Err(why) => {
@@ -59,7 +62,7 @@ pub(super) async fn done(
         }
     };
     let call = call_record(&done.call);
-    JobOutcome::Done { result, body, call, projections: Vec::new() }
+    JobOutcome::Done { result, body, call, projections }
 }
 
 fn failed(done: &Done, error: StepError) -> JobOutcome {

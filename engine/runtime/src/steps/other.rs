@@ -37,8 +37,8 @@ pub(super) fn work_of(live: &Live, verb: Verb, args: &Json) -> Result<Work, Step
         }
         Verb::Evidence => {
             needs_incident()?;
-            let EvidenceArgs { label, value } = args.read().map_err(bad)?;
-            Work::Evidence { label, value: plain_but_sealed(value) }
+            let EvidenceArgs { label, value, caveats } = args.read().map_err(bad)?;
+            Work::Evidence { label, value: plain_but_sealed(value), caveats }
         }
         Verb::Notify => {
             let PageArgs { to, message } = args.read().map_err(bad)?;

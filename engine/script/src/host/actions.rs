@@ -2,8 +2,10 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult, Map, NativeCallContext as Cx, Position as At};
 use serde::Deserialize;
-use stanch_engine_core::command::{CollectOptions, OnError, StepOptions, Verb};
+use stanch_engine_core::command::{CollectOptions, EvidenceOptions, OnError, StepOptions, Verb};
 use stanch_engine_core::id::RunId;
+use stanch_engine_core::json::Json;
+use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::StepKey;
 
@@ -21,9 +23,10 @@ pub(super) fn register(engine: &mut Engine) {
         tell(Verb::Page, to, message, cx.call_position())
     });
     engine.register_fn("evidence", |cx: Cx, label: &str, value: Dynamic| {
-        let at = cx.call_position();
-        let value = encode("evidence", &value, at)?;
-        step(Verb::Evidence, object(&[("label", &quoted(label)), ("value", &value)]), at)
+        evidence(label, &value, Map::new(), cx.call_position())
+    });
+    engine.register_fn("evidence", |cx: Cx, label: &str, value: Dynamic, options: Map| {
+        evidence(label, &value, options, cx.call_position())
     });
     engine.register_fn("collect", |cx: Cx, label: &str, operation: &str, params: Map| {
         collect(label, operation, params, Map::new(), cx.call_position())
@@ -119,6 +122,27 @@ fn http(method: &str, url: &str, mut options: Map, at: At) -> Fallible<Dynamic> 
 fn tell(verb: Verb, to: &str, message: &str, at: At) -> Fallible<()> {
     let args = object(&[("message", &quoted(message)), ("to", &quoted(to))]);
     step(verb, args, at).map(drop)
+}
+
+/// Keeps a value, and gives its item.
+fn evidence(label: &str, value: &Dynamic, options: Map, at: At) -> Fallible<Dynamic> {
+    let value = encode("evidence", value, at)?;
+    let options: EvidenceOptions = read("options of evidence", &options.into(), at)?;
+    let (label, caveats) = (quoted(label), Json::of(&options.caveats));
+    let most = limits::REASON_CHARS;
+    let is_wrong = |text: &String| text.trim().is_empty() || text.chars().count() > most;
+    if options.caveats.len() > limits::EVIDENCE_CAVEATS || options.caveats.iter().any(is_wrong) {
+        let count = limits::EVIDENCE_CAVEATS;
+        let message = format!(
+            "options of evidence: there are {count} `caveats` at most, each of 1 to {most} characters"
+        );
+        return Err(mistake(message, at));
+    }
+    let mut args = vec![("label", label.as_str()), ("value", value.as_str())];
+    if !options.caveats.is_empty() {
+        args.insert(0, ("caveats", caveats.as_str()));
+    }
+    step(Verb::Evidence, object(&args), at)
 }
 
 /// Goes on beside the run, and gives nothing back: what it finds is in the evidence.

@@ -30,7 +30,8 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     ),
     (
         "Evidence",
-        "id label sha256 bytes:integer media_type run_id? step? captured_at:time captured_by how:any",
+        "id label sha256 bytes:integer media_type run_id? step? captured_at:time captured_by how:any \
+         deleted_at:time?",
     ),
     (
         "Page",

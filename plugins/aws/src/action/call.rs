@@ -20,6 +20,7 @@ use super::command;
 use super::document;
 use super::input::{Input, Paginate};
 use super::lookup;
+use super::sampled;
 use super::standing::{Breadth, Standing, is_by_hand};
 use super::survey;
 use crate::client::{Client, Failure, blank};
@@ -171,6 +172,7 @@ impl Call {
             members.insert("cut_off".to_owned(), caveat.is_some().into());
         }
         call.caveats.extend(caveat);
+        call.caveats.extend(sampled::caveat(&input.named.to_string(), &input.params, &value));
         // Nothing keeps the answer to a person who calls by hand.
         let secrets = match context.run {
             Some(_) => secrets::places(input.named, &value),

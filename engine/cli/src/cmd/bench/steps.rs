@@ -144,6 +144,7 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
         digest: None,
         public_url: String::new(),
         keep_journals: None,
+        keep_evidence: None,
         anchor: None,
         bucket: None,
         signing_key: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use stanch_engine_core::chain::Head;
+use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::digest::{Hasher, Sha256};
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;
@@ -24,6 +25,7 @@ use super::{
 };
 use crate::evidence::items::{Items, PIECE, pour};
 use crate::evidence::keys::Keys;
+use crate::report::AsOf;
 
 /// Items from this size on are not compressed: 64 MiB. What is that large is mostly packed already,
 /// and time is dearer than room.
@@ -70,9 +72,8 @@ pub(super) async fn write(
 
 /// Hands over part by part; when nobody takes them any more, whoever packs says why.
 async fn tell(prepared: Prepared, parts: &mpsc::Sender<Part>) -> Result<(), ExportError> {
-    let Prepared { runtime, incident, at, records, audited, entries, .. } = prepared;
-    let named: BTreeSet<Sha256> =
-        records.iter().filter_map(Stored::read).filter_map(|(record, _)| record.item).collect();
+    let Prepared { runtime, incident, head, at, records, audited, entries, .. } = prepared;
+    let (named, deleted) = items_of(&records);
     let (chain, details) = lines(&records);
     drop(records);
     let of_ledger = [(HANDOVERS, entries.keys), (ANCHORS, entries.anchors)];
@@ -82,7 +83,8 @@ async fn tell(prepared: Prepared, parts: &mpsc::Sender<Part>) -> Result<(), Expo
     for (path, text) in of_ledger {
         give(parts, Part::File(path.to_owned(), text.into_bytes())).await;
     }
-    let (files, runs) = story::of_incident(&runtime, incident, at).await?;
+    let as_of = AsOf { chain: head, at };
+    let (files, runs) = story::of_incident(&runtime, incident, as_of).await?;
     for (path, bytes) in files {
         give(parts, Part::File(path, bytes)).await;
     }
@@ -110,6 +112,8 @@ async fn tell(prepared: Prepared, parts: &mpsc::Sender<Part>) -> Result<(), Expo
         let payload = runtime.store().read(|conn| Box::pin(payloads::get(conn, hash))).await?;
         let part = match payload {
             Some(text) => Part::File(format!("{ITEMS}{hash}"), text.into_bytes()),
+            // The chain says why it is not there.
+            None if deleted.contains(&hash) => continue,
             None => Part::Item(hash),
         };
         if !give(parts, part).await {
@@ -118,6 +122,20 @@ async fn tell(prepared: Prepared, parts: &mpsc::Sender<Part>) -> Result<(), Expo
     }
     give(parts, Part::End).await;
     Ok(())
+}
+
+/// The items that records name, and those of them that retention has deleted by now.
+fn items_of(records: &[Stored]) -> (BTreeSet<Sha256>, BTreeSet<Sha256>) {
+    let (mut named, mut deleted) = (BTreeSet::new(), BTreeSet::new());
+    for (record, _) in records.iter().filter_map(Stored::read) {
+        let Some(item) = record.item else { continue };
+        named.insert(item);
+        match record.action {
+            CustodyAction::DeletedByRetention => deleted.insert(item),
+            _ => deleted.remove(&item),
+        };
+    }
+    (named, deleted)
 }
 
 async fn give(parts: &mpsc::Sender<Part>, part: Part) -> bool {

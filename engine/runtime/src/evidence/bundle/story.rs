@@ -1,17 +1,19 @@
 //! The story of an incident in files: alerts, runs with their journals, approvals, timeline,
-//! milestones, KPIs, and what the items are.
+//! milestones, KPIs, what the items are, and the report that tells all of it to people.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::json;
 use stanch_engine_core::id::{IncidentId, RunId};
+use stanch_engine_core::report::{document, text};
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::{
     StoreError, alerts, approvals, audit, evidence, journal, milestones, runs,
 };
 
-use super::{APPROVALS, pretty};
+use super::{APPROVALS, REPORTS, pretty};
+use crate::report::{self, AsOf};
 use crate::runtime::Runtime;
 use crate::{kpis, timeline};
 
@@ -22,12 +24,13 @@ const PAGE: u32 = 100;
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 /// The files of an incident but for its journals, and its runs. What is still open is counted up to
-/// `at`, so that the same story has the same bytes.
+/// the end of the chain that they are of, so that the same story has the same bytes.
 pub(super) async fn of_incident(
     runtime: &Runtime,
     id: IncidentId,
-    at: Timestamp,
+    as_of: AsOf,
 ) -> Result<(Files, Vec<RunId>), StoreError> {
+    let at = as_of.at;
     let mut files = Files::new();
     let mut put = |path: &str, bytes: Vec<u8>| files.insert(path.to_owned(), bytes);
     let store = runtime.store();
@@ -44,7 +47,7 @@ pub(super) async fn of_incident(
             json!({
                 "id": item.id, "label": item.label, "sha256": item.sha256, "bytes": item.bytes,
                 "media_type": item.media_type, "captured_at": item.captured_at,
-                "captured_by": item.captured_by, "how": item.call,
+                "captured_by": item.captured_by, "how": item.call, "deleted_at": item.deleted_at,
             })
         })
         .collect();
@@ -66,6 +69,11 @@ pub(super) async fn of_incident(
         })
         .collect();
     put("runs.json", pretty(&rows));
+    if let Some(told) = report::as_of(runtime, id, as_of).await? {
+        let (blocks, [markdown, html]) = (document::of(&told), REPORTS);
+        put(markdown, text::markdown(&blocks).into_bytes());
+        put(html, text::html(&format!("Incident {id}"), &blocks).into_bytes());
+    }
     Ok((files, runs.iter().map(|run| run.id).collect()))
 }
 

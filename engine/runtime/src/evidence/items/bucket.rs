@@ -120,6 +120,36 @@ impl Bucket {
         Ok(Object::new(self.clone(), pointed.key, &head))
     }
 
+    /// The names of all items.
+    ///
+    /// # Errors
+    /// When the bucket says no.
+    pub(super) fn all(&self) -> Result<Vec<Sha256>, ItemError> {
+        let mut all = Vec::new();
+        for kind in ["items/", "where/"] {
+            let (prefix, mut token) = (format!("{}{kind}", self.0.settings.prefix), Value::Null);
+            loop {
+                let mut params = self.params([("Prefix", json!(prefix))]);
+                if !token.is_null() {
+                    params.insert("ContinuationToken".to_owned(), token);
+                }
+                let page = self.ask("s3:ListObjectsV2", params).map_err(|e| self.says(e))?;
+                let objects = page.get("Contents").and_then(Value::as_array).into_iter().flatten();
+                let name = |object: &Value| {
+                    object.get("Key")?.as_str()?.strip_prefix(&prefix)?.parse().ok()
+                };
+                all.extend(objects.filter_map(name));
+                token = page.get("NextContinuationToken").cloned().unwrap_or_default();
+                if token.is_null() {
+                    break;
+                }
+            }
+        }
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
+    }
+
     /// Uploads of items that were begun and have not ended.
     ///
     /// # Errors

@@ -31,6 +31,9 @@ pub(crate) const FOLDER_ID: &str = "folder.id";
 /// The beginning of the names of what is being written.
 const PARTIAL: &str = ".partial-";
 
+/// The beginning of the names of what is deleted, and not gone yet.
+const ASIDE: &str = ".deleted-";
+
 impl Disk {
     /// The items in a folder, which is made if it is not there, and is then named by `chance`.
     ///
@@ -93,7 +96,88 @@ impl Disk {
     /// # Errors
     /// When the disk says no.
     pub(super) fn read(&self, hash: Sha256) -> Result<File, ItemError> {
-        Ok(File::open(self.path(hash))?)
+        let file = match File::open(self.path(hash)) {
+            Err(error) if is_missing(&error) => File::open(self.aside(hash)),
+            file => file,
+        };
+        Ok(file?)
+    }
+
+    fn aside(&self, hash: Sha256) -> PathBuf {
+        self.folder.join(format!("{ASIDE}{hash}"))
+    }
+
+    /// Sets bytes aside that are to go. Until they are forgotten they can be read, and put back; whoever
+    /// keeps the same from now on writes them anew.
+    ///
+    /// # Errors
+    /// When the disk says no. What is not there is no error.
+    pub(super) fn set_aside(&self, hash: Sha256) -> Result<(), ItemError> {
+        self.rename(&self.path(hash), &self.aside(hash))
+    }
+
+    /// Puts bytes back that were set aside, unless they came anew.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(super) fn put_back(&self, hash: Sha256) -> Result<(), ItemError> {
+        match self.path(hash).exists() {
+            true => self.forget(hash),
+            false => self.rename(&self.aside(hash), &self.path(hash)),
+        }
+    }
+
+    /// The names of all items.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(super) fn all(&self) -> Result<Vec<Sha256>, ItemError> {
+        let mut all = Vec::new();
+        for folder in std::fs::read_dir(&self.folder)? {
+            let folder = folder?;
+            let start = folder.file_name().to_string_lossy().into_owned();
+            if start.len() != 2 || !folder.path().is_dir() {
+                continue;
+            }
+            for file in std::fs::read_dir(folder.path())? {
+                let rest = file?.file_name().to_string_lossy().into_owned();
+                all.extend(format!("{start}{rest}").parse::<Sha256>().ok());
+            }
+        }
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// Removes bytes.
+    ///
+    /// # Errors
+    /// When the disk says no. What is not there is no error.
+    pub(super) fn remove(&self, hash: Sha256) -> Result<(), ItemError> {
+        let path = self.path(hash);
+        if there(std::fs::remove_file(&path))? {
+            sync_folder(path.parent().unwrap_or(&self.folder))?;
+        }
+        Ok(())
+    }
+
+    /// Removes bytes that were set aside.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(super) fn forget(&self, hash: Sha256) -> Result<(), ItemError> {
+        if there(std::fs::remove_file(self.aside(hash)))? {
+            sync_folder(&self.folder)?;
+        }
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), ItemError> {
+        if there(std::fs::rename(from, to))? {
+            for folder in [to.parent(), from.parent()].into_iter().flatten() {
+                sync_folder(folder)?;
+            }
+        }
+        Ok(())
     }
 
     /// The bytes with this name, if they still are what they were. It blocks.
@@ -197,6 +281,18 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
+fn is_missing(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound
+}
+
+/// Whether there was something to do it to.
+fn there(done: std::io::Result<()>) -> std::io::Result<bool> {
+    match done {
+        Err(error) if is_missing(&error) => Ok(false),
+        done => done.map(|()| true),
+    }
+}
+
 /// A rename is durable when its folder is.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
     std::fs::File::open(folder)?.sync_all()
@@ -254,6 +350,39 @@ mod tests {
         Disk::open(folder.path().to_owned(), 8).unwrap();
         assert!(!left.exists());
         assert!(draft.keep().is_ok());
+    }
+
+    #[test]
+    fn what_is_set_aside_is_read_until_it_is_forgotten_and_comes_back_when_it_is_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let items = Disk::open(folder.path().to_owned(), 7).unwrap();
+        let hash = items.put(b"the trail").unwrap();
+        let read = || items.read(hash).map(|file| std::io::read_to_string(file).unwrap());
+        for _ in 0..2 {
+            items.set_aside(hash).unwrap();
+            assert_eq!(read().unwrap(), "the trail");
+            assert!(!items.path(hash).exists());
+        }
+        items.put_back(hash).unwrap();
+        assert_eq!(items.get(hash).unwrap(), b"the trail");
+        // Who keeps the same meanwhile has bytes that nobody forgets.
+        items.set_aside(hash).unwrap();
+        assert_eq!(items.put(b"the trail").unwrap(), hash);
+        items.put_back(hash).unwrap();
+        assert_eq!(items.get(hash).unwrap(), b"the trail");
+        items.set_aside(hash).unwrap();
+        items.put(b"the trail").unwrap();
+        items.forget(hash).unwrap();
+        assert_eq!(items.get(hash).unwrap(), b"the trail");
+        for _ in 0..2 {
+            items.set_aside(hash).unwrap();
+            items.forget(hash).unwrap();
+            assert!(read().is_err());
+        }
+        let names = std::fs::read_dir(folder.path()).unwrap();
+        let is_aside = |name: &str| name.starts_with(ASIDE);
+        let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(!names.any(|name| is_aside(&name)));
     }
 
     #[test]

@@ -188,6 +188,7 @@ fn settings(folder: &std::path::Path) -> Settings {
         grace: Span::from_secs(1),
         public_url: String::new(),
         keep_journals: None,
+        keep_evidence: None,
         anchor: None,
         bucket: None,
         signing_key: None,
