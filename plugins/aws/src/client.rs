@@ -8,11 +8,13 @@
 //!
 //! Start reading at [`Client::call`].
 
+mod answer;
 mod assume;
 mod body;
 mod call;
 mod checksum;
 mod clock;
+mod content;
 mod database_token;
 mod ec2;
 mod endpoint;
@@ -36,6 +38,7 @@ mod write;
 mod xml;
 
 pub(crate) use call::{Answer, Client, Wanted};
+pub(crate) use content::{Content, of_input as input_content, of_output as output_content};
 pub(crate) use database_token::{LASTS as DATABASE_TOKEN_LASTS, database_token};
 pub(crate) use ec2::wire as ec2_name;
 pub use endpoint::{Endpoint, Variant};
