@@ -6,6 +6,7 @@ pub(crate) mod anchor;
 pub mod bundle;
 mod captured;
 pub mod holds;
+mod incoming;
 mod items;
 mod keys;
 pub mod rotation;
@@ -13,6 +14,7 @@ pub(crate) mod upkeep;
 pub mod verify;
 
 pub(crate) use captured::Captured;
+pub(crate) use incoming::Incoming;
 pub(crate) use items::{Bucket, FOLDER_ID};
 pub use items::{Draft, ItemError, Items, Kept, Reading};
 pub use keys::{KeyError, Keys};

@@ -1,5 +1,6 @@
 //! One call, from parameters to answer.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
@@ -8,6 +9,7 @@ use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
 use aws_sigv4::http_request::SignableBody;
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::Connector;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::auth::{AuthSchemeOptionResolverParams, SharedAuthScheme};
@@ -48,9 +50,6 @@ use crate::model::{ModelError, ModelStore, Named};
 use crate::quota::{Counter, Quotas};
 use crate::settings::{AwsSettings, Roles};
 
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
-
 /// The client: any operation of any service.
 pub(crate) struct Client {
     /// The models that it knows.
@@ -72,6 +71,8 @@ pub(crate) struct Client {
     endpoints: Endpoints,
     quotas: Quotas,
     http: SharedHttpClient,
+    /// What follows links; it is made for the first of them.
+    pub(super) links: OnceLock<Connector>,
     endpoint_url: Option<String>,
     default_region: Option<String>,
 }
@@ -133,6 +134,7 @@ impl Client {
             endpoints: Endpoints::default(),
             quotas: Quotas::new(settings.quotas.clone()),
             http,
+            links: OnceLock::new(),
             endpoint_url: settings.endpoint_url.clone(),
             default_region: settings.default_region.clone(),
         })
@@ -314,7 +316,7 @@ fn refuse_other_signatures(named: Named) -> Result<(), Failure> {
 }
 
 fn timeouts(timeout: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(timeout).build()
+    TimeoutConfig::builder().connect_timeout(outward::CONNECT).operation_timeout(timeout).build()
 }
 
 /// What failed, with what AWS's model says that its error tells.

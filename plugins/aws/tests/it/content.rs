@@ -1,16 +1,21 @@
-//! Content beside the JSON of a call: what goes to an object is what comes back, and is signed as it is.
+//! Content beside the JSON of a call: what goes to an object is what comes back, and is signed as it is;
+//! what an answer leads to comes from there and from nowhere else.
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use stanch_plugins_aws::sandbox::Sandbox;
+use stanch_plugins_sdk::core::digest::Sha256;
 use stanch_plugins_sdk::core::step::ErrorKind;
 use stanch_plugins_sdk::{ActionError, Catalogue, Done};
 use stanch_tests::moto::Moto;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::context::{anywhere, call, catalogue, catalogue_of_runner, done};
-use crate::listener::serve;
+use crate::listener::{Sent, listen, read, serve};
 
 async fn carry(
     aws: &Catalogue,
@@ -102,4 +107,97 @@ async fn what_has_no_content_or_has_it_twice_is_refused_before_it_is_sent() {
     let error = other.carry(&context, &json!({}), None, &mut came).await.unwrap_err();
     assert!(error.message.contains("aws.wait has no content"), "{error}");
     assert_eq!(sandbox.calls(), []);
+}
+
+/// What opens the link.
+const OPENS: &str = "5d672d79c15b13162d9279b0855cfba6";
+
+fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// An AWS that says of a function where its code is: at `link`, or here, where it then answers so.
+async fn function(link: Option<Value>, code: &[u8], here: Vec<u8>) -> (Catalogue, Sent) {
+    let (listener, url) = listen().await;
+    let link = link.unwrap_or_else(|| json!(format!("{url}/tasks/pay?X-Amz-Signature={OPENS}")));
+    let sha256 = STANDARD.encode(Sha256::of(code).bytes());
+    let told = json!({
+        "Configuration": {"FunctionName": "pay", "CodeSha256": sha256},
+        "Code": {"RepositoryType": "S3", "Location": link},
+    });
+    let (sent, told) = (Sent::default(), http("200 OK", "", told.to_string().as_bytes()));
+    let kept = Arc::clone(&sent);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let Some(request) = read(&mut stream).await else { continue };
+            let is_link = request.uri().path() == "/tasks/pay";
+            kept.lock().unwrap().push(request);
+            stream.write_all(if is_link { &here } else { &told }).await.unwrap();
+        }
+    });
+    (catalogue(&url), sent)
+}
+
+async fn code(aws: &Catalogue) -> Result<(Done, Vec<u8>), ActionError> {
+    carry(aws, "lambda:GetFunction", json!({"FunctionName": "pay"}), None).await
+}
+
+#[tokio::test]
+async fn the_code_of_a_function_comes_by_its_link_which_stays_nowhere() {
+    let package = bytes(300_000);
+    let (aws, sent) = function(None, &package, http("200 OK", "", &package)).await;
+    let (done, came) = code(&aws).await.unwrap();
+    assert!(came == package, "{} bytes came", came.len());
+    assert_eq!(done.value["Code"]["Location"], Value::Null);
+    assert!(!format!("{done:?}").contains(OPENS), "{done:?}");
+    let sent = sent.lock().unwrap();
+    let [asked, fetched] = sent.as_slice() else { panic!("{sent:?}") };
+    assert!(asked.headers().contains_key("authorization"));
+    assert!(fetched.uri().query().unwrap().contains(OPENS));
+    assert!(!fetched.headers().contains_key("authorization"), "{:?}", fetched.headers());
+}
+
+#[tokio::test]
+async fn a_link_that_leads_elsewhere_is_not_followed() {
+    for (link, code_of_no) in [
+        (json!(format!("https://169.254.169.254/pay?X-Amz-Signature={OPENS}")), "link_refused"),
+        (json!(format!("https://evil.example/pay?X-Amz-Signature={OPENS}")), "link_refused"),
+        (json!(format!("http://127.0.0.1:1/pay?X-Amz-Signature={OPENS}")), "link_refused"),
+        (json!(format!("https://u:{OPENS}@b.s3.us-east-1.amazonaws.com/pay")), "link_refused"),
+        (Value::Null, "no_content"),
+    ] {
+        let (aws, sent) = function(Some(link.clone()), b"", Vec::new()).await;
+        let error = code(&aws).await.unwrap_err();
+        assert_eq!((error.code.as_str(), error.kind), (code_of_no, ErrorKind::Permanent), "{link}");
+        assert!(!format!("{error:?}").contains(OPENS), "{error:?}");
+        assert_eq!(sent.lock().unwrap().len(), 1, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_by_a_link_is_whole_and_what_aws_says_or_an_error_without_the_link() {
+    let moved = format!("location: http://169.254.169.254/{OPENS}\r\n");
+    let denied = format!("<Error><Code>AccessDenied</Code><Message>{OPENS}</Message></Error>");
+    let large = b"HTTP/1.1 200 OK\r\ncontent-length: 300000000\r\n\r\nx".to_vec();
+    let cut = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 9\r\n\r\npack".to_vec();
+    let (forever, passing) = (ErrorKind::Permanent, ErrorKind::Transient);
+    for (here, code_of_no, kind, words) in [
+        (http("302 Found", &moved, b""), "link_failed", forever, "is not followed there"),
+        (http("403 Forbidden", "", denied.as_bytes()), "link_failed", forever, "holds no more"),
+        (http("503 Slow Down", "", b""), "link_failed", passing, "answered 503"),
+        (http("200 OK", "", b"other"), "content_damaged", passing, "and AWS says"),
+        (cut, "content_damaged", passing, "cut off after 4 bytes"),
+        (large, "content_too_large", forever, "more than 268435456 bytes"),
+    ] {
+        let (aws, sent) = function(None, b"package", here).await;
+        let error = code(&aws).await.unwrap_err();
+        assert_eq!((error.code.as_str(), error.kind), (code_of_no, kind), "{error}");
+        assert!(error.message.contains(words), "{error}");
+        assert!(!format!("{error:?}").contains(OPENS), "{error:?}");
+        assert_eq!(sent.lock().unwrap().len(), 2, "{error}");
+    }
 }
