@@ -10,6 +10,7 @@ mod incoming;
 mod items;
 mod keys;
 pub mod rotation;
+pub mod stamps;
 pub(crate) mod upkeep;
 pub mod verify;
 

@@ -46,6 +46,7 @@ pub mod item_holds;
 pub mod journal;
 pub mod kpis;
 pub mod ledger;
+pub mod ledger_stamps;
 pub mod milestones;
 pub mod nodes;
 pub mod noise;
