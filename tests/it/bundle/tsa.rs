@@ -64,7 +64,7 @@ fn octets(bytes: &[u8]) -> Vec<u8> {
 fn oid(dotted: &[u64]) -> Vec<u8> {
     let mut bytes = vec![u8::try_from(dotted[0] * 40 + dotted[1]).unwrap()];
     for part in &dotted[2..] {
-        let groups = (0..10).rev().map(|group| (part >> (7 * group)) & 0x7f);
+        let groups = (0..10_u32).rev().map(|group| (*part >> (7 * group)) & 0x7f);
         let groups: Vec<_> = groups.skip_while(|group| *group == 0).collect();
         let last = groups.len().max(1) - 1;
         bytes.extend(

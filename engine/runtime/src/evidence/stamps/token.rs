@@ -221,7 +221,7 @@ mod tests {
         let token = Token::read(TOKEN).unwrap();
         assert_eq!(token.imprint, Hash::Sha256.of(b"what was stamped"));
         assert_eq!(request(token.imprint, token.nonce.unwrap()), QUERY);
-        assert_eq!(token.at.to_string(), "2026-11-30T20:24:41Z");
+        assert_eq!(Ok(token.at), Timestamp::parse("2026-11-30T20:24:41Z"));
     }
 
     #[test]
