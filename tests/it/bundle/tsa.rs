@@ -4,21 +4,23 @@
 use std::sync::{Arc, Mutex};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair, SigningKey as _,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer,
+    KeyPair, SigningKey as _, date_time_ymd,
 };
 use ring::digest::{SHA256, digest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// An authority, and the one above it.
+/// An authority, and the two above it.
 #[derive(Clone)]
 pub(super) struct Tsa(Arc<Inner>);
 
 struct Inner {
-    /// The certificate above, in PEM.
+    /// The uppermost certificate, in PEM.
     root: String,
     certificate: Vec<u8>,
+    /// The one between them.
+    between: Vec<u8>,
     key: KeyPair,
     /// The time that it stamps, as DER has it.
     time: Mutex<String>,
@@ -80,20 +82,33 @@ fn pkcs(last: &[u64]) -> Vec<u8> {
     oid(&[&[1, 2, 840, 113_549, 1][..], last].concat())
 }
 
+fn named(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
 impl Tsa {
     pub(super) fn new(flaw: Flaw) -> Self {
-        let mut above = CertificateParams::new(Vec::new()).unwrap();
-        above.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let above_key = KeyPair::generate().unwrap();
-        let root = above.self_signed(&above_key).unwrap().pem();
-        let issuer = Issuer::new(above, above_key);
+        let above = |name: &str| {
+            let mut params = named(name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            (params, KeyPair::generate().unwrap())
+        };
+        let (params, root_key) = above("root");
+        let root = params.self_signed(&root_key).unwrap().pem();
+        let upper = Issuer::new(params, root_key);
+        let (params, between_key) = above("between");
+        let between = params.signed_by(&between_key, &upper).unwrap().der().to_vec();
+        let issuer = Issuer::new(params, between_key);
         let stamping = oid(&[1, 3, 6, 1, 5, 5, 7, 3, 8]);
         let serving = oid(&[1, 3, 6, 1, 5, 5, 7, 3, 1]);
         let purposes = match flaw {
             Flaw::ForMore => sequence(&[&stamping, &serving]),
             Flaw::None | Flaw::ForAnything => sequence(&[&stamping]),
         };
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        let mut params = named("authority");
         (params.not_before, params.not_after) =
             (date_time_ymd(2020, 1, 1), date_time_ymd(2090, 1, 1));
         if flaw != Flaw::ForAnything {
@@ -104,7 +119,7 @@ impl Tsa {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &issuer).unwrap().der().to_vec();
         let time = Mutex::new("20261124030000.25Z".to_owned());
-        Self(Arc::new(Inner { root, certificate, key, time }))
+        Self(Arc::new(Inner { root, certificate, between, key, time }))
     }
 
     /// The certificate that whoever verifies has, in PEM.
@@ -119,7 +134,7 @@ impl Tsa {
 
     /// A token about what has this SHA-256.
     pub(super) fn token(&self, imprint: &[u8], nonce: &[u8]) -> Vec<u8> {
-        let Inner { certificate, key, time, .. } = &*self.0;
+        let Inner { certificate, between, key, time, .. } = &*self.0;
         let hash = |bytes: &[u8]| digest(&SHA256, bytes).as_ref().to_vec();
         let sha256 = sequence(&[&oid(&[2, 16, 840, 1, 101, 3, 4, 2, 1])]);
         let info_kind = pkcs(&[9, 16, 1, 4]);
@@ -152,7 +167,7 @@ impl Tsa {
             &number(&[3]),
             &der(SET, &[&sha256]),
             &sequence(&[&info_kind, &der(ZEROTH, &[&octets(&info)])]),
-            &der(ZEROTH, &[certificate]),
+            &der(ZEROTH, &[between, certificate]),
             &der(SET, &[&signer]),
         ]);
         sequence(&[&pkcs(&[7, 2]), &der(ZEROTH, &[&data])])

@@ -127,7 +127,8 @@ pub fn proved(
         &roots,
         &above,
         UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
-        KeyUsage::required(STAMPING),
+        // Of those above it is asked only what they are not for: their purposes need not be said.
+        KeyUsage::required_if_present(STAMPING),
         None,
         None,
     );
