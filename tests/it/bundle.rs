@@ -5,7 +5,9 @@ mod anchors;
 mod bucket;
 mod evidence;
 mod kms;
+mod stamps;
 mod tamper;
+mod tsa;
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _, Write as _};
@@ -64,7 +66,7 @@ fn fault(stage: &Stage, files: &Files, tamper: impl FnOnce(&mut Files)) -> Strin
 /// What both verifiers say, in the same words: that it is whole and how far, or the same fault.
 fn both(bundle: &[u8], key: Option<&str>) -> Result<(), String> {
     let keys: Vec<&str> = key.into_iter().collect();
-    both_with(bundle, &Brought { keys: &keys, anchors: None })
+    both_with(bundle, &Brought { keys: &keys, ..Brought::default() })
 }
 
 /// The same, with whatever a verifier brings.

@@ -8,9 +8,10 @@ use stanch_engine_cli::config::Account;
 use stanch_engine_core::effect::Mode;
 use stanch_tests::moto::Moto;
 
-use crate::bundle::unpack;
+use crate::bundle::{Files, unpack};
 use crate::stage::{ACCOUNT, Plan, Stage, id};
 
+mod code;
 mod in_sandbox;
 
 /// The account that moto plays.
@@ -88,16 +89,22 @@ impl Scene {
         over["error"]["message"].as_str().unwrap().to_owned()
     }
 
-    /// Every item of the incident, its bytes by its label, as the bundle proves it.
+    /// Every item of the incident that is JSON, its bytes by its label, as the bundle proves it.
     async fn kept(&self) -> BTreeMap<String, Value> {
-        let path = format!("/incidents/{}", self.incident);
-        let files = unpack(&self.stage.mia.bytes(&format!("{path}/export")).await);
-        let items = self.stage.mia.list(&format!("{path}/evidence")).await;
+        let (files, items) = self.exported().await;
+        let items = items.iter().filter(|item| item["media_type"] == "application/json");
         let item = |item: &Value| {
             let bytes = &files[&format!("items/{}", id(&item["sha256"]))];
             (id(&item["label"]), serde_json::from_slice(bytes).unwrap())
         };
-        items.iter().map(item).collect()
+        items.map(item).collect()
+    }
+
+    /// The files of the bundle, and the items that the API lists.
+    async fn exported(&self) -> (Files, Vec<Value>) {
+        let path = format!("/incidents/{}", self.incident);
+        let files = unpack(&self.stage.mia.bytes(&format!("{path}/export")).await);
+        (files, self.stage.mia.list(&format!("{path}/evidence")).await)
     }
 
     async fn kept_as(&self, label: &str) -> Value {

@@ -392,6 +392,9 @@ pub(crate) struct Verify {
     /// What was laid down outside of the installation, an entry a line.
     #[arg(long, value_name = "FILE")]
     pub(crate) anchor: Option<PathBuf>,
+    /// Certificates in PEM of the authorities whose time-stamps count.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tsa_ca: Option<PathBuf>,
 }
 
 #[cfg(test)]

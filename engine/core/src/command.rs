@@ -224,6 +224,15 @@ pub struct CollectOptions {
     /// From how long ago; it becomes `StartTime`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Span>,
+    /// Whether the item is the content of the answer, as bytes, and not the answer: an object of S3, the
+    /// code of a function.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub content: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_no(value: &bool) -> bool {
+    !value
 }
 
 /// The regions of a `collect`.

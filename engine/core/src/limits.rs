@@ -313,6 +313,9 @@ pub const KPI_WINDOW: Span = Span::from_secs(5 * 366 * 86_400);
 /// comes in parts.
 pub const EVIDENCE_BYTES: u64 = 5 << 40;
 
+/// How long it may take to fetch the content of an answer, in milliseconds: 250 MB by a slow line.
+pub const CONTENT_TIMEOUT_MS: i64 = 600_000;
+
 /// Characters of what people call an item of evidence. It is one line of a list.
 pub const EVIDENCE_LABEL_CHARS: usize = 500;
 

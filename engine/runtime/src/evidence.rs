@@ -6,14 +6,17 @@ pub(crate) mod anchor;
 pub mod bundle;
 mod captured;
 pub mod holds;
+mod incoming;
 mod items;
 mod keys;
 pub mod moving;
 pub mod rotation;
+pub mod stamps;
 pub(crate) mod upkeep;
 pub mod verify;
 
 pub(crate) use captured::Captured;
+pub(crate) use incoming::Incoming;
 pub(crate) use items::{Bucket, FOLDER_ID};
 pub use items::{Draft, ItemError, Items, Kept, Reading};
 pub use keys::{KeyError, Keys};

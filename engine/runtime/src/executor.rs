@@ -2,6 +2,7 @@
 //! journal's.
 
 mod collect;
+mod content;
 mod evidence;
 pub(crate) mod large;
 mod look;
@@ -22,7 +23,8 @@ use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_plugins_sdk::{
-    ActionContext, ActionError, BoxFuture, CallRecord, Outcome, Patience, Urgency,
+    Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, Outcome, Patience, Sink,
+    Urgency,
 };
 use tracing::Instrument as _;
 
@@ -122,31 +124,63 @@ fn call_record(call: &CallRecord) -> Option<Json> {
 /// Calls an action within its deadline. What runs out after it may have been sent is in doubt,
 /// unless it only looked. What it is given is opened here, and nowhere before.
 async fn invoke(shared: &Shared, job: &Job, call: &Call) -> Result<Outcome, ActionError> {
-    let action = shared
-        .catalogue
-        .action(&call.action)
-        .map_err(|message| ActionError::permanent("no_such_action", message))?
-        .clone();
+    let action = action(shared, call)?;
     let context = context(shared, job, call);
     let opened = match action.takes_secrets() {
         true => secrets::open(shared, job.run, call)?,
         false => None,
     };
     let input = opened.as_ref().map_or(&call.input, |opened| &opened.input);
-    match in_time(&context, action.run(&context, input)).await {
-        Some(result) => match &opened {
-            Some(opened) => opened.behind(result),
-            None => result,
-        },
-        None => {
-            let kind = match call.effect {
-                Effect::Read => ErrorKind::Transient,
-                Effect::Notify | Effect::Change | Effect::Destroy => ErrorKind::InDoubt,
-            };
-            let message = format!("no answer came within {}", context.timeout);
-            Err(ActionError::new(kind, "timeout", message))
+    let result = in_time(&context, action.run(&context, input)).await;
+    behind(opened.as_ref(), result).unwrap_or_else(|| Err(late(call, &context)))
+}
+
+/// The same, with the content of the answer beside it.
+async fn invoke_with(
+    shared: &Shared,
+    job: &Job,
+    call: &Call,
+    sink: &mut dyn Sink,
+) -> Result<Done, ActionError> {
+    let action = action(shared, call)?;
+    let context = context(shared, job, call);
+    let opened = match action.takes_secrets() {
+        true => secrets::open(shared, job.run, call)?,
+        false => None,
+    };
+    let input = opened.as_ref().map_or(&call.input, |opened| &opened.input);
+    let carried = action.carry(&context, input, None, sink);
+    let result = in_time(&context, carried).await.map(|result| result.map(Outcome::Done));
+    match behind(opened.as_ref(), result).unwrap_or_else(|| Err(late(call, &context)))? {
+        Outcome::Done(done) => Ok(done),
+        Outcome::Again { .. } => {
+            Err(ActionError::permanent("not_a_look", "it is not over at once"))
         }
     }
+}
+
+fn action(shared: &Shared, call: &Call) -> Result<Arc<dyn Action>, ActionError> {
+    let found = shared.catalogue.action(&call.action);
+    found.cloned().map_err(|message| ActionError::permanent("no_such_action", message))
+}
+
+/// What came of a call in time, without the secrets that it was given.
+fn behind(
+    opened: Option<&secrets::Opened>,
+    result: Option<Result<Outcome, ActionError>>,
+) -> Option<Result<Outcome, ActionError>> {
+    match opened {
+        Some(opened) => result.map(|result| opened.behind(result)),
+        None => result,
+    }
+}
+
+fn late(call: &Call, context: &ActionContext) -> ActionError {
+    let kind = match call.effect {
+        Effect::Read => ErrorKind::Transient,
+        Effect::Notify | Effect::Change | Effect::Destroy => ErrorKind::InDoubt,
+    };
+    ActionError::new(kind, "timeout", format!("no answer came within {}", context.timeout))
 }
 
 /// What came of an attempt, unless its time is over first. The time in which it waited for its turn

@@ -1,12 +1,15 @@
 //! Calls of AWS that no run asks for: a node looks by itself, or keeps its evidence, its anchors and its
 //! key.
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::step::ErrorKind;
 use stanch_engine_core::world::World;
-use stanch_plugins_sdk::{ActionContext, ActionError, Catalogue, Outcome, Patience, Urgency};
+use stanch_plugins_sdk::{
+    ActionContext, ActionError, BoxFuture, Catalogue, Outcome, Patience, Urgency,
+};
 
 use crate::shared::Shared;
 
@@ -20,6 +23,14 @@ const PAUSE_MS: i64 = 250;
 
 /// How long a look may take.
 const LOOK: Span = Span::from_secs(30);
+
+/// Where the content of a call is.
+enum Content {
+    /// In its parameters and in its answer.
+    Within,
+    /// Beside both: the body that is sent, if one is, and the one that comes.
+    Beside(Option<Bytes>),
+}
 
 /// Who calls, where, and how patiently.
 #[derive(Clone)]
@@ -57,10 +68,30 @@ impl OwnCall {
         operation: &str,
         params: Value,
     ) -> Result<Value, ActionError> {
+        let answer = self.patiently(operation, params, &Content::Within).await;
+        answer.map(|(value, _)| value)
+    }
+
+    /// The same with content beside the parameters, and beside the answer.
+    pub(crate) async fn carried(
+        &self,
+        operation: &str,
+        params: Value,
+        body: Option<Bytes>,
+    ) -> Result<(Value, Vec<u8>), ActionError> {
+        self.patiently(operation, params, &Content::Beside(body)).await
+    }
+
+    async fn patiently(
+        &self,
+        operation: &str,
+        params: Value,
+        content: &Content,
+    ) -> Result<(Value, Vec<u8>), ActionError> {
         let (input, mut attempt) = (input(operation, params), 1);
         loop {
-            let error = match self.send(operation, &input).await {
-                Ok(value) => return Ok(value),
+            let error = match self.send(operation, &input, content).await {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let may_pass = error.kind.passes() || error.kind == ErrorKind::InDoubt;
@@ -75,13 +106,43 @@ impl OwnCall {
 
     /// Calls once.
     pub(crate) async fn once(&self, operation: &str, params: Value) -> Result<Value, ActionError> {
-        self.send(operation, &input(operation, params)).await
+        let answer = self.send(operation, &input(operation, params), &Content::Within).await;
+        answer.map(|(value, _)| value)
     }
 
-    async fn send(&self, operation: &str, input: &Value) -> Result<Value, ActionError> {
+    async fn send(
+        &self,
+        operation: &str,
+        input: &Value,
+        content: &Content,
+    ) -> Result<(Value, Vec<u8>), ActionError> {
         let lost = |code: &str, message: String| ActionError::permanent(code, message);
         let action = self.catalogue.action(CALL).map_err(|why| lost("no_action", why))?;
-        let context = ActionContext {
+        let context = self.context();
+        let mut came = Vec::new();
+        let attempt: BoxFuture<'_, Result<Outcome, ActionError>> = match content {
+            Content::Within => action.run(&context, input),
+            Content::Beside(body) => {
+                let carried = action.carry(&context, input, body.clone(), &mut came);
+                Box::pin(async move { carried.await.map(Outcome::Done) })
+            }
+        };
+        let came_of_it = tokio::time::timeout(self.patience.duration(), attempt).await;
+        match came_of_it {
+            Ok(Ok(Outcome::Done(done))) => Ok((done.value, came)),
+            Ok(Ok(Outcome::Again { .. })) => {
+                Err(lost("not_over", format!("{operation} is not over")))
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                let message = format!("{operation} was not answered in {}", self.patience);
+                Err(ActionError::new(ErrorKind::Transient, "timeout", message))
+            }
+        }
+    }
+
+    fn context(&self) -> ActionContext {
+        ActionContext {
             incident: None,
             run: None,
             step: self.purpose.to_owned(),
@@ -97,23 +158,11 @@ impl OwnCall {
             timeout: self.patience,
             now: self.world.now(),
             state: None,
-        };
-        match tokio::time::timeout(self.patience.duration(), action.run(&context, input)).await {
-            Ok(Ok(Outcome::Done(done))) => Ok(done.value),
-            Ok(Ok(Outcome::Again { .. })) => {
-                Err(lost("not_over", format!("{operation} is not over")))
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_) => {
-                let message = format!("{operation} was not answered in {}", self.patience);
-                Err(ActionError::new(ErrorKind::Transient, "timeout", message))
-            }
         }
     }
 }
 
-/// What the action is given. Parameters are moved, and not copied: there may be a part of an object in
-/// them.
+/// What the action is given.
 fn input(operation: &str, params: Value) -> Value {
     let mut input = Map::new();
     input.insert("operation".to_owned(), operation.into());

@@ -252,6 +252,8 @@ pub struct AnchorSettings {
     pub days: i64,
     /// How often it is laid down what is new.
     pub every: Span,
+    /// Where the authority is that stamps it with its time, too.
+    pub tsa_url: Option<String>,
 }
 
 /// Who may take an object out of a bucket before its time is over.

@@ -114,7 +114,7 @@ pub(crate) async fn add(
     let late = |_| Refusal::bad_request("no more of the item came for 60 s; send it again");
     while let Some(piece) = tokio::time::timeout(PATIENCE, pieces.next()).await.map_err(late)? {
         let piece = piece.map_err(|error| Refusal::bad_request(format!("the body: {error}")))?;
-        adding.take(piece.into()).await?;
+        adding.take(piece).await?;
     }
     let item = adding.keep().await?;
     Ok((StatusCode::CREATED, Json(views::evidence(&item))).into_response())

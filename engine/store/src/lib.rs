@@ -48,6 +48,7 @@ pub mod item_moves;
 pub mod journal;
 pub mod kpis;
 pub mod ledger;
+pub mod ledger_stamps;
 pub mod milestones;
 pub mod nodes;
 pub mod noise;

@@ -43,6 +43,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (24, "reviews", include_str!("../../../migrations/0024_reviews.sql")),
     (25, "item_holds", include_str!("../../../migrations/0025_item_holds.sql")),
     (26, "deleted_evidence", include_str!("../../../migrations/0026_deleted_evidence.sql")),
+    (27, "ledger_stamps", include_str!("../../../migrations/0027_ledger_stamps.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

@@ -88,6 +88,7 @@ mod tests {
         ("kpis/plain", crate::kpis::plain::STATEMENTS),
         ("kpis/reading", crate::kpis::reading::STATEMENTS),
         ("ledger", crate::ledger::STATEMENTS),
+        ("ledger_stamps", crate::ledger_stamps::STATEMENTS),
         ("milestones", crate::milestones::STATEMENTS),
         ("nodes", crate::nodes::STATEMENTS),
         ("noise", crate::noise::STATEMENTS),

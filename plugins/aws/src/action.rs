@@ -13,6 +13,7 @@ mod accounts;
 mod automation;
 mod call;
 mod command;
+mod content;
 mod document;
 mod input;
 mod lookup;

@@ -8,11 +8,13 @@
 //!
 //! Start reading at [`Client::call`].
 
+mod answer;
 mod assume;
 mod body;
 mod call;
 mod checksum;
 mod clock;
+mod content;
 mod database_token;
 mod ec2;
 mod endpoint;
@@ -25,6 +27,7 @@ mod http;
 mod identity;
 pub(crate) mod ids;
 mod keychain;
+mod link;
 mod page;
 mod protocol;
 mod read;
@@ -36,12 +39,14 @@ mod write;
 mod xml;
 
 pub(crate) use call::{Answer, Client, Wanted};
+pub(crate) use content::{Content, of_input as input_content, of_output as output_content};
 pub(crate) use database_token::{LASTS as DATABASE_TOKEN_LASTS, database_token};
 pub(crate) use ec2::wire as ec2_name;
 pub use endpoint::{Endpoint, Variant};
 pub(crate) use endpoint::{by_rules as endpoint_by_rules, of_service as endpoint_of_service};
 pub(crate) use failure::Failure;
 pub(crate) use identity::Caller;
+pub(crate) use link::lead;
 pub(crate) use page::Pages;
 pub(crate) use read::{blank, without_absent};
 pub(crate) use role::{Use, session_policy};

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use stanch_plugins_sdk::core::effect::{Effect, RetrySafety};
 use stanch_plugins_sdk::core::step::ErrorKind;
 use stanch_plugins_sdk::{
-    Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, Nature, Outcome,
+    Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, Nature, Outcome, Sink,
 };
 
 use crate::client_builder;
@@ -86,6 +87,43 @@ impl Request {
     }
 
     async fn call(&self, context: &ActionContext, input: &Value) -> Result<Outcome, ActionError> {
+        let request = self.written(context, input, None)?;
+        // The address may hold a secret.
+        let answer = request.send().await.map_err(|error| unsent(&error.without_url()))?;
+        read_answer(answer, &self.secrets).await
+    }
+
+    async fn carried(
+        &self,
+        context: &ActionContext,
+        input: &Value,
+        body: Option<Bytes>,
+        sink: &mut dyn Sink,
+    ) -> Result<Done, ActionError> {
+        let request = self.written(context, input, Some(body.unwrap_or_default()))?;
+        let mut answer = request.send().await.map_err(|error| unsent(&error.without_url()))?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(refused(status, ""));
+        }
+        let mut bytes = 0;
+        while let Some(piece) = answer.chunk().await.map_err(broken)? {
+            bytes += piece.len();
+            if bytes > ANSWER_BYTES {
+                return Err(too_large());
+            }
+            sink.take(piece).await?;
+        }
+        Ok(Done { value: json!({"status": status.as_u16()}), ..Done::default() })
+    }
+
+    /// The request, with a body beside its input where it has one.
+    fn written(
+        &self,
+        context: &ActionContext,
+        input: &Value,
+        beside: Option<Bytes>,
+    ) -> Result<reqwest::RequestBuilder, ActionError> {
         let (input, method, url) = Self::read(input)?;
         if effect_of(&input, &url, &method) > context.granted {
             return Err(ActionError::denied("not_granted", "the call reaches farther than it may"));
@@ -110,14 +148,13 @@ impl Request {
         for (name, value) in &input.headers {
             request = request.header(name, fill(value)?);
         }
-        request = match &input.body {
-            Value::Null => request,
-            Value::String(text) => request.body(fill(text)?),
-            json => request.json(&self.secrets.fill_json(json).map_err(unknown)?),
-        };
-        // The address may hold a secret.
-        let answer = request.send().await.map_err(|error| unsent(&error.without_url()))?;
-        read_answer(answer, &self.secrets).await
+        Ok(match (&input.body, beside) {
+            (Value::Null, Some(body)) => request.body(body),
+            (_, Some(_)) => return Err(unknown("it has its `body` twice".to_owned())),
+            (Value::Null, None) => request,
+            (Value::String(text), None) => request.body(fill(text)?),
+            (json, None) => request.json(&self.secrets.fill_json(json).map_err(unknown)?),
+        })
     }
 }
 
@@ -136,6 +173,15 @@ fn unsent(error: &reqwest::Error) -> ActionError {
     ActionError::new(kind, "no_answer", message)
 }
 
+fn broken(error: reqwest::Error) -> ActionError {
+    ActionError::new(ErrorKind::InDoubt, "answer_cut_off", error.without_url().to_string())
+}
+
+fn too_large() -> ActionError {
+    let message = format!("the answer is larger than {ANSWER_BYTES} bytes");
+    ActionError::permanent("answer_too_large", message)
+}
+
 async fn read_answer(
     mut answer: reqwest::Response,
     secrets: &Secrets,
@@ -150,14 +196,10 @@ async fn read_answer(
         .map(|(name, value)| (name.as_str().to_owned(), Value::String(text(value))))
         .collect();
     let mut body = Vec::new();
-    let broken = |error: reqwest::Error| {
-        ActionError::new(ErrorKind::InDoubt, "answer_cut_off", error.without_url().to_string())
-    };
     while let Some(chunk) = answer.chunk().await.map_err(broken)? {
         body.extend_from_slice(&chunk);
         if body.len() > ANSWER_BYTES {
-            let message = format!("the answer is larger than {ANSWER_BYTES} bytes");
-            return Err(ActionError::permanent("answer_too_large", message));
+            return Err(too_large());
         }
     }
     let body = secrets.hide(&String::from_utf8_lossy(&body));
@@ -210,6 +252,16 @@ impl Action for Request {
         input: &'a Value,
     ) -> BoxFuture<'a, Result<Outcome, ActionError>> {
         Box::pin(self.call(context, input))
+    }
+
+    fn carry<'a>(
+        &'a self,
+        context: &'a ActionContext,
+        input: &'a Value,
+        body: Option<Bytes>,
+        sink: &'a mut dyn Sink,
+    ) -> BoxFuture<'a, Result<Done, ActionError>> {
+        Box::pin(self.carried(context, input, body, sink))
     }
 }
 

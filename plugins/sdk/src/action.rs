@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 use stanch_engine_core::effect::{Effect, RetrySafety};
@@ -13,7 +14,7 @@ use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_engine_core::time::Timestamp;
 use uuid::Uuid;
 
-use crate::Patience;
+use crate::{Patience, Sink};
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -36,6 +37,24 @@ pub trait Action: Send + Sync + 'static {
         context: &'a ActionContext,
         input: &'a Value,
     ) -> BoxFuture<'a, Result<Outcome, ActionError>>;
+
+    /// Does it, once, with content beside the JSON: `body` becomes that of the call, and the content of
+    /// the answer goes to `sink` as it comes and stands nowhere in the result. After an error what
+    /// was given to the sink is nothing.
+    ///
+    /// # Errors
+    /// As those of [`Action::run`]; [`ErrorKind::Permanent`] for an input that has no content.
+    fn carry<'a>(
+        &'a self,
+        context: &'a ActionContext,
+        input: &'a Value,
+        body: Option<Bytes>,
+        sink: &'a mut dyn Sink,
+    ) -> BoxFuture<'a, Result<Done, ActionError>> {
+        let (_, _, _, _) = (context, input, body, sink);
+        let why = format!("{} has no content beside its result", self.name());
+        Box::pin(std::future::ready(Err(ActionError::permanent("no_content", why))))
+    }
 
     /// Whether it sends what it is given. Only then it is given secrets in clear; else it sees
     /// [`stanch_engine_core::sealed::SHOWN`] in their places.

@@ -12,6 +12,7 @@
 mod action;
 mod catalogue;
 mod channel;
+mod content;
 mod draft;
 mod envelope;
 mod exchange;
@@ -28,6 +29,7 @@ pub use action::{
 };
 pub use catalogue::{Catalogue, Family};
 pub use channel::{Ask, Channel, Message, OnDuty, Receipt, Recipient, Roster, Standing};
+pub use content::Sink;
 pub use draft::{Draft, id_of_content};
 pub use envelope::{Around, Envelope, Part};
 pub use exchange::{Exchange, Incoming, Outgoing};

@@ -18,7 +18,8 @@ use crate::stage::{Plan, Stage, id};
 const ACCOUNT: &str = "123456789012";
 const BUCKET: &str = "stanch-anchors";
 
-async fn stage(moto: &Moto, mut plan: Plan) -> Stage {
+/// A node that lays ends down, and has them stamped where an authority is named.
+pub(super) async fn stage(moto: &Moto, mut plan: Plan, tsa_url: Option<String>) -> Stage {
     plan.ships = false;
     plan.aws_url = Some(moto.url().to_owned());
     plan.config.evidence.anchor = Some(Anchor {
@@ -28,6 +29,7 @@ async fn stage(moto: &Moto, mut plan: Plan) -> Stage {
         mode: None,
         days: Some(30),
         every: Some(Span::from_secs(1)),
+        tsa_url,
     });
     let stage = plan.set().await;
     let lock = json!({"Bucket": BUCKET, "ObjectLockEnabledForBucket": true});
@@ -35,7 +37,7 @@ async fn stage(moto: &Moto, mut plan: Plan) -> Stage {
     stage
 }
 
-async fn open(stage: &Stage) -> String {
+pub(super) async fn open(stage: &Stage) -> String {
     let body = json!({"title": "A laptop was stolen", "severity": "high"});
     id(&stage.mia.post("/incidents", &body).await["incident_id"])
 }
@@ -44,7 +46,7 @@ async fn note(stage: &Stage, incident: &str, text: &str) {
     stage.mia.post(&format!("/incidents/{incident}/note"), &json!({"text": text})).await;
 }
 
-async fn export(stage: &Stage, incident: &str) -> Files {
+pub(super) async fn export(stage: &Stage, incident: &str) -> Files {
     unpack(&stage.mia.bytes(&format!("/incidents/{incident}/export")).await)
 }
 
@@ -78,7 +80,7 @@ async fn anchors(stage: &Stage, incident: &str, count: usize) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_laid_down_vouches_for_the_chain_and_goes_along_in_the_bundle() {
     let moto = Arc::new(Moto::start().await);
-    let stage = stage(&moto, Plan::new()).await;
+    let stage = stage(&moto, Plan::new(), None).await;
     let incident = open(&stage).await;
     let files = export(&stage, &incident).await;
     assert!(!files.contains_key("anchors.jsonl"), "nothing was laid down when it was made");
@@ -87,7 +89,7 @@ async fn what_is_laid_down_vouches_for_the_chain_and_goes_along_in_the_bundle() 
     let files = export(&stage, &incident).await;
     assert_eq!(records(&files), 4);
     let key = stage.runtime.public_key();
-    let brought = Brought { keys: &[&key], anchors: Some(&laid) };
+    let brought = Brought { keys: &[&key], anchors: Some(&laid), ..Brought::default() };
     both_with(&pack(&files), &brought).unwrap();
     let verified = verify::prove(std::io::Cursor::new(pack(&files)), &brought).unwrap();
     assert_eq!(verified.anchored_records, 2);
@@ -115,19 +117,24 @@ async fn what_is_laid_down_vouches_for_the_chain_and_goes_along_in_the_bundle() 
     // What another key has signed vouches for nothing, nor what was changed.
     let changed = laid.replace("\\\"count\\\":2", "\\\"count\\\":3");
     assert_ne!(changed, laid);
-    let said = both_with(&pack(&files), &Brought { keys: &[&key], anchors: Some(&changed) });
+    let said = both_with(
+        &pack(&files),
+        &Brought { keys: &[&key], anchors: Some(&changed), ..Brought::default() },
+    );
     assert!(said.unwrap_err().contains("not signed by the key that it names"));
     // An older bundle than what was laid down lacks what came since.
     let laid = anchors(&stage, &incident, 4).await;
     let old = stage.mia.bytes(&format!("/incidents/{incident}/export?head=3")).await;
-    let said = both_with(&old, &Brought { keys: &[&key], anchors: Some(&laid) }).unwrap_err();
+    let said =
+        both_with(&old, &Brought { keys: &[&key], anchors: Some(&laid), ..Brought::default() })
+            .unwrap_err();
     assert!(said.contains("record 3 is the first that is missing: 4 were anchored at"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_yesterday_that_goes_on_is_found_out() {
     let moto = Arc::new(Moto::start().await);
-    let stage = stage(&moto, Plan::new().on_postgres().await).await;
+    let stage = stage(&moto, Plan::new().on_postgres().await, None).await;
     let incident = open(&stage).await;
     for text in ["one", "two", "three"] {
         note(&stage, &incident, text).await;
@@ -153,8 +160,11 @@ async fn a_database_of_yesterday_that_goes_on_is_found_out() {
     assert_eq!(paged["incident_id"], json!(incident));
     let files = export(&stage, &incident).await;
     let key = stage.runtime.public_key();
-    both_with(&pack(&files), &Brought { keys: &[&key], anchors: None }).unwrap();
-    let said = both_with(&pack(&files), &Brought { keys: &[&key], anchors: Some(&laid) });
+    both_with(&pack(&files), &Brought { keys: &[&key], ..Brought::default() }).unwrap();
+    let said = both_with(
+        &pack(&files),
+        &Brought { keys: &[&key], anchors: Some(&laid), ..Brought::default() },
+    );
     let said = said.unwrap_err();
     assert!(said.contains("is not the one that was anchored at"), "{said}");
     let named = said.split("record ").nth(1).unwrap().split(' ').next().unwrap();

@@ -107,7 +107,7 @@ async fn is_kept_once_read_and_proved(stage: &Stage) {
 
     let bundle = export(stage, &incident).await;
     let key = stage.runtime.public_key();
-    both_with(&bundle, &Brought { keys: &[&key], anchors: None }).unwrap();
+    both_with(&bundle, &Brought { keys: &[&key], ..Brought::default() }).unwrap();
     let files = unpack(&bundle);
     for (hash, item) in hashes.iter().zip(&items) {
         assert!(files[&format!("items/{hash}")] == *item, "{hash} came back as something else");
@@ -138,7 +138,7 @@ async fn what_is_changed_in_the_bucket_is_named_and_is_put_anew_when_it_comes_ag
     stage.call(ACCOUNT, "s3:PutObject", other).await;
     let proved = async || {
         let (bundle, key) = (export(&stage, &incident).await, stage.runtime.public_key());
-        both_with(&bundle, &Brought { keys: &[&key], anchors: None })
+        both_with(&bundle, &Brought { keys: &[&key], ..Brought::default() })
     };
     let said = proved().await.unwrap_err();
     assert!(said.contains(&hash) && said.contains("was changed"), "{said}");
@@ -246,7 +246,7 @@ async fn nodes_with_folders_of_their_own_share_a_bucket_and_need_one_key() {
     prepared.unwrap().write(std::fs::File::create(&file).unwrap()).await.unwrap();
     let bundle = std::fs::read(&file).unwrap();
     let key = stage.runtime.public_key();
-    both_with(&bundle, &Brought { keys: &[&key], anchors: None }).unwrap();
+    both_with(&bundle, &Brought { keys: &[&key], ..Brought::default() }).unwrap();
     assert!(unpack(&bundle).contains_key(&format!("items/{hash}")));
     second.runtime.stop().await;
 }

@@ -20,7 +20,7 @@ async fn incident(stage: &Stage) -> String {
 /// What both verifiers say of a bundle of now to whoever has one key.
 async fn proved_by(stage: &Stage, incident: &str, key: &str) -> Result<(), String> {
     let bundle = stage.mia.bytes(&format!("/incidents/{incident}/export")).await;
-    both_with(&bundle, &Brought { keys: &[key], anchors: None })
+    both_with(&bundle, &Brought { keys: &[key], ..Brought::default() })
 }
 
 fn signatures(stage: &Stage) -> usize {

@@ -32,7 +32,7 @@ async fn export(stage: &Stage, incident: &str) -> Files {
 
 fn said(stage: &Stage, files: &Files) -> Result<(), String> {
     let key = stage.runtime.public_key();
-    both_with(&pack(files), &Brought { keys: &[&key], anchors: None })
+    both_with(&pack(files), &Brought { keys: &[&key], ..Brought::default() })
 }
 
 fn fault(stage: &Stage, files: &Files, tamper: impl FnOnce(&mut Files)) -> String {
@@ -218,7 +218,7 @@ async fn a_key_that_hands_over_stays_good_and_one_that_does_not_is_not() {
     let now = stage.runtime.public_key();
     let files = export(&stage, &incident).await;
     let with = |key: &str, files: &Files| {
-        both_with(&pack(files), &Brought { keys: &[key], anchors: None })
+        both_with(&pack(files), &Brought { keys: &[key], ..Brought::default() })
     };
     for key in [&before.0, &middle, &now] {
         with(key, &files).unwrap();

@@ -122,6 +122,7 @@ locals {
     "iam:ListRolePolicies",
     "iam:ListSigningCertificates",
     "iam:ListUserPolicies",
+    "lambda:GetFunction",
     "lambda:GetFunctionCodeSigningConfig",
     "lambda:GetFunctionConcurrency",
     "lambda:GetFunctionConfiguration",

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::json;
 use stanch_engine_core::error_code;
+use stanch_engine_runtime::evidence::stamps::Authorities;
 use stanch_engine_runtime::evidence::verify::{self, Brought};
 
 use crate::args::{Export, Verify};
@@ -69,12 +70,20 @@ pub(super) fn verify(args: &Verify, json: bool) -> anyhow::Result<ExitCode> {
     let keys: Vec<String> = args.keys.iter().map(read).collect::<anyhow::Result<_>>()?;
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let anchors = args.anchor.as_ref().map(read).transpose()?;
-    let brought = Brought { keys: &keys, anchors: anchors.as_deref() };
+    let authorities = args.tsa_ca.as_ref().map(|path| {
+        let read = Authorities::read(&read(path)?).map_err(anyhow::Error::msg);
+        read.with_context(|| format!("{}", path.display()))
+    });
+    let authorities = authorities.transpose()?;
+    let brought =
+        Brought { keys: &keys, anchors: anchors.as_deref(), authorities: authorities.as_ref() };
     let result = verify::prove(bundle, &brought);
     match (&result, json) {
         (Ok(verified), true) => output::json(&json!({"whole": true, "bundle": verified})),
         (Err(fault), true) => output::json(&json!({"whole": false, "fault": fault.to_string()})),
-        (Ok(verified), false) => println!("{}", verified.told(anchors.is_some())),
+        (Ok(verified), false) => {
+            println!("{}", verified.told(anchors.is_some(), authorities.is_some()));
+        }
         (Err(fault), false) => {
             println!("NOT WHOLE: {fault} ({})", error_code::BUNDLE);
         }

@@ -43,6 +43,8 @@ pub struct Anchor {
     pub days: Option<i64>,
     /// How often it is laid down what is new; every five minutes unless it is said.
     pub every: Option<Span>,
+    /// The address of an authority for time-stamps (RFC 3161) that stamps it, too.
+    pub tsa_url: Option<String>,
 }
 
 /// The name and the beginning of keys in `s3://BUCKET/PREFIX`.
@@ -97,6 +99,7 @@ impl Config {
             mode: anchor.mode.unwrap_or(LockMode::Compliance),
             days: anchor.days.unwrap_or(365),
             every: anchor.every.unwrap_or(Span::from_secs(300)),
+            tsa_url: anchor.tsa_url.clone(),
         })
     }
 
@@ -125,6 +128,11 @@ impl Config {
         }
         if !(1..=36_500).contains(&anchor.days) {
             return wrong("days", "it must be from 1 to 36500");
+        }
+        let is_address =
+            |url: &String| ["http://", "https://"].iter().any(|start| url.starts_with(start));
+        if anchor.tsa_url.as_ref().is_some_and(|url| !is_address(url)) {
+            return wrong("tsa_url", "it begins with http:// or https://");
         }
         match anchor.every < Span::from_secs(1) {
             true => wrong("every", "it is less than a second"),
@@ -213,6 +221,7 @@ mod tests {
             ("bucket = \"b\"\ndays = 0", "days"),
             ("bucket = \"b\"\nevery = \"0s\"", "every"),
             ("bucket = \"b\"\nmode = \"none\"", "none"),
+            ("bucket = \"b\"\ntsa_url = \"tsa.example\"", "https://"),
             ("prefix = \"p\"", "bucket"),
         ] {
             let error = load(&format!("[evidence.anchor]\n{text}"), &[]).unwrap_err().to_string();

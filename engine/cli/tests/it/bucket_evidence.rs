@@ -5,7 +5,7 @@ use stanch_tests::eventually;
 use stanch_tests::moto::Moto;
 use stanch_tests::process::Process;
 
-use crate::large_evidence::peak;
+use crate::large_evidence::{MEMORY, memory, watched};
 use crate::server::{Folder, Ran, Server};
 
 pub(crate) const BUCKET: &str = "ir-evidence";
@@ -79,6 +79,25 @@ async fn an_item_whose_server_is_killed_in_the_middle_leaves_no_half_of_it_in_th
     assert_eq!(added.code, 0, "{added:?}");
 }
 
+/// Sends an item of so many MiB in and out, and proves it; gives the most that the server had in memory
+/// meanwhile, in bytes.
+async fn passes(server: &Server, incident: &str, mib: u64) -> u64 {
+    let image = server.folder.path().join("disk.img");
+    std::fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
+    let mut most = 0;
+    for (arguments, begins) in [
+        (&["evidence", "add", incident, "disk.img", "--label", "disk"][..], ""),
+        (&["export", incident, "-o", "incident.zip"], ""),
+        (&["verify", "incident.zip", "--key", "data/keys/evidence.pub"], "whole:"),
+    ] {
+        let (said, taken, serving) = watched(server, arguments).await;
+        assert!(said.starts_with(begins), "{said}");
+        assert!(taken < MEMORY, "{arguments:?} took {} MiB", taken >> 20);
+        most = most.max(serving);
+    }
+    most
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_goes_into_a_bucket_and_out_in_memory_that_does_not_grow_with_it() {
     let moto = Moto::start().await;
@@ -89,21 +108,13 @@ async fn an_item_goes_into_a_bucket_and_out_in_memory_that_does_not_grow_with_it
     let opened =
         server.run(&["incidents", "create", "--title", "a disk", "--severity", "high"]).await;
     let incident = opened.out.trim();
-    let mut most = Vec::new();
-    for mib in [24, 96] {
-        let image = server.folder.path().join("disk.img");
-        std::fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
-        let added = server.run(&["evidence", "add", incident, "disk.img", "--label", "disk"]).await;
-        assert_eq!(added.code, 0, "{added:?}");
-        let exported = server.run(&["export", incident, "-o", "incident.zip"]).await;
-        assert_eq!(exported.code, 0, "{exported:?}");
-        let verified =
-            server.run(&["verify", "incident.zip", "--key", "data/keys/evidence.pub"]).await;
-        assert!(verified.out.starts_with("whole:"), "{verified:?}");
-        most.push(peak(server.process.id().unwrap()).unwrap() >> 20);
-    }
-    println!("the server: {most:?} MiB at most");
-    assert!(most[1] - most[0] < 32, "the larger item took more: {most:?} MiB");
+    let idle = memory(server.process.id().unwrap(), "RssAnon").unwrap();
+    let small = passes(&server, incident, 24).await;
+    let large = passes(&server, incident, 160).await;
+    let [idle, small, large] = [idle, small, large].map(|bytes| bytes >> 20);
+    println!("the server: {idle} MiB idle, {small} with 24 MiB, {large} with 160 MiB");
+    assert!(large < MEMORY >> 20, "the server took {large} MiB, {idle} of them idle");
+    assert!(large < small + 16, "the larger item took more: {large} MiB after {small}");
 }
 
 /// What the doctor finds of a hop.

@@ -10,7 +10,7 @@ use stanch_tests::process::Process;
 use crate::server::{Folder, Server};
 
 /// What the program may take, in bytes.
-const MEMORY: u64 = 100 << 20;
+pub(crate) const MEMORY: u64 = 100 << 20;
 
 /// The item: 160 MiB, or as many GiB as the variable says.
 fn size() -> u64 {
@@ -19,21 +19,16 @@ fn size() -> u64 {
 }
 
 /// A figure of a process's memory, in bytes, for as long as it runs.
-fn memory(id: u32, name: &str) -> Option<u64> {
+pub(crate) fn memory(id: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
 }
 
-/// The most that a process had in memory, in bytes, with the pages of its program.
-pub(crate) fn peak(id: u32) -> Option<u64> {
-    memory(id, "VmHWM")
-}
-
 /// Runs a command to its end, and gives what it said, and the most that it and the server had taken: the
 /// pages of the program itself, which are many in a build without polish, are the system's.
-async fn watched(server: &Server, arguments: &[&str]) -> (String, u64, u64) {
+pub(crate) async fn watched(server: &Server, arguments: &[&str]) -> (String, u64, u64) {
     let mut command = server.folder.command(arguments);
     command.env("STANCH_URL", &server.url);
     let mut process = Process::start(&mut command);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::json;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
@@ -9,15 +10,11 @@ use stanch_engine_core::limits;
 use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::evidence::{self, Item};
 use stanch_engine_store::{StoreError, incidents};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use super::captured::Captured;
-use super::items::{Draft, ItemError, Kept};
+use super::incoming::Incoming;
+use super::items::{ItemError, Kept};
 use crate::runtime::Runtime;
-
-/// Pieces that wait for the disk: what comes faster waits, and does not fill the memory.
-const PIECES: usize = 4;
 
 /// Why nothing was kept.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +64,7 @@ pub struct Adding {
     runtime: Runtime,
     incident: IncidentId,
     said: Said,
-    pieces: mpsc::Sender<Option<Vec<u8>>>,
-    written: JoinHandle<Result<Option<Kept>, ItemError>>,
+    incoming: Incoming,
     bytes: u64,
 }
 
@@ -100,24 +96,8 @@ pub async fn begin(
     }
     let found = runtime.store().read(|conn| Box::pin(incidents::get(conn, incident))).await?;
     found.ok_or(AddError::NotFound(incident))?;
-    let (pieces, coming) = mpsc::channel(PIECES);
-    let items = runtime.shared.items.clone();
-    let written = tokio::task::spawn_blocking(move || write(items.begin()?, coming));
-    Ok(Adding { runtime: runtime.clone(), incident, said, pieces, written, bytes: 0 })
-}
-
-/// Writes what comes; nothing is kept when it ends without its end.
-fn write(
-    mut draft: Draft,
-    mut coming: mpsc::Receiver<Option<Vec<u8>>>,
-) -> Result<Option<Kept>, ItemError> {
-    while let Some(piece) = coming.blocking_recv() {
-        match piece {
-            Some(piece) => draft.write(&piece)?,
-            None => return draft.keep().map(Some),
-        }
-    }
-    Ok(None)
+    let incoming = Incoming::begin(runtime.shared.items.clone());
+    Ok(Adding { runtime: runtime.clone(), incident, said, incoming, bytes: 0 })
 }
 
 impl Adding {
@@ -125,25 +105,12 @@ impl Adding {
     ///
     /// # Errors
     /// When they are too many, or the disk says no.
-    pub async fn take(&mut self, piece: Vec<u8>) -> Result<(), AddError> {
+    pub async fn take(&mut self, piece: Bytes) -> Result<(), AddError> {
         self.bytes += piece.len() as u64;
         if self.bytes > limits::EVIDENCE_BYTES {
             return Err(AddError::TooLarge);
         }
-        // Who writes has ended only where it failed, which its end then says.
-        let _ = self.pieces.send(Some(piece)).await;
-        match self.pieces.is_closed() {
-            true => Err(self.failed().await),
-            false => Ok(()),
-        }
-    }
-
-    async fn failed(&mut self) -> AddError {
-        match (&mut self.written).await {
-            Ok(Err(error)) => error.into(),
-            Ok(Ok(_)) => lost("its end came too early").into(),
-            Err(error) => lost(error).into(),
-        }
+        Ok(self.incoming.add(piece).await?)
     }
 
     /// Keeps what came: the item and its custody record are there in one commit, after its bytes.
@@ -151,16 +118,15 @@ impl Adding {
     /// # Errors
     /// When other bytes came than were said, and when the disk or the database says no. Bytes that
     /// no row names do no harm.
-    pub async fn keep(mut self) -> Result<Item, AddError> {
-        let _ = self.pieces.send(None).await;
-        let kept = (&mut self.written).await.map_err(lost)??;
-        let kept = kept.ok_or_else(|| lost("its end came too early"))?;
-        if let Some(sent) = self.said.sha256.filter(|sent| *sent != kept.sha256) {
+    pub async fn keep(self) -> Result<Item, AddError> {
+        let Self { runtime, incident, said, incoming, .. } = self;
+        let kept = incoming.keep().await?;
+        if let Some(sent) = said.sha256.filter(|sent| *sent != kept.sha256) {
             return Err(AddError::Other { came: kept.sha256, sent });
         }
-        let rows = Arc::new(self.rows(kept));
+        let rows = Arc::new(rows(&runtime, incident, &said, kept));
         let stored = rows.clone();
-        let written = self.runtime.store().write(move |tx| {
+        let written = runtime.store().write(move |tx| {
             let rows = stored.clone();
             Box::pin(async move {
                 evidence::insert(tx, &rows.0).await?;
@@ -170,24 +136,19 @@ impl Adding {
         written.await?;
         Ok(rows.0.clone())
     }
-
-    fn rows(&self, kept: Kept) -> (Item, NewRecord) {
-        let said = &self.said;
-        let captured = Captured {
-            incident: self.incident,
-            run: None,
-            step: None,
-            label: &said.label,
-            sha256: kept.sha256,
-            bytes: kept.bytes,
-            media_type: &said.media_type,
-            by: said.person.clone(),
-            how: &json!({"by": "a person", "reason": said.reason}),
-        };
-        captured.rows(self.runtime.world())
-    }
 }
 
-fn lost(why: impl std::fmt::Display) -> ItemError {
-    ItemError::Disk(std::io::Error::other(why.to_string()))
+fn rows(runtime: &Runtime, incident: IncidentId, said: &Said, kept: Kept) -> (Item, NewRecord) {
+    let captured = Captured {
+        incident,
+        run: None,
+        step: None,
+        label: &said.label,
+        sha256: kept.sha256,
+        bytes: kept.bytes,
+        media_type: &said.media_type,
+        by: said.person.clone(),
+        how: &json!({"by": "a person", "reason": said.reason}),
+    };
+    captured.rows(runtime.world())
 }

@@ -18,7 +18,7 @@ use stanch_engine_store::pages;
 use stanch_plugins_sdk::ActionError;
 use tokio::sync::watch;
 
-use super::rotation;
+use super::{rotation, stamps};
 use crate::own_call::OwnCall;
 use crate::settings::AnchorSettings;
 use crate::shared::Shared;
@@ -39,11 +39,11 @@ pub(crate) async fn work(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let now = shared.world.now();
         let done = tokio::select! {
-            done = round(&shared, &anchor) => done,
+            done = look(&shared, &anchor) => done,
             _ = stop.changed() => break,
         };
         match done {
-            Ok(_) => is_failing = false,
+            Ok(()) => is_failing = false,
             // Once, and not at every try.
             Err(why) if !std::mem::replace(&mut is_failing, true) => {
                 tracing::error!(bucket = anchor.bucket, %why, "checkpoints can't be laid down");
@@ -55,6 +55,16 @@ pub(crate) async fn work(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => {}
         }
     }
+}
+
+/// Lays down what is new, and has it stamped. Neither waits for the other to succeed.
+async fn look(shared: &Arc<Shared>, anchor: &AnchorSettings) -> Result<(), String> {
+    let laid = round(shared, anchor).await.map(drop);
+    let stamped = match &anchor.tsa_url {
+        Some(url) => Box::pin(stamps::round(shared, url)).await,
+        None => Ok(()),
+    };
+    laid.and(stamped.map_err(|why| format!("the authority for time-stamps: {why}")))
 }
 
 /// Signs the ends of what has changed, and lays down whatever is not yet; gives how many.

@@ -7,6 +7,7 @@
 //! | `chain.jsonl` | the custody records, one a line, as they were sealed |
 //! | `details.jsonl` | the texts that the records have the hashes of, one a line |
 //! | `keys.jsonl`, `anchors.jsonl` | which key handed over to which; what was laid down outside |
+//! | `timestamps.jsonl` | what an authority stamped with its time |
 //! | `audit.jsonl` | the records of the audit log that are about the incident, as they were sealed |
 //! | `items/HASH` | the evidence, each item under its hash |
 //! | `report.md`, `report.html` | what `stanch report` says at that end of the chain |
@@ -32,10 +33,12 @@ use stanch_engine_core::ledger::Signed;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::custody::{self, NewRecord, Stored};
 use stanch_engine_store::ledger::{self, Kept};
+use stanch_engine_store::ledger_stamps::{self, Stamped};
 use stanch_engine_store::{StoreError, audit, incidents};
 
 use super::keys::Keys;
 use super::rotation;
+use super::stamps::Line;
 use crate::runtime::Runtime;
 
 /// The version of the format.
@@ -47,6 +50,7 @@ pub(super) const CHAIN: &str = "chain.jsonl";
 pub(super) const DETAILS: &str = "details.jsonl";
 pub(super) const HANDOVERS: &str = "keys.jsonl";
 pub(super) const ANCHORS: &str = "anchors.jsonl";
+pub(super) const STAMPS: &str = "timestamps.jsonl";
 pub(super) const AUDIT: &str = "audit.jsonl";
 pub(super) const APPROVALS: &str = "approvals.json";
 pub(super) const ITEMS: &str = "items/";
@@ -55,7 +59,7 @@ pub(super) const ITEMS: &str = "items/";
 const REPORTS: [&str; 2] = ["report.md", "report.html"];
 
 /// What stays in a redacted bundle: nothing that a person, a playbook or AWS has worded.
-const STAYS: &[&str] = &[CHAIN, HANDOVERS, ANCHORS, "kpis.json", "milestones.json"];
+const STAYS: &[&str] = &[CHAIN, HANDOVERS, ANCHORS, STAMPS, "kpis.json", "milestones.json"];
 
 /// The signed statement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -159,6 +163,7 @@ pub struct Prepared {
 struct Entries {
     keys: String,
     anchors: String,
+    stamps: String,
     anchor: Option<String>,
 }
 
@@ -246,12 +251,22 @@ async fn of_ledger(
     let handovers = store.read(|conn| Box::pin(ledger::handovers(conn))).await?;
     let laid =
         store.read(|conn| Box::pin(ledger::of_incident(conn, incident, head.count, at))).await?;
+    let stamped = store
+        .read(|conn| Box::pin(ledger_stamps::of_incident(conn, incident, head.count, at)))
+        .await?;
     let last = laid.last().and_then(|kept| kept.signed.anchored.as_ref());
     Ok(Entries {
         keys: handovers.iter().map(bare).map(|kept| line(&kept)).collect(),
         anchors: laid.iter().map(line).collect(),
+        stamps: stamped.into_iter().map(stamp_line).collect(),
         anchor: last.map(|anchored| anchored.place.clone()),
     })
+}
+
+fn stamp_line(stamped: Stamped) -> String {
+    let Stamped { signed: Signed { statement, signature, .. }, nonce, token } = stamped;
+    let line = Line { statement, signature, nonce, token };
+    serde_json::to_string(&line).unwrap_or_default() + "\n"
 }
 
 /// Where a handover was laid down is for nobody to look up, and comes later.

@@ -3,6 +3,7 @@
 mod anchors;
 mod scan;
 mod signers;
+mod stamps;
 mod story;
 mod words;
 
@@ -19,10 +20,12 @@ use stanch_engine_core::time::Timestamp;
 
 use super::bundle::{
     ANCHORS, APPROVALS, AUDIT, CHAIN, CHECKPOINT, Checkpoint, DETAILS, FORMAT, HANDOVERS, ITEMS,
-    MANIFEST, Manifest, Statement,
+    MANIFEST, Manifest, STAMPS, Statement,
 };
+use super::stamps::{Authorities, StampError};
 use scan::Scanned;
 use signers::Signers;
+pub use stamps::Stamped;
 pub use words::whose;
 
 /// What a verifier brings, by another way than the bundle's.
@@ -33,6 +36,8 @@ pub struct Brought<'a> {
     pub keys: &'a [&'a str],
     /// What was laid down outside of the installation, an entry a line.
     pub anchors: Option<&'a str>,
+    /// Whose time-stamps count; those of the bundle are not looked at unless it is said.
+    pub authorities: Option<&'a Authorities>,
 }
 
 /// A bundle that is whole.
@@ -58,6 +63,9 @@ pub struct Verified {
     pub anchor: Option<String>,
     /// How many records the last anchor vouches for that the verifier brought.
     pub anchored_records: u64,
+    /// The last end of the chain that is stamped with its time, by an authority that the verifier
+    /// trusts.
+    pub stamped: Option<Stamped>,
 }
 
 /// The first thing that is wrong with a bundle.
@@ -122,6 +130,14 @@ pub enum Fault {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A time-stamp proves nothing.
+    #[error("timestamps.jsonl: line {line}: {why}")]
+    Stamp {
+        /// The line, from 1 on.
+        line: usize,
+        /// Why.
+        why: StampError,
+    },
     /// The chain went on in another way than it once had.
     #[error("chain.jsonl: record {seq} is not the one that was anchored at {at}{}", still(*.same))]
     Forked {
@@ -156,7 +172,7 @@ fn still(same: Option<u64>) -> String {
 /// As [`prove`].
 pub fn verify(bundle: &[u8], public_key_pem: Option<&str>) -> Result<Verified, Fault> {
     let keys: Vec<&str> = public_key_pem.into_iter().collect();
-    prove(Cursor::new(bundle), &Brought { keys: &keys, anchors: None })
+    prove(Cursor::new(bundle), &Brought { keys: &keys, ..Brought::default() })
 }
 
 /// Proves a bundle, a piece at a time, whatever its size. Without a key only its consistency is
@@ -180,6 +196,8 @@ pub fn prove(bundle: impl Read + Seek, brought: &Brought<'_>) -> Result<Verified
     anchors::compare((ANCHORS, files.optional(ANCHORS)?), &walked, &statement, &signers)?;
     let brought_anchors = ("the anchors", brought.anchors.unwrap_or_default());
     let anchored = anchors::compare(brought_anchors, &walked, &statement, &signers)?;
+    let stamps = files.optional(STAMPS)?;
+    let stamped = stamps::compare(stamps, brought.authorities, &walked, &statement, &signers)?;
     Ok(Verified {
         incident: statement.incident,
         exported_at: statement.at,
@@ -191,6 +209,7 @@ pub fn prove(bundle: impl Read + Seek, brought: &Brought<'_>) -> Result<Verified
         is_authenticated: !brought.keys.is_empty(),
         anchor: statement.anchor,
         anchored_records: anchored,
+        stamped,
     })
 }
 

@@ -10,6 +10,7 @@ use stanch_engine_core::sealed::{self, plain_but_sealed};
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_plugins_sdk::{ActionError, Done, Outcome};
 
+use super::content;
 use super::evidence::{Capture, capture, not_captured};
 use super::invoke;
 use super::secrets::sealed_answer;
@@ -27,6 +28,9 @@ struct Found {
 /// Collects, and keeps what was found as one item. A region that denies itself is a caveat, as
 /// long as another one answers.
 pub(super) async fn collect(shared: &Arc<Shared>, job: &Job, args: &CollectArgs) -> JobOutcome {
+    if args.options.content {
+        return content::collect(shared, job, args).await;
+    }
     match gather(shared, job, args).await {
         Ok(found) => {
             let value = json!({
@@ -52,7 +56,7 @@ async fn gather(shared: &Shared, job: &Job, args: &CollectArgs) -> Result<Found,
     let mut first_denial = None;
     for region in regions(shared, job, args).await? {
         let place = region.clone().unwrap_or_else(|| "default".to_owned());
-        let call = call(args, region, &args.operation, params(shared, args));
+        let call = call(args, region, in_pages(&args.operation, &params(shared, args)));
         match fetch(shared, job, &call).await {
             Ok(done) => {
                 found.caveats.extend(done.call.caveats.iter().map(|c| format!("{place}: {c}")));
@@ -77,7 +81,7 @@ async fn gather(shared: &Shared, job: &Job, args: &CollectArgs) -> Result<Found,
 }
 
 /// The regions to ask. `"enabled"` asks EC2 which ones the account has enabled.
-async fn regions(
+pub(super) async fn regions(
     shared: &Shared,
     job: &Job,
     args: &CollectArgs,
@@ -87,7 +91,7 @@ async fn regions(
         Some(Regions::List(list)) => Ok(list.iter().cloned().map(Some).collect()),
         Some(Regions::Word(word)) if word != "enabled" => Ok(vec![Some(word.clone())]),
         Some(Regions::Word(_)) => {
-            let call = call(args, None, "ec2:DescribeRegions", json!({}));
+            let call = call(args, None, in_pages("ec2:DescribeRegions", &json!({})));
             let answer = fetch(shared, job, &call).await?.value;
             let names = answer.get("Regions").and_then(Value::as_array).into_iter().flatten();
             let names = names.filter_map(|region| region.get("RegionName")?.as_str());
@@ -96,7 +100,8 @@ async fn regions(
     }
 }
 
-fn params(shared: &Shared, args: &CollectArgs) -> Value {
+/// The parameters, with the time from which on it is asked.
+pub(super) fn params(shared: &Shared, args: &CollectArgs) -> Value {
     let mut params = args.params.clone();
     if let (Some(since), Some(members)) = (args.options.since, params.as_object_mut()) {
         let from = shared.world.now().plus_ms(-since.ms);
@@ -105,9 +110,13 @@ fn params(shared: &Shared, args: &CollectArgs) -> Value {
     params
 }
 
-fn call(args: &CollectArgs, region: Option<String>, operation: &str, params: Value) -> Call {
+fn in_pages(operation: &str, params: &Value) -> Value {
+    json!({"operation": operation, "params": params, "paginate": "auto"})
+}
+
+/// A look, where and as whom the options say.
+pub(super) fn call(args: &CollectArgs, region: Option<String>, input: Value) -> Call {
     let (account, role) = (args.options.account.clone(), args.options.role.clone());
-    let input = json!({"operation": operation, "params": params, "paginate": "auto"});
     Call {
         action: "aws.call".to_owned(),
         kept: sealed::is_in(&input).then(|| input.clone()),

@@ -10,7 +10,7 @@ use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_engine_store::custody::NewRecord;
 
 use super::origin;
-use crate::evidence::Captured;
+use crate::evidence::{self, Captured};
 use crate::job::{Job, JobOutcome};
 use crate::projection::Projection;
 use crate::shared::Shared;
@@ -21,6 +21,15 @@ pub(super) struct Capture<'a> {
     pub(super) value: &'a Value,
     /// How it was captured: operations, regions, request ids, caveats.
     pub(super) how: Value,
+}
+
+/// Bytes that are kept, before the database knows of them.
+pub(super) struct Kept<'a> {
+    pub(super) label: &'a str,
+    pub(super) item: evidence::Kept,
+    pub(super) media_type: &'a str,
+    /// How they were captured.
+    pub(super) how: &'a Value,
 }
 
 /// Keeps a value that a playbook hands in, with the calls that it comes from. `said` is what the playbook
@@ -40,9 +49,7 @@ pub(super) async fn keep(
 /// Writes an item to disk, and says what goes into the database in the same commit as the step's
 /// result: the item's row and its custody record.
 pub(super) async fn capture(shared: &Arc<Shared>, job: &Job, capture: Capture<'_>) -> JobOutcome {
-    let Some(incident) = job.incident else {
-        return JobOutcome::failed(StepError::permanent("no_incident", "the run has no incident"));
-    };
+    let Some(incident) = job.incident else { return no_incident() };
     let text = Json::canonical(capture.value);
     let (items, bytes) = (shared.clone(), text.as_str().to_owned());
     let put = tokio::task::spawn_blocking(move || items.items.put(bytes.as_bytes())).await;
@@ -51,17 +58,25 @@ pub(super) async fn capture(shared: &Arc<Shared>, job: &Job, capture: Capture<'_
         Ok(Err(error)) => return failed(shared, job, incident, capture.label, &error.to_string()),
         Err(error) => return failed(shared, job, incident, capture.label, &error.to_string()),
     };
-    let bytes = text.as_str().len() as u64;
+    let item = evidence::Kept { sha256, bytes: text.as_str().len() as u64 };
+    let (label, how) = (capture.label, &capture.how);
+    done(shared, job, Kept { label, item, media_type: "application/json", how })
+}
+
+/// What goes into the database when bytes are kept.
+pub(super) fn done(shared: &Shared, job: &Job, kept: Kept<'_>) -> JobOutcome {
+    let Some(incident) = job.incident else { return no_incident() };
+    let evidence::Kept { sha256, bytes } = kept.item;
     let captured = Captured {
         incident,
         run: Some(job.run),
         step: Some(job.key.clone()),
-        label: capture.label,
+        label: kept.label,
         sha256,
         bytes,
-        media_type: "application/json",
+        media_type: kept.media_type,
         by: format!("{} step {}", job.run, job.key),
-        how: &capture.how,
+        how: kept.how,
     };
     let (item, record) = captured.rows(&shared.world);
     JobOutcome::Done {
@@ -70,6 +85,10 @@ pub(super) async fn capture(shared: &Arc<Shared>, job: &Job, capture: Capture<'_
         call: None,
         projections: vec![Projection::Keep(Box::new(item)), Projection::Record(Box::new(record))],
     }
+}
+
+fn no_incident() -> JobOutcome {
+    JobOutcome::failed(StepError::permanent("no_incident", "the run has no incident"))
 }
 
 /// An item that was to be captured and was not: that too is part of the story.

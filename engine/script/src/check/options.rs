@@ -26,7 +26,7 @@ pub(super) fn options_of(verb: &str) -> Option<(usize, Vec<&'static str>)> {
         "http" => (2, with_step(&["body", "headers", "effect"])),
         "action" => (2, with_step(&[])),
         "wait_for" => (2, with_step(&["every"])),
-        "collect" => (3, vec!["account", "regions", "role", "since"]),
+        "collect" => (3, vec!["account", "content", "regions", "role", "since"]),
         "approval" => (1, vec!["plan", "approvers", "quorum", "expires", "escalate", "form"]),
         "change" => (
             2,

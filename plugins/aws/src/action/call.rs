@@ -8,15 +8,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::Value;
 use stanch_plugins_sdk::core::effect::{Effect, RetrySafety};
 use stanch_plugins_sdk::core::guard::target::{Surveyed, Targets, Wants};
 use stanch_plugins_sdk::{
-    Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, LookUp, Nature, Outcome,
+    Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, LookUp, Nature, Outcome, Sink,
 };
 
 use super::automation;
 use super::command;
+use super::content;
 use super::document;
 use super::input::{Input, Paginate};
 use super::lookup;
@@ -48,6 +50,16 @@ impl Action for Call {
         Box::pin(self.call(context, input))
     }
 
+    fn carry<'a>(
+        &'a self,
+        context: &'a ActionContext,
+        input: &'a Value,
+        body: Option<Bytes>,
+        sink: &'a mut dyn Sink,
+    ) -> BoxFuture<'a, Result<Done, ActionError>> {
+        Box::pin(content::carry(&self.0, context, input, body, sink))
+    }
+
     fn look_up<'a>(
         &'a self,
         context: &'a ActionContext,
@@ -66,7 +78,8 @@ impl Action for Call {
     }
 }
 
-fn nature(named: Named) -> Nature {
+/// What an operation does, and whether it may be made twice.
+pub(super) fn nature(named: Named) -> Nature {
     Nature { effect: effect::of(named), safety: safety::of(named) }
 }
 

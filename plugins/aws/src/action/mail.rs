@@ -13,7 +13,7 @@ use stanch_plugins_sdk::{
     Action, ActionContext, ActionError, BoxFuture, CallRecord, Done, Nature, Outcome,
 };
 
-use crate::client::{Client, Wanted};
+use crate::client::{Client, Content, Wanted};
 
 /// The operation: the one of API v1 of the same name takes no raw mail.
 const OPERATION: &str = "sesv2:SendEmail";
@@ -98,6 +98,7 @@ impl Mail {
         let wanted = Wanted {
             named,
             params: &input.params(),
+            content: Content::Within,
             region: &region,
             timeout: context.timeout.duration(),
             now: context.now,

@@ -6,7 +6,7 @@ use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::{ActionContext, ActionError, CallRecord};
 
 use super::automation;
-use crate::client::{Caller, Client, Failure, Use, Wanted, session_policy};
+use crate::client::{Caller, Client, Content, Failure, Use, Wanted, session_policy};
 use crate::iam;
 use crate::model::Named;
 
@@ -155,6 +155,7 @@ impl Standing {
             patience: &context.patience,
             named,
             params,
+            content: Content::Within,
             region: &self.region,
             timeout: context.timeout.duration(),
             now: context.now,

@@ -10,7 +10,7 @@ use stanch_plugins_sdk::{ActionContext, ActionError};
 
 use super::organization;
 use super::standing::Standing;
-use crate::client::{Caller, Client, Wanted};
+use crate::client::{Caller, Client, Content, Wanted};
 use crate::target::{partition as partition_of, runs_a_document};
 
 mod asks;
@@ -134,6 +134,7 @@ async fn runner(client: &Client, context: &ActionContext) -> Result<Runner, Acti
     let caller = Box::pin(client.caller(Wanted {
         named,
         params: &Value::Null,
+        content: Content::Within,
         region: &region,
         timeout: context.timeout.duration(),
         now: context.now,

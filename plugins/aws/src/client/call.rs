@@ -1,5 +1,6 @@
 //! One call, from parameters to answer.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
@@ -8,48 +9,46 @@ use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
 use aws_sigv4::http_request::SignableBody;
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::Connector;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::auth::{AuthSchemeOptionResolverParams, SharedAuthScheme};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::Layer;
-use aws_smithy_types::date_time::Format;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::region::{Region, SigningRegion};
 use aws_types::{SdkConfig, SigningName};
+use bytes::Bytes;
 use serde_json::Value;
 use stanch_plugins_sdk::core::effect::Effect;
 use stanch_plugins_sdk::core::step::ErrorKind;
 use stanch_plugins_sdk::core::time::Timestamp;
 use stanch_plugins_sdk::{Patience, Urgency};
 
+use super::answer::{Raw, read};
 use super::assume::Sessions;
-use super::checksum;
 use super::clock::AwsClock;
+use super::content::Content;
 use super::endpoint::{Endpoint, Endpoints, Variant, labelled_host, without_bucket};
 use super::error_details;
 use super::failure::Failure;
-use super::fault::{Fault, request_id};
+use super::fault::Fault;
 use super::http as outward;
 use super::identity::Callers;
 use super::keychain::Keychain;
 use super::protocol;
-use super::whole::{self, Seen, Wrong};
 use crate::action::Places;
 use crate::model::{ModelError, ModelStore, Named};
 use crate::quota::{Counter, Quotas};
 use crate::settings::{AwsSettings, Roles};
-
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// The client: any operation of any service.
 pub(crate) struct Client {
@@ -72,6 +71,8 @@ pub(crate) struct Client {
     endpoints: Endpoints,
     quotas: Quotas,
     http: SharedHttpClient,
+    /// What follows links; it is made for the first of them.
+    pub(super) links: OnceLock<Connector>,
     endpoint_url: Option<String>,
     default_region: Option<String>,
 }
@@ -83,6 +84,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) named: Named,
     /// Its parameters.
     pub(crate) params: &'a Value,
+    /// Where its content is.
+    pub(crate) content: Content<'a>,
     /// The region.
     pub(crate) region: &'a str,
     /// How long it may take.
@@ -104,17 +107,12 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct Answer {
     /// The answer, every modelled member of it.
     pub(crate) value: Value,
+    /// Its content, where that was asked for beside the value and there is one.
+    pub(crate) content: Option<Bytes>,
     /// AWS's id of the request.
     pub(crate) request_id: Option<String>,
     /// AWS's clock minus ours, in milliseconds. AWS gives whole seconds.
     pub(crate) clock_offset_ms: Option<i64>,
-}
-
-#[derive(Debug)]
-struct Raw {
-    value: Value,
-    request_id: Option<String>,
-    date: Option<DateTime>,
 }
 
 impl Client {
@@ -136,6 +134,7 @@ impl Client {
             endpoints: Endpoints::default(),
             quotas: Quotas::new(settings.quotas.clone()),
             http,
+            links: OnceLock::new(),
             endpoint_url: settings.endpoint_url.clone(),
             default_region: settings.default_region.clone(),
         })
@@ -193,14 +192,15 @@ impl Client {
     }
 
     async fn send(&self, wanted: Wanted<'_>) -> Result<Answer, Failure> {
-        let Wanted { named, params, region, .. } = wanted;
+        let Wanted { named, params, content, region, .. } = wanted;
         let url = self.endpoint_url(&named.model.metadata.service_id).await;
         refuse_other_signatures(named)?;
         let host = url.as_deref().map(|url| labelled_host(named, params, url)).transpose();
         let host = host.map_err(Failure::Unsendable)?;
         let endpoint = self.endpoint(named, region, params, url).await?;
         let unsendable = |error: &dyn std::fmt::Display| Failure::Unsendable(error.to_string());
-        let mut request = protocol::request(named, params).map_err(|error| unsendable(&error))?;
+        let request = protocol::request(named, params, content.body());
+        let mut request = request.map_err(|error| unsendable(&error))?;
         match host {
             Some(None) => {}
             Some(Some(host)) => {
@@ -224,9 +224,10 @@ impl Client {
             sent = Box::pin(self.operation(wanted, &endpoint).invoke(again)).await;
         }
         let now = wanted.now.plus_ms(i64::try_from(started.elapsed().as_millis()).unwrap_or(0));
-        let Raw { value, request_id, date } = sent.map_err(|error| failure(named, error))?;
+        let Raw { value, content, request_id, date } =
+            sent.map_err(|error| failure(named, error))?;
         let offset = |date: DateTime| Some(date.to_millis().ok()? - now.millis());
-        Ok(Answer { value, request_id, clock_offset_ms: date.and_then(offset) })
+        Ok(Answer { value, content, request_id, clock_offset_ms: date.and_then(offset) })
     }
 
     /// Where a call goes: to the address that was given, else where AWS's rules say. A given
@@ -264,7 +265,8 @@ impl Client {
         wanted: Wanted<'_>,
         endpoint: &Endpoint,
     ) -> Operation<HttpRequest, Raw, Fault> {
-        let Wanted { named, timeout, credentials, .. } = wanted;
+        let Wanted { named, content, timeout, credentials, .. } = wanted;
+        let is_beside = content.is_beside();
         let operation = Operation::builder()
             .service_name(named.model.metadata.service_id.to_string())
             .operation_name(named.operation.name.to_string())
@@ -282,7 +284,7 @@ impl Client {
         };
         operation
             .serializer(|request: HttpRequest| Ok(request))
-            .deserializer(move |response: &HttpResponse| read(named, response))
+            .deserializer(move |response: &HttpResponse| read(named, response, is_beside))
             .build()
     }
 }
@@ -314,7 +316,7 @@ fn refuse_other_signatures(named: Named) -> Result<(), Failure> {
 }
 
 fn timeouts(timeout: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(timeout).build()
+    TimeoutConfig::builder().connect_timeout(outward::CONNECT).operation_timeout(timeout).build()
 }
 
 /// What failed, with what AWS's model says that its error tells.
@@ -327,26 +329,6 @@ fn failure(named: Named, error: SdkError<Fault, HttpResponse>) -> Failure {
         }
         other => Failure::of(other),
     }
-}
-
-fn read(named: Named, response: &HttpResponse) -> Result<Raw, OrchestratorError<Fault>> {
-    let fault = || Err(OrchestratorError::operation(Fault::read(response)));
-    if !response.status().is_success() {
-        return fault();
-    }
-    if let Seen::Error = whole::look(named, response).map_err(OrchestratorError::other)? {
-        return fault();
-    }
-    let date = response.headers().get("date");
-    let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
-    checksum::check(named, response).map_err(OrchestratorError::other)?;
-    let value = protocol::answer(named, response).map_err(|error| {
-        match whole::is_cut(named, response) {
-            true => OrchestratorError::other(Wrong::NotWhole("it ends in the middle of its JSON")),
-            false => OrchestratorError::other(error),
-        }
-    })?;
-    Ok(Raw { value, request_id: request_id(response), date })
 }
 
 fn signing(

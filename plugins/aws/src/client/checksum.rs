@@ -113,7 +113,7 @@ mod tests {
 
     fn headers(operation: &str, params: Value) -> Vec<(String, String)> {
         let models = ModelStore::open(None).unwrap();
-        let request = request(models.operation(operation).unwrap(), &params).unwrap();
+        let request = request(models.operation(operation).unwrap(), &params, None).unwrap();
         let all = request.headers().iter();
         let all = all.map(|(name, value)| (name.to_owned(), value.to_owned()));
         all.filter(|(name, _)| name.contains("checksum") || name.contains("md5")).collect()
@@ -143,7 +143,8 @@ mod tests {
         assert_eq!(object(json!({"ContentMD5": "own"})), own);
         let models = ModelStore::open(None).unwrap();
         let params = json!({"Bucket": "b", "Key": "k", "ChecksumAlgorithm": "XXHASH3"});
-        let refused = request(models.operation("s3:PutObject").unwrap(), &params).unwrap_err();
+        let refused = request(models.operation("s3:PutObject").unwrap(), &params, None);
+        let refused = refused.unwrap_err();
         assert!(refused.to_string().contains("`ChecksumXXHASH3`"), "{refused}");
     }
 

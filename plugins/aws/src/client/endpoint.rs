@@ -364,7 +364,7 @@ mod tests {
         let without = |operation: &str, bucket: &str| {
             let named = models.operation(operation).unwrap();
             let params = json!({"Bucket": bucket, "Key": "a/b c"});
-            let request = super::super::protocol::request(named, &params).unwrap();
+            let request = super::super::protocol::request(named, &params, None).unwrap();
             without_bucket(named, &params, request.uri())
         };
         let point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/logs";

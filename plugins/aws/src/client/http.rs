@@ -1,5 +1,8 @@
 //! The HTTP client that every call goes out by: TLS, proxies, and a bound on answers.
 
+use std::time::Duration;
+
+use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
@@ -13,12 +16,26 @@ use aws_smithy_runtime_api::shared::IntoShared;
 
 use super::body::Bounded;
 
+/// How long a connection may take to be made.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
+
 /// A client that goes by the proxies of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`,
 /// and trusts the certificates of the system, or those of `SSL_CERT_FILE`.
 pub(super) fn client() -> SharedHttpClient {
     let through = build(ProxyConfig::from_env);
     let direct = build(ProxyConfig::disabled);
     Bounded(Routed { through, direct }.into_shared()).into_shared()
+}
+
+/// What follows a link by the same proxies. It reads without a bound: whoever takes the bytes has one.
+pub(super) fn connector() -> Connector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).build();
+    Connector::builder()
+        .proxy_config(ProxyConfig::from_env())
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build()
 }
 
 fn build(proxies: fn() -> ProxyConfig) -> SharedHttpClient {

@@ -13,16 +13,22 @@ use aws_smithy_types::config_bag::{ConfigBag, Layer};
 use aws_smithy_types::date_time::Format;
 use aws_smithy_xml::codec::{XmlCodec, XmlCodecSettings};
 use aws_smithy_xml::protocol::aws_rest_xml::AwsRestXmlProtocol;
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::finish::finish;
 use super::read::blank;
 use super::write::Input;
-use super::{checksum, ec2, header, ids};
+use super::{checksum, content, ec2, header, ids};
 use crate::model::{Named, Within};
 
-/// Writes the request of a call. It has a path and no host yet.
-pub(crate) fn request(named: Named, params: &Value) -> Result<HttpRequest, SerdeError> {
+/// Writes the request of a call, with its body where that goes beside the parameters. It has a path
+/// and no host yet.
+pub(crate) fn request(
+    named: Named,
+    params: &Value,
+    body: Option<&Bytes>,
+) -> Result<HttpRequest, SerdeError> {
     let params = &ids::as_taken(named, params);
     let params = &checksum::asking(named, params);
     let params = &header::encoded(named, params);
@@ -34,6 +40,9 @@ pub(crate) fn request(named: Named, params: &Value) -> Result<HttpRequest, Serde
         }
     };
     finish(named, params, &mut request).map_err(|error| SerdeError::custom(error.to_string()))?;
+    if let Some(body) = body {
+        content::put(named, params, body, &mut request).map_err(SerdeError::custom)?;
+    }
     checksum::sign(named, params, &mut request).map_err(SerdeError::custom)?;
     Ok(request)
 }

@@ -112,7 +112,7 @@ fn every_request_of_the_client_is_read_as_it_was_meant() {
         let Some(params) = input.and_then(|input| sample(named.model, &input.shape, &[])) else {
             return;
         };
-        let written = write_request(named, &params).unwrap();
+        let written = write_request(named, &params, None).unwrap();
         let service = named.model.metadata.signing_name();
         let scope = format!("AWS4-HMAC-SHA256 Credential=AKIA1/20261124/us-east-1/{service}/aws4");
         let mut request = Request::builder()

@@ -11,6 +11,7 @@ mod automation;
 mod checksums;
 mod command;
 mod compliance;
+mod content;
 mod context;
 mod database_token;
 mod envelopes;

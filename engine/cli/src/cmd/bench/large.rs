@@ -53,7 +53,7 @@ pub(super) async fn run(dir: &Path, mib: u64) -> anyhow::Result<Value> {
     };
     let mut adding = adding::begin(&runtime, incident, said).await?;
     for _ in 0..(mib << 20) / PIECE as u64 {
-        adding.take(vec![7; PIECE]).await?;
+        adding.take(vec![7; PIECE].into()).await?;
     }
     let item = adding.keep().await?;
     let captured = begun.elapsed();

@@ -172,7 +172,7 @@ async fn prove(stage: &Stage, dir: &Path, incident: &str) -> anyhow::Result<()> 
     let (file, key) = (dir.join("incident.zip"), dir.join("keys").join("evidence.pub"));
     bundle::save(&stage.person, incident, &[], &file).await?;
     let pem = std::fs::read_to_string(&key)?;
-    let brought = Brought { keys: &[&pem], anchors: None };
+    let brought = Brought { keys: &[&pem], ..Brought::default() };
     let verified = verify::prove(std::fs::File::open(&file)?, &brought)?;
     println!("\nexport:  {} export {incident} -o {}", program(), file.display());
     println!("verify:  {} verify {} --key {}", program(), file.display(), key.display());

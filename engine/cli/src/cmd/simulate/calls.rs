@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use stanch_engine_core::effect::Effect;
 use stanch_engine_core::guard::target::{Surveyed, Targets, Wants};
@@ -13,7 +14,7 @@ use stanch_engine_core::time::Clock as _;
 use stanch_engine_runtime::system::SystemClock;
 use stanch_plugins_aws::sandbox::Sandbox;
 use stanch_plugins_sdk::{
-    Action, ActionContext, ActionError, BoxFuture, Catalogue, Done, LookUp, Nature, Outcome,
+    Action, ActionContext, ActionError, BoxFuture, Catalogue, Done, LookUp, Nature, Outcome, Sink,
 };
 
 use super::recording::{Recording, Wish};
@@ -229,6 +230,23 @@ impl Action for Simulated {
         input: &'a Value,
     ) -> BoxFuture<'a, Result<Outcome, ActionError>> {
         Box::pin(self.answer(context, input))
+    }
+
+    /// As it would be answered, with no content: that is neither fetched nor made up.
+    fn carry<'a>(
+        &'a self,
+        context: &'a ActionContext,
+        input: &'a Value,
+        _body: Option<Bytes>,
+        _sink: &'a mut dyn Sink,
+    ) -> BoxFuture<'a, Result<Done, ActionError>> {
+        Box::pin(async move {
+            let Outcome::Done(mut done) = self.answer(context, input).await? else {
+                return Err(ActionError::permanent("not_a_look", "it is not over at once"));
+            };
+            done.call.caveats.push("a simulation fetches no content".to_owned());
+            Ok(done)
+        })
     }
 
     fn takes_secrets(&self) -> bool {

@@ -21,7 +21,7 @@ use zip::{CompressionMethod, ZipWriter};
 use super::story;
 use super::{
     ANCHORS, AUDIT, CHAIN, CHECKPOINT, Checkpoint, DETAILS, ExportError, FORMAT, FileEntry,
-    HANDOVERS, ITEMS, MANIFEST, Manifest, Prepared, STAYS, Statement, pretty,
+    HANDOVERS, ITEMS, MANIFEST, Manifest, Prepared, STAMPS, STAYS, Statement, pretty,
 };
 use crate::evidence::items::{Items, PIECE, pour};
 use crate::evidence::keys::Keys;
@@ -76,7 +76,8 @@ async fn tell(prepared: Prepared, parts: &mpsc::Sender<Part>) -> Result<(), Expo
     let (named, deleted) = items_of(&records);
     let (chain, details) = lines(&records);
     drop(records);
-    let of_ledger = [(HANDOVERS, entries.keys), (ANCHORS, entries.anchors)];
+    let of_ledger =
+        [(HANDOVERS, entries.keys), (ANCHORS, entries.anchors), (STAMPS, entries.stamps)];
     let of_ledger = of_ledger.into_iter().filter(|(_, text)| !text.is_empty());
     give(parts, Part::File(CHAIN.to_owned(), chain)).await;
     give(parts, Part::File(DETAILS.to_owned(), details)).await;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use stanch_engine_core::digest::Sha256;
@@ -228,9 +229,8 @@ impl Bucket {
     }
 
     /// Puts an object that is sent as one piece; false when there is one already.
-    fn put(&self, key: &str, bytes: &[u8], over: bool) -> Result<bool, ItemError> {
+    fn put(&self, key: &str, bytes: &Bytes, over: bool) -> Result<bool, ItemError> {
         let mut params = self.of(key, [("ChecksumAlgorithm", json!("SHA256"))]);
-        params.insert("Body".to_owned(), text(bytes));
         if !over {
             params.insert("IfNoneMatch".to_owned(), json!("*"));
         }
@@ -242,7 +242,7 @@ impl Bucket {
             set("ObjectLockRetainUntilDate", lock.remove("RetainUntilDate"));
         }
         self.encrypted(&mut params);
-        match self.ask("s3:PutObject", params) {
+        match self.carry("s3:PutObject", params, Some(bytes.clone())) {
             Ok(_) => Ok(true),
             Err(error) if TAKEN.contains(&error.code.as_str()) => Ok(false),
             Err(error) => Err(self.says(error)),
@@ -251,7 +251,7 @@ impl Bucket {
 
     /// Keeps an object that has these bytes. One that is there already is left, for longer, when S3
     /// says that it has the same, and is replaced when it has others.
-    fn keep(&self, key: &str, bytes: &[u8], hash: Sha256) -> Result<(), ItemError> {
+    fn keep(&self, key: &str, bytes: &Bytes, hash: Sha256) -> Result<(), ItemError> {
         if self.put(key, bytes, false)? {
             return Ok(());
         }
@@ -280,12 +280,12 @@ impl Bucket {
 
     /// Where the bytes of an item are that was sent in parts.
     fn pointed(&self, hash: Sha256) -> Result<Option<Where>, ItemError> {
-        let found = match self.ask("s3:GetObject", self.of(&where_key(hash), [])) {
-            Ok(found) => found,
+        let found = match self.carry("s3:GetObject", self.of(&where_key(hash), []), None) {
+            Ok((_, found)) => found,
             Err(error) if is_missing(&error) => return Ok(None),
             Err(error) => return Err(self.says(error)),
         };
-        let read = serde_json::from_slice(&body(&found)).map(Some);
+        let read = serde_json::from_slice(&found).map(Some);
         read.map_err(|error| self.says(format!("where {hash} lies can't be read: {error}")))
     }
 
@@ -319,6 +319,16 @@ impl Bucket {
         self.0.handle.block_on(self.call(operation, params))
     }
 
+    /// The same with content beside the parameters, and beside the answer.
+    fn carry(
+        &self,
+        operation: &str,
+        params: Map<String, Value>,
+        body: Option<Bytes>,
+    ) -> Result<(Value, Vec<u8>), ActionError> {
+        self.0.handle.block_on(self.0.call.carried(operation, Value::Object(params), body))
+    }
+
     async fn call(
         &self,
         operation: &str,
@@ -338,15 +348,4 @@ fn item_key(hash: Sha256) -> String {
 
 fn where_key(hash: Sha256) -> String {
     format!("where/{hash}")
-}
-
-/// Bytes as the action takes them.
-fn text(bytes: &[u8]) -> Value {
-    Value::String(STANDARD.encode(bytes))
-}
-
-/// The content of an object in an answer.
-fn body(answer: &Value) -> Vec<u8> {
-    let text = answer.get("Body").and_then(Value::as_str).unwrap_or_default();
-    STANDARD.decode(text).unwrap_or_default()
 }

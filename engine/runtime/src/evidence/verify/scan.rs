@@ -7,12 +7,13 @@ use stanch_engine_core::digest::{Hasher, Sha256};
 
 use super::Fault;
 use crate::evidence::bundle::{
-    ANCHORS, APPROVALS, AUDIT, CHAIN, CHECKPOINT, DETAILS, HANDOVERS, MANIFEST,
+    ANCHORS, APPROVALS, AUDIT, CHAIN, CHECKPOINT, DETAILS, HANDOVERS, MANIFEST, STAMPS,
 };
 use crate::evidence::items::{PIECE, pour};
 
 /// Files that are read, and not only hashed.
-const READ: &[&str] = &[CHECKPOINT, MANIFEST, CHAIN, DETAILS, HANDOVERS, ANCHORS, AUDIT, APPROVALS];
+const READ: &[&str] =
+    &[CHECKPOINT, MANIFEST, CHAIN, DETAILS, HANDOVERS, ANCHORS, STAMPS, AUDIT, APPROVALS];
 
 /// Bytes that are kept to be read, at most: a small file could hold an endless one. A million
 /// records have half of it.

@@ -12,8 +12,9 @@ pub fn whose(is_authenticated: bool) -> &'static str {
 }
 
 impl Verified {
-    /// It in lines, for people. `has_anchors` is whether the verifier brought some.
-    pub fn told(&self, has_anchors: bool) -> String {
+    /// It in lines, for people. `has_anchors` and `has_authorities` are whether the verifier brought
+    /// some.
+    pub fn told(&self, has_anchors: bool, has_authorities: bool) -> String {
         let Self { records, items, files, incident, exported_at, withheld, .. } = self;
         let mut lines = vec![format!(
             "whole: {records} records, {items} items, {files} files of {incident}, exported {exported_at}"
@@ -47,6 +48,17 @@ impl Verified {
                     .to_owned()
             }
         });
+        lines.extend(self.stamp_told(has_authorities));
         lines.join("\n")
+    }
+
+    fn stamp_told(&self, has_authorities: bool) -> Option<String> {
+        match &self.stamped {
+            Some(stamped) => Some(format!(
+                "stamped: {} of {} records were there at {}, by an authority that you gave",
+                stamped.records, self.records, stamped.at
+            )),
+            None => has_authorities.then(|| "unstamped: the bundle holds no time-stamp".to_owned()),
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! An item on its way into a bucket: what fits into one part is sent as one piece under its hash, and
 //! what does not is sent part by part while it comes, and gets its name at its end.
 
+use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 use stanch_engine_core::digest::{Hasher, Sha256};
 
 use super::{Bucket, OVER, Unfinished, Where, where_key};
 use crate::evidence::items::{ItemError, Kept};
 
-/// Bytes of a part: 8 MiB. S3 takes no fewer than 5 MiB, and each part is in memory some times over.
+/// Bytes of a part: 8 MiB. S3 takes no fewer than 5 MiB, and each part is in memory while it is sent.
 const PART_BYTES: usize = 8 << 20;
 
 /// Parts of that size, at most; the ones after them have [`LATE_PART_BYTES`]. So an item of 39 GiB
@@ -28,7 +29,7 @@ const MOST_BYTES: u64 = (EARLY_PARTS * PART_BYTES + (PARTS - EARLY_PARTS) * LATE
 pub(in crate::evidence::items) struct Draft {
     bucket: Bucket,
     /// The part that is being filled.
-    part: Vec<u8>,
+    part: BytesMut,
     upload: Option<Upload>,
     hasher: Hasher,
     bytes: u64,
@@ -77,9 +78,8 @@ impl Draft {
             Some(upload) => upload,
             None => self.bucket.begin_upload()?,
         };
-        let sent = self.bucket.send_part(&mut upload, &self.part);
+        let sent = self.bucket.send_part(&mut upload, self.part.split().freeze());
         self.upload = Some(upload);
-        self.part.clear();
         sent
     }
 
@@ -91,7 +91,7 @@ impl Draft {
         let kept = Kept { sha256: self.hasher.clone().finish(), bytes: self.bytes };
         if self.upload.is_none() {
             let key = super::item_key(kept.sha256);
-            self.bucket.keep(&key, &self.part, kept.sha256)?;
+            self.bucket.keep(&key, &self.part.split().freeze(), kept.sha256)?;
             return Ok(kept);
         }
         self.send()?;
@@ -134,12 +134,12 @@ impl Bucket {
         Ok(Upload { key, id, parts: Vec::new() })
     }
 
-    fn send_part(&self, upload: &mut Upload, bytes: &[u8]) -> Result<(), ItemError> {
+    fn send_part(&self, upload: &mut Upload, bytes: Bytes) -> Result<(), ItemError> {
         if upload.parts.len() >= PARTS {
             return Err(ItemError::TooLarge(MOST_BYTES));
         }
         let number = upload.parts.len() + 1;
-        let mut params = self.of(
+        let params = self.of(
             &upload.key,
             [
                 ("UploadId", json!(upload.id)),
@@ -147,8 +147,8 @@ impl Bucket {
                 ("ChecksumAlgorithm", json!("SHA256")),
             ],
         );
-        params.insert("Body".to_owned(), super::text(bytes));
-        let sent = self.ask("s3:UploadPart", params).map_err(|error| self.says(error))?;
+        let sent = self.carry("s3:UploadPart", params, Some(bytes));
+        let (sent, _) = sent.map_err(|error| self.says(error))?;
         let mut part = Map::new();
         part.insert("PartNumber".to_owned(), json!(number));
         for member in ["ETag", "ChecksumSHA256"] {
@@ -189,7 +189,7 @@ impl Bucket {
         ended.map_err(|error| self.says(error))?;
         self.retain(&upload.key)?;
         let pointed = Where { key: upload.key.clone(), bytes: kept.bytes };
-        let text = serde_json::to_vec(&pointed).map_err(|error| self.says(error))?;
+        let text = Bytes::from(serde_json::to_vec(&pointed).map_err(|error| self.says(error))?);
         self.keep(&where_key(kept.sha256), &text, Sha256::of(&text))
     }
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde_json::{Value, json};
 
-use super::{Bucket, body};
+use super::Bucket;
 
 /// What is asked for at once: 4 MiB.
 const RANGE_BYTES: u64 = 4 << 20;
@@ -44,9 +44,11 @@ impl Object {
         if let Some(tag) = &self.tag {
             params.insert("IfMatch".to_owned(), json!(tag));
         }
-        let found = self.bucket.ask("s3:GetObject", params);
-        let found = found.map_err(|error| std::io::Error::other(self.bucket.says(error)))?;
-        self.range = body(&found);
+        // The range before is over: two of them are never in memory.
+        self.range = Vec::new();
+        let found = self.bucket.carry("s3:GetObject", params, None);
+        let (_, range) = found.map_err(|error| std::io::Error::other(self.bucket.says(error)))?;
+        self.range = range;
         self.read = 0;
         let wanted = end - self.next;
         if self.range.len() as u64 != wanted {
