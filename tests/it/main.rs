@@ -63,6 +63,7 @@ mod options;
 mod organization;
 mod own;
 mod parked;
+mod parts;
 mod pressure;
 mod protect;
 mod publishing;

@@ -181,7 +181,7 @@ impl Events<'_> {
         let word = self.detail.get("decision")?.as_str()?;
         let activity = match word {
             "close" => (3, "Close"),
-            "verdict" | "reopen" | "merge" | "split" | "milestone" => (2, "Update"),
+            "verdict" | "reopen" | "merge" | "split" | "attach" | "detach" | "milestone" => (2, "Update"),
             _ => return None,
         };
         Some(self.incident(activity.0, activity.1))

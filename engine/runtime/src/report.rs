@@ -8,12 +8,14 @@ use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::incident::Milestone;
 use stanch_engine_core::kpi::{DURATIONS, Shown};
 use stanch_engine_core::report::{
-    AlertLine, Change, Clocks, EvidenceLine, Given, KpiLine, Moment, Question, Report, Review,
-    RunLine,
+    AlertLine, Change, Clocks, EvidenceLine, Given, KpiLine, Moment, PartLine, Question, Report,
+    Review, RunLine,
 };
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::incidents::Incident;
-use stanch_engine_store::{StoreError, alerts, approvals, custody, evidence, incidents, runs};
+use stanch_engine_store::{
+    StoreError, alerts, approvals, custody, evidence, incidents, parts, runs,
+};
 
 use crate::runtime::Runtime;
 use crate::{kpis, playbooks, timeline};
@@ -61,6 +63,8 @@ pub async fn of_incident(runtime: &Runtime, id: IncidentId) -> Result<Option<Rep
         acknowledged_by: incident.acknowledged_by,
         verdict: incident.verdict,
         verdict_reason: incident.verdict_reason,
+        part_of: incident.part_of,
+        parts: part_lines(runtime, id).await?,
         clocks: timeline.last().map(|moment| moment.clocks).unwrap_or_default(),
         review: review(&records),
         alerts: alert_lines(runtime, id).await?,
@@ -72,6 +76,13 @@ pub async fn of_incident(runtime: &Runtime, id: IncidentId) -> Result<Option<Rep
         runs: runs.iter().map(run_line).collect(),
         chain: runtime.store().read(|conn| Box::pin(custody::head(conn, id))).await?,
     }))
+}
+
+async fn part_lines(runtime: &Runtime, id: IncidentId) -> Result<Vec<PartLine>, StoreError> {
+    let found = runtime.store().read(|conn| Box::pin(parts::of(conn, id))).await?;
+    let line =
+        |Incident { id, title, status, severity, .. }| PartLine { id, title, status, severity };
+    Ok(found.into_iter().map(line).collect())
 }
 
 /// The records of its chain, each with what it says of why and how.

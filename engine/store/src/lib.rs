@@ -51,6 +51,7 @@ pub mod nodes;
 pub mod noise;
 pub mod ocsf_out;
 pub mod pages;
+pub mod parts;
 pub mod payloads;
 pub mod people;
 pub mod playbooks;
