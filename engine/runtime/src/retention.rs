@@ -124,7 +124,7 @@ async fn archive(shared: &Arc<Shared>, run: Run) -> Result<bool, String> {
         let parts = parts.clone();
         Box::pin(async move {
             let (run, outcome, kept) = &*parts;
-            let moved = retention::archive(tx, *run, finished_at, outcome).await?;
+            let moved = retention::archive(tx, *run, finished_at, (outcome, now)).await?;
             if let Some((item, record)) = kept.as_ref().filter(|_| moved) {
                 evidence::insert(tx, item).await?;
                 custody::append(tx, record).await?;

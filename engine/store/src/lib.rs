@@ -71,6 +71,9 @@ pub mod updates;
 pub mod used_links;
 pub mod write_backs;
 
+#[cfg(test)]
+mod plans;
+
 pub use dialect::Dialect;
 pub use error::{OpenError, StoreError};
 pub use hints::Hints;

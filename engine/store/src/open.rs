@@ -43,6 +43,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (24, "reviews", include_str!("../../../migrations/0024_reviews.sql")),
     (25, "item_holds", include_str!("../../../migrations/0025_item_holds.sql")),
     (26, "incident_parts", include_str!("../../../migrations/0026_incident_parts.sql")),
+    (27, "turns_by_index", include_str!("../../../migrations/0027_turns_by_index.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.
