@@ -88,8 +88,8 @@ async fn a_whole_and_its_parts(on_postgres: bool) {
         let chain = String::from_utf8_lossy(&bundle["details.jsonl"]).into_owned();
         assert!(chain.contains("\"decision\":\"attach\"") && chain.contains(&one), "{chain}");
     }
-    let audit = Value::from(stage.admin.list("/audit").await).to_string();
-    assert!(audit.contains("incidents.attach"), "{audit}");
+    let audit = stage.admin.list("/audit?verb=incidents.attach").await;
+    assert_eq!((audit.len(), &audit[0]["actor"]), (2, &json!("mia")), "{audit:?}");
 
     // The whole is over when its parts are; who leaves goes on alone.
     let close = |incident: &str| format!("/incidents/{incident}/close");
@@ -125,7 +125,7 @@ async fn there_is_one_level_and_a_refusal_says_where_to_attach() {
     let (part, third) = (stage.made("a host", ACCOUNT).await, stage.made("a key", ACCOUNT).await);
     stage.attach(&part, &whole).await;
     stage.not_attached(&whole, &whole, "itself").await;
-    stage.not_attached(&whole, &part, "parts have no parts").await;
+    stage.not_attached(&whole, &part, "detach it first").await;
     stage.not_attached(&third, &part, &format!("attach {third} to {whole}")).await;
     stage.not_attached(&part, &whole, "already").await;
     let other = stage.made("another campaign", ACCOUNT).await;

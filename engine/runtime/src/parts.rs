@@ -96,6 +96,9 @@ fn hindrance(part: &Incident, whole: &Incident, own: &[Incident]) -> Option<Stri
     if whole.status == IncidentStatus::Closed {
         return Some(format!("{to} is closed: reopen it, or name one that is not"));
     }
+    if whole.part_of == Some(id) {
+        return Some(format!("{to} is a part of {id}, and parts have no parts: detach it first"));
+    }
     if let Some(above) = whole.part_of {
         return Some(format!(
             "{to} is a part of {above}, and parts have no parts: attach {id} to {above}"
@@ -207,6 +210,9 @@ mod tests {
         assert!(why.ends_with(&format!("attach {} to {}", part.id, above.id)), "{why}");
         let why = hindrance(&part, &whole, std::slice::from_ref(&above)).unwrap();
         assert!(why.contains("a part of its own") && why.contains("attach each"), "{why}");
+        let turned = Incident { part_of: Some(part.id), ..whole.clone() };
+        let why = hindrance(&part, &turned, std::slice::from_ref(&turned)).unwrap();
+        assert!(why.ends_with("detach it first"), "{why}");
         let closed = Incident { status: IncidentStatus::Closed, ..whole.clone() };
         assert!(hindrance(&part, &closed, &[]).unwrap().contains("reopen it"));
         let sample = Incident { is_sample: true, ..whole.clone() };

@@ -29,7 +29,7 @@ pub(super) fn objects(
         parts.entry(Partition::of(&event)).or_default().push(event);
     }
     let columns = lake::columns(class);
-    let object = |(Partition { account, day }, mut events): (Partition, Vec<Value>)| {
+    let object = |(Partition { account, day }, mut events): (Partition, Vec<Value>)| -> Result<Object, String> {
         events.sort_by_key(lake::moment);
         let bytes = parquet::write(&columns, &events).map_err(|error| error.to_string())?;
         let (from, digest) =
