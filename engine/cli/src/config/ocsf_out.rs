@@ -47,7 +47,7 @@ impl OcsfOut {
     fn lake_fault(&self) -> Option<&'static str> {
         let source = self.lake_source.as_ref()?;
         let is_named = |c: char| c.is_ascii_alphanumeric() || "_-:.".contains(c);
-        let is_part = |part: &str| !part.is_empty() && part.chars().all(is_named);
+        let is_part = |part: &str| !part.is_empty() && part != ".." && part.chars().all(is_named);
         if self.bucket.is_none() || self.file.is_some() || self.url.is_some() {
             return Some("`lake_source` goes with `bucket`, the one of the lake");
         }
