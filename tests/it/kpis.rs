@@ -60,6 +60,7 @@ async fn some_incident(
         last_alert_at: opened_at,
         merged_into: None,
         split_from: None,
+        part_of: None,
     };
     incidents::insert(tx, &incident).await?;
     for milestone in [

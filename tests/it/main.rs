@@ -64,6 +64,7 @@ mod organization;
 mod origins;
 mod own;
 mod parked;
+mod parts;
 mod pressure;
 mod protect;
 mod publishing;

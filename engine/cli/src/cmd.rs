@@ -25,6 +25,7 @@ mod nodes;
 mod noise;
 mod normalize;
 mod operate;
+mod parts;
 mod people;
 mod playbooks;
 mod policy;

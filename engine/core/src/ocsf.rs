@@ -1,6 +1,8 @@
 //! What happened, as events of the Open Cybersecurity Schema Framework
 //! (<https://schema.ocsf.io/1.3.0/>): a record of a custody chain gives none, one or two.
 
+pub mod lake;
+
 use serde_json::{Map, Value, json};
 
 use crate::alert::{Alert, AlertStatus};
@@ -181,7 +183,9 @@ impl Events<'_> {
         let word = self.detail.get("decision")?.as_str()?;
         let activity = match word {
             "close" => (3, "Close"),
-            "verdict" | "reopen" | "merge" | "split" | "milestone" => (2, "Update"),
+            "verdict" | "reopen" | "merge" | "split" | "attach" | "detach" | "milestone" => {
+                (2, "Update")
+            }
             _ => return None,
         };
         Some(self.incident(activity.0, activity.1))
@@ -362,6 +366,7 @@ mod tests {
             assert!(event["cloud"]["provider"].is_string());
         }
         assert!(!event.to_string().contains("null"), "{event}");
+        assert_eq!(lake::stray(event), None, "{event}");
     }
 
     fn of((record, detail): &(Record, Value), about: &About) -> Vec<Value> {

@@ -111,6 +111,19 @@ pub struct AlertLine {
     pub resources: Vec<String>,
 }
 
+/// A part of the incident, which has a report of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartLine {
+    /// Its id.
+    pub id: IncidentId,
+    /// One line.
+    pub title: String,
+    /// Where it stands.
+    pub status: IncidentStatus,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
 /// A run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RunLine {
@@ -271,6 +284,10 @@ pub struct Report {
     pub verdict: Option<Verdict>,
     /// Why.
     pub verdict_reason: Option<String>,
+    /// What it is a part of.
+    pub part_of: Option<IncidentId>,
+    /// Its parts.
+    pub parts: Vec<PartLine>,
     /// How far the clocks were at the last thing that happened.
     pub clocks: Clocks,
     /// What people said when they closed it.

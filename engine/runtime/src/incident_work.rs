@@ -18,7 +18,7 @@ use stanch_engine_core::severity::Severity;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::incidents::{self, Incident};
 use stanch_engine_store::{
-    StoreError, Tx, assignments, broken_glass, custody, milestones, pages, runs, updates,
+    StoreError, Tx, assignments, broken_glass, custody, milestones, pages, parts, runs, updates,
 };
 
 use crate::everybody;
@@ -248,6 +248,8 @@ async fn do_one(
             set(&mut detail, "at", json!(at));
         }
         Work::Close { verdict, force, review } => {
+            // Written first: nobody makes it a whole of open parts meanwhile.
+            incidents::recount(tx, id).await?;
             let lacks = lacks(tx, &incident, *verdict).await?;
             if incident.status == IncidentStatus::Closed {
                 return Ok(Err(WorkError::Conflict(format!("{id} is closed already"))));
@@ -350,6 +352,11 @@ async fn lacks(
             "nobody has reviewed the glass that {} broke ({})",
             broken.person, broken.approval
         ));
+    }
+    for part in parts::of(tx, incident.id).await? {
+        if part.status != IncidentStatus::Closed {
+            lacks.push(format!("{}, a part of it, is {}", part.id, part.status.as_str()));
+        }
     }
     let verdict = verdict.or(incident.verdict);
     if verdict.is_none() {

@@ -58,6 +58,7 @@ pub mod migration;
 pub mod noise;
 pub mod offline;
 pub mod oidc;
+pub mod parts;
 pub mod people;
 pub mod playbooks;
 pub mod reconciler;

@@ -1,6 +1,8 @@
 //! Tells others what happens, in OCSF: every record of the custody chains, at least once and in the
 //! order of each chain. What was told is noted after it was taken, and never before.
 
+mod lake;
+mod parquet;
 mod send;
 mod settings;
 
@@ -21,12 +23,18 @@ pub use settings::{OcsfSettings, OcsfTo};
 const PAUSE_MS: i64 = 5_000;
 const HOLD_MS: i64 = 60_000;
 
+/// The same of a data lake: Security Lake asks for an object in five minutes, at most.
+const LAKE_PAUSE_MS: i64 = 300_000;
+const LAKE_HOLD_MS: i64 = 2 * LAKE_PAUSE_MS + HOLD_MS;
+
 /// Incidents of one look, and records of one of them.
 const INCIDENTS: u32 = 200;
+const LAKE_INCIDENTS: u32 = 5_000;
 const RECORDS: u32 = 500;
 
 /// Bytes of what is sent at once, about.
 const BATCH_BYTES: usize = 1024 * 1024;
+const LAKE_BATCH_BYTES: usize = 16 * 1024 * 1024;
 
 /// Looks in a row that fail before people hear of it.
 const PATIENCE: u32 = 12;
@@ -41,12 +49,26 @@ struct Batch {
 /// Tells one sink, until it is told to stop.
 pub(crate) async fn work(shared: Arc<Shared>, sink: OcsfSettings, mut stop: watch::Receiver<bool>) {
     let mut failures = 0_u32;
+    let pause_ms = if sink.is_lake() { LAKE_PAUSE_MS } else { PAUSE_MS };
+    if sink.is_lake() {
+        // The node may have sent right before it was started again. What happens from here on is told.
+        if let Err(why) = hold(&shared, &sink).await {
+            tracing::warn!(sink = sink.name, why, "events can't be told yet");
+        }
+        let first = shared.world.now().plus_ms(pause_ms);
+        tokio::select! {
+            () = shared.world.clock.sleep_until(first) => {}
+            _ = stop.changed() => return,
+        }
+    }
     while !*stop.borrow() {
         let told = tokio::select! {
             told = round(&shared, &sink) => told,
             _ = stop.changed() => return,
         };
-        let next = shared.world.now().plus_ms(PAUSE_MS);
+        // What was not taken is tried soon: it made no object.
+        let pause_ms = if told.is_err() { PAUSE_MS } else { pause_ms };
+        let next = shared.world.now().plus_ms(pause_ms);
         match told {
             Ok(true) => continue,
             Ok(false) => {
@@ -72,28 +94,42 @@ pub(crate) async fn work(shared: Arc<Shared>, sink: OcsfSettings, mut stop: watc
     }
 }
 
-/// Tells what there is; whether there may be more.
-async fn round(shared: &Arc<Shared>, sink: &OcsfSettings) -> Result<bool, String> {
-    let told = |error: StoreError| error.to_string();
+/// Takes the sink for this node; false when another node has it.
+async fn hold(shared: &Arc<Shared>, sink: &OcsfSettings) -> Result<bool, String> {
     let (now, node, name) = (shared.world.now(), shared.node, sink.name.clone());
-    let until = now.plus_ms(HOLD_MS);
+    let until = now.plus_ms(if sink.is_lake() { LAKE_HOLD_MS } else { HOLD_MS });
     let held = shared.store.write(move |tx| {
         let name = name.clone();
         Box::pin(async move { ocsf_out::hold(tx, &name, node, now, until).await })
     });
-    if !held.await.map_err(told)? {
+    held.await.map_err(|error| error.to_string())
+}
+
+/// Tells what there is; whether there may be more.
+async fn round(shared: &Arc<Shared>, sink: &OcsfSettings) -> Result<bool, String> {
+    let told = |error: StoreError| error.to_string();
+    if !hold(shared, sink).await? {
         return Ok(false);
     }
+    let (incidents, most_bytes) = match sink.is_lake() {
+        true => (LAKE_INCIDENTS, LAKE_BATCH_BYTES),
+        false => (INCIDENTS, BATCH_BYTES),
+    };
     let name = sink.name.clone();
     let behind = shared
         .store
-        .read(|conn| Box::pin(async move { ocsf_out::behind(conn, &name, INCIDENTS).await }))
+        .read(|conn| Box::pin(async move { ocsf_out::behind(conn, &name, incidents).await }))
         .await
         .map_err(told)?;
-    let (mut batch, found) = (Batch::default(), !behind.is_empty());
+    // A lake waits for its next turn with what came meanwhile.
+    let found = match sink.is_lake() {
+        true => behind.len() >= incidents as usize,
+        false => !behind.is_empty(),
+    };
+    let mut batch = Batch::default();
     for (incident, from) in behind {
         gather(shared, sink, (incident, from), &mut batch).await.map_err(told)?;
-        if batch.lines.len() >= BATCH_BYTES {
+        if batch.lines.len() >= most_bytes {
             deliver(shared, sink, std::mem::take(&mut batch)).await?;
         }
     }

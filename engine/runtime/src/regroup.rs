@@ -16,6 +16,7 @@ use stanch_engine_store::{StoreError, Tx, containments, custody, milestones, pag
 
 use crate::correlators;
 use crate::evidence::holds;
+use crate::parts;
 use crate::projection;
 use crate::runs::Person;
 use crate::runtime::Runtime;
@@ -39,9 +40,9 @@ pub enum RegroupError {
 }
 
 /// What a transaction came to: an answer, or a refusal that changes nothing.
-type Came<T> = Result<Result<T, RegroupError>, StoreError>;
+pub(crate) type Came<T> = Result<Result<T, RegroupError>, StoreError>;
 
-fn refuse<T>(error: RegroupError) -> Came<T> {
+pub(crate) fn refuse<T>(error: RegroupError) -> Came<T> {
     Ok(Err(error))
 }
 
@@ -75,6 +76,7 @@ async fn merge_in(
     person: &Person,
     now: Timestamp,
 ) -> Came<()> {
+    parts::in_turn(tx, from, into).await?;
     let (source, target) = match (find(tx, from).await?, find(tx, into).await?) {
         (Ok(source), Ok(target)) => (source, target),
         (Err(error), _) | (_, Err(error)) => return refuse(error),
@@ -93,6 +95,9 @@ async fn merge_in(
              its own incident",
             run.id
         );
+        return refuse(RegroupError::Conflict(why));
+    }
+    if let Some(why) = parts::merge(tx, (&source, &target), (person, now)).await? {
         return refuse(RegroupError::Conflict(why));
     }
     for alert in alerts::of_incident(tx, from).await? {
@@ -190,6 +195,7 @@ async fn split_off(
         last_alert_at: now,
         merged_into: None,
         split_from: Some(from),
+        part_of: None,
     };
     incidents::insert(tx, &new).await?;
     let starts = [
@@ -243,8 +249,8 @@ async fn lead_moved(
     Ok(())
 }
 
-/// An incident that is not a part of another by now.
-async fn find(
+/// An incident that does not go on in another by now.
+pub(crate) async fn find(
     tx: &mut Tx<'_>,
     id: IncidentId,
 ) -> Result<Result<Incident, RegroupError>, StoreError> {
@@ -263,7 +269,7 @@ fn why(person: &Person, from: IncidentId) -> Json {
 }
 
 /// The decision goes into the custody chain.
-async fn tell(
+pub(crate) async fn tell(
     tx: &mut Tx<'_>,
     incident: IncidentId,
     person: &Person,

@@ -9,12 +9,14 @@ use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::incident::Milestone;
 use stanch_engine_core::kpi::{DURATIONS, Shown};
 use stanch_engine_core::report::{
-    AlertLine, Change, Clocks, EvidenceLine, Given, KpiLine, Moment, Question, Report, Review,
-    RunLine,
+    AlertLine, Change, Clocks, EvidenceLine, Given, KpiLine, Moment, PartLine, Question, Report,
+    Review, RunLine,
 };
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::incidents::Incident;
-use stanch_engine_store::{StoreError, alerts, approvals, custody, evidence, incidents, runs};
+use stanch_engine_store::{
+    StoreError, alerts, approvals, custody, evidence, incidents, parts, runs,
+};
 
 use crate::runtime::Runtime;
 use crate::{kpis, playbooks, timeline};
@@ -85,6 +87,8 @@ pub(crate) async fn as_of(
         acknowledged_by: incident.acknowledged_by,
         verdict: incident.verdict,
         verdict_reason: incident.verdict_reason,
+        part_of: incident.part_of,
+        parts: part_lines(runtime, id).await?,
         clocks: timeline.last().map(|moment| moment.clocks).unwrap_or_default(),
         review: review(&records),
         alerts: alert_lines(runtime, id).await?,
@@ -96,6 +100,13 @@ pub(crate) async fn as_of(
         runs: runs.iter().map(run_line).collect(),
         chain: as_of.chain,
     }))
+}
+
+async fn part_lines(runtime: &Runtime, id: IncidentId) -> Result<Vec<PartLine>, StoreError> {
+    let found = runtime.store().read(|conn| Box::pin(parts::of(conn, id))).await?;
+    let line =
+        |Incident { id, title, status, severity, .. }| PartLine { id, title, status, severity };
+    Ok(found.into_iter().map(line).collect())
 }
 
 /// The first records of its chain, each with what it says of why and how.

@@ -152,7 +152,7 @@ async fn archive(shared: &Arc<Shared>, run: Run) -> Result<bool, String> {
         let parts = parts.clone();
         Box::pin(async move {
             let (run, outcome, kept) = &*parts;
-            let moved = retention::archive(tx, *run, finished_at, outcome).await?;
+            let moved = retention::archive(tx, *run, finished_at, (outcome, now)).await?;
             if moved {
                 run_items::need(tx, sha256, *run).await?;
             }

@@ -92,6 +92,8 @@ rules! {
     POST "/v1/incidents/{id}/impact" RESPONDER;
     POST "/v1/incidents/{id}/merge" RESPONDER;
     POST "/v1/incidents/{id}/split" RESPONDER;
+    POST "/v1/incidents/{id}/attach" RESPONDER;
+    POST "/v1/incidents/{id}/detach" RESPONDER;
     GET "/v1/incidents/{id}/updates" Token;
     POST "/v1/incidents/{id}/updates" RESPONDER;
     POST "/v1/incidents/{id}/updates/stop" RESPONDER;

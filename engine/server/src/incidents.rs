@@ -9,7 +9,7 @@ use stanch_engine_core::scope::Subject;
 use stanch_engine_runtime::people::{self, Role};
 use stanch_engine_runtime::{kpis, timeline};
 use stanch_engine_store::{
-    alerts, approvals, assignments, holds, incidents, milestones, runs, storms,
+    alerts, approvals, assignments, holds, incidents, milestones, parts, runs, storms,
 };
 
 use crate::App;
@@ -68,6 +68,7 @@ pub(crate) async fn show(
     let approvals = store.read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
     let marked = store.read(|conn| Box::pin(milestones::of_incident(conn, id))).await?;
     let children = store.read(|conn| Box::pin(incidents::children(conn, id))).await?;
+    let parts = store.read(|conn| Box::pin(parts::of(conn, id))).await?;
     let assigned = store.read(|conn| Box::pin(assignments::of(conn, id))).await?;
     let storms = store.read(|conn| Box::pin(storms::of_incident(conn, id))).await?;
     let hold = store.read(|conn| Box::pin(holds::get(conn, id))).await?;
@@ -82,6 +83,8 @@ pub(crate) async fn show(
         members.insert("assigned".to_owned(), json!(assigned));
         let children = children.iter().map(views::incident).collect();
         members.insert("children".to_owned(), Value::Array(children));
+        let parts = parts.iter().map(views::incident).collect();
+        members.insert("parts".to_owned(), Value::Array(parts));
         members.insert("storm".to_owned(), json!(storms.first().map(views::storm)));
         members.insert("hold".to_owned(), json!(hold.as_ref().map(views::hold)));
     }

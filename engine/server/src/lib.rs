@@ -40,6 +40,7 @@ mod noise;
 mod openapi;
 mod operations;
 mod pages;
+mod parts;
 mod people;
 mod playbooks;
 mod reconcile;
@@ -150,8 +151,6 @@ fn api() -> Router<App> {
         .route("/incidents/{id}/review", get(reviews::show).post(reviews::answer))
         .route("/incidents/{id}/review/sign-off", post(reviews::sign_off))
         .route("/incidents/{id}/impact", post(incident_work::impact))
-        .route("/incidents/{id}/merge", post(regroup::merge))
-        .route("/incidents/{id}/split", post(regroup::split))
         .route("/containments", get(containments::list))
         .route("/containments/{id}", get(containments::show))
         .route("/containments/{id}/extend", post(containments::extend))
@@ -187,7 +186,17 @@ fn api() -> Router<App> {
         .route("/schedules/{playbook}/{name}/resume", post(schedules::resume))
         .route("/schedules/{playbook}/{name}/trigger", post(schedules::trigger))
         .route("/schedules/{playbook}/{name}/backfill", post(schedules::backfill))
+        .merge(regrouping())
         .merge(operate())
+}
+
+/// What people put right that rules got wrong.
+fn regrouping() -> Router<App> {
+    Router::new()
+        .route("/incidents/{id}/merge", post(regroup::merge))
+        .route("/incidents/{id}/split", post(regroup::split))
+        .route("/incidents/{id}/attach", post(parts::attach))
+        .route("/incidents/{id}/detach", post(parts::detach))
 }
 
 /// What operators do.

@@ -44,7 +44,8 @@ impl From<RegroupError> for Refusal {
     }
 }
 
-async fn view(app: &App, id: IncidentId) -> Handled<Json<Value>> {
+/// The incident, as it stands.
+pub(crate) async fn view(app: &App, id: IncidentId) -> Handled<Json<Value>> {
     let found = app.runtime.store().read(|conn| Box::pin(incidents::get(conn, id))).await?;
     let found = found.ok_or_else(|| Refusal::not_found(format!("there is no incident {id}")))?;
     Ok(Json(views::incident(&found)))

@@ -67,6 +67,7 @@ pub(crate) fn incident(incident: &Incident) -> Value {
         "verdict_reason": incident.verdict_reason, "acknowledged_by": incident.acknowledged_by,
         "opened_at": incident.opened_at, "last_alert_at": incident.last_alert_at,
         "merged_into": incident.merged_into, "split_from": incident.split_from,
+        "part_of": incident.part_of,
     })
 }
 

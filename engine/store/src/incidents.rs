@@ -78,6 +78,8 @@ pub struct Incident {
     pub merged_into: Option<IncidentId>,
     /// The incident that its first alerts were taken from, because a person said so.
     pub split_from: Option<IncidentId>,
+    /// The incident that it is a part of, because a person said so.
+    pub part_of: Option<IncidentId>,
 }
 
 /// Which incident takes alerts about a thing.
@@ -318,5 +320,6 @@ pub(crate) fn read(row: &Row<'_>) -> Result<Incident, StoreError> {
         last_alert_at: row.time("last_alert_at")?,
         merged_into: row.word_opt("merged_into")?,
         split_from: row.word_opt("split_from")?,
+        part_of: row.word_opt("part_of")?,
     })
 }

@@ -54,6 +54,7 @@ pub mod nodes;
 pub mod noise;
 pub mod ocsf_out;
 pub mod pages;
+pub mod parts;
 pub mod payloads;
 pub mod people;
 pub mod playbooks;
@@ -73,6 +74,9 @@ pub mod trail_audits;
 pub mod updates;
 pub mod used_links;
 pub mod write_backs;
+
+#[cfg(test)]
+mod plans;
 
 pub use dialect::Dialect;
 pub use error::{OpenError, StoreError};

@@ -44,6 +44,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (25, "item_holds", include_str!("../../../migrations/0025_item_holds.sql")),
     (26, "deleted_evidence", include_str!("../../../migrations/0026_deleted_evidence.sql")),
     (27, "ledger_stamps", include_str!("../../../migrations/0027_ledger_stamps.sql")),
+    (28, "incident_parts", include_str!("../../../migrations/0028_incident_parts.sql")),
+    (29, "turns_by_index", include_str!("../../../migrations/0029_turns_by_index.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

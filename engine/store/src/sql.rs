@@ -95,6 +95,7 @@ mod tests {
         ("ocsf_out", crate::ocsf_out::STATEMENTS),
         ("pages", crate::pages::STATEMENTS),
         ("pages/follow", crate::pages::follow::STATEMENTS),
+        ("parts", crate::parts::STATEMENTS),
         ("payloads", crate::payloads::STATEMENTS),
         ("people", crate::people::STATEMENTS),
         ("playbooks", crate::playbooks::STATEMENTS),

@@ -164,6 +164,25 @@ pub(crate) enum Incidents {
         #[arg(long)]
         reason: String,
     },
+    /// Makes one a part of another, which is over when its parts are.
+    Attach {
+        /// Its id.
+        id: String,
+        /// The one that it is a part of.
+        #[arg(long, value_name = "INCIDENT")]
+        to: String,
+        /// Why; it goes into the record.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Makes one a part of nothing.
+    Detach {
+        /// Its id.
+        id: String,
+        /// Why; it goes into the record.
+        #[arg(long)]
+        reason: String,
+    },
     /// Takes alerts out of one, into a new one.
     Split {
         /// Its id.

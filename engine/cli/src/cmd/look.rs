@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Incidents, List, Look, Pages};
 use crate::client::Client;
-use crate::cmd::{incident_work, review, updates};
+use crate::cmd::{incident_work, parts, review, updates};
 use crate::output;
 
 /// A kind of thing that can be listed.
@@ -170,6 +170,7 @@ pub(super) async fn incidents(client: &Client, what: Incidents, json: bool) -> a
         | Incidents::Impact { .. }
         | Incidents::Reopen { .. } => incident_work::run(client, what, json).await,
         Incidents::Updates(what) => updates::run(client, what, json).await,
+        Incidents::Attach { .. } | Incidents::Detach { .. } => parts::run(client, what, json).await,
         Incidents::Review { .. } | Incidents::SignOff { .. } => {
             review::run(client, what, json).await
         }
@@ -192,6 +193,19 @@ fn show_incident(found: &Value, timeline: &Value) {
     println!("{}  {}  {}  {}", text("id"), text("status"), text("severity"), text("title"));
     if !found["verdict"].is_null() {
         println!("verdict: {} ({})", text("verdict"), text("verdict_reason"));
+    }
+    if !found["part_of"].is_null() {
+        println!("a part of {}", text("part_of"));
+    }
+    for part in found["parts"].as_array().into_iter().flatten() {
+        let text = |name: &str| output::text(&part[name]);
+        println!(
+            "part: {}  {}  {}  {}",
+            text("id"),
+            text("status"),
+            text("severity"),
+            text("title")
+        );
     }
     println!();
     for line in timeline["items"].as_array().into_iter().flatten() {

@@ -29,6 +29,10 @@ pub struct OcsfOut {
     pub prefix: String,
     /// The bucket's region.
     pub region: Option<String>,
+    /// The account whose `contain_role` puts objects; the node's own credentials unless it is said.
+    pub account: Option<String>,
+    /// The source of Security Lake whose bucket it is: objects are of Parquet, and events of one class.
+    pub lake_source: Option<String>,
     /// The classes of events; all unless it is said.
     #[serde(default = "all")]
     pub classes: BTreeSet<Class>,
@@ -39,7 +43,44 @@ fn all() -> BTreeSet<Class> {
 }
 
 impl OcsfOut {
+    /// What is wrong with it as a source of Security Lake, if it is to be one.
+    fn lake_fault(&self) -> Option<&'static str> {
+        let source = self.lake_source.as_ref()?;
+        let is_named = |c: char| c.is_ascii_alphanumeric() || "_-:.".contains(c);
+        let is_part = |part: &str| !part.is_empty() && part != ".." && part.chars().all(is_named);
+        if self.bucket.is_none() || self.file.is_some() || self.url.is_some() {
+            return Some("`lake_source` goes with `bucket`, the one of the lake");
+        }
+        if !source.split('/').all(is_part) {
+            return Some(
+                "`lake_source` is the source's name in Security Lake, such as `stanch-findings`, and \
+                 its version where it has one (`stanch-findings/1.0`)",
+            );
+        }
+        if self.classes.len() != 1 {
+            return Some(
+                "a source of Security Lake has events of one class: say one in `classes`, and write an \
+                 [[ocsf_out]] for each",
+            );
+        }
+        if self.region.is_none() {
+            return Some("`region` is missing: objects lie under the region of the lake's bucket");
+        }
+        let has_prefix = !self.prefix.is_empty();
+        has_prefix
+            .then_some("`prefix` is none here: objects lie under `ext/`, where the lake looks")
+    }
+
     fn to(&self) -> Option<OcsfTo> {
+        if let (Some(source), Some(bucket)) = (&self.lake_source, &self.bucket) {
+            return Some(OcsfTo::Lake {
+                bucket: bucket.clone(),
+                source: source.clone(),
+                class: self.classes.first().copied()?,
+                region: self.region.clone()?,
+                account: self.account.clone(),
+            });
+        }
         match (&self.file, &self.url, &self.bucket) {
             (Some(file), None, None) => Some(OcsfTo::File(file.clone())),
             (None, Some(url), None) => {
@@ -49,6 +90,7 @@ impl OcsfOut {
                 bucket: bucket.clone(),
                 prefix: self.prefix.clone(),
                 region: self.region.clone(),
+                account: self.account.clone(),
             }),
             _ => None,
         }
@@ -78,6 +120,12 @@ impl Config {
             if !seen.insert(&sink.name) {
                 return wrong("there are two of this name");
             }
+            if let Some(fault) = sink.lake_fault() {
+                return wrong(fault);
+            }
+            if sink.account.is_some() && sink.bucket.is_none() {
+                return wrong("`account` goes with `bucket`: its `contain_role` puts the objects");
+            }
             if sink.to().is_none() {
                 return wrong("say one of `file`, `url` and `bucket`");
             }
@@ -96,6 +144,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::super::tests::load;
+    use super::OcsfTo;
 
     #[test]
     fn one_way_and_a_name_of_its_own() {
@@ -116,5 +165,28 @@ mod tests {
             let error = load(&format!("[[ocsf_out]]\n{text}"), &[]).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_source_of_a_lake_has_one_class_and_lies_where_the_lake_looks() {
+        let lake = "name = \"a\"\nbucket = \"b\"\nregion = \"eu-west-1\"\nlake_source = \"s/1.0\"\n\
+                    classes = [\"detection_finding\"]\n";
+        let good = load(&format!("[[ocsf_out]]\n{lake}account = \"111122223333\""), &[]).unwrap();
+        assert!(
+            matches!(&good.ocsf_sinks()[0].to, OcsfTo::Lake { source, .. } if source == "s/1.0")
+        );
+        for (from, to, part) in [
+            ("classes = [\"detection_finding\"]\n", "", "one class"),
+            ("region = \"eu-west-1\"\n", "", "`region`"),
+            ("\"s/1.0\"", "\"s/../x y\"", "the source's name"),
+            ("bucket = \"b\"", "file = \"b\"", "`bucket`"),
+            ("region", "prefix = \"p\"\nregion", "`prefix`"),
+        ] {
+            let text = lake.replace(from, to);
+            let error = load(&format!("[[ocsf_out]]\n{text}"), &[]).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        let text = "[[ocsf_out]]\nname = \"a\"\nfile = \"x\"\naccount = \"111122223333\"";
+        assert!(load(text, &[]).unwrap_err().to_string().contains("`account`"));
     }
 }

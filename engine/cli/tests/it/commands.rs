@@ -181,3 +181,24 @@ async fn alerts_are_kept_quiet_and_incidents_made_one_from_the_command_line() {
         server.run(&["incidents", "split", &one, "--alert", &alert, "--reason", "no"]).await;
     assert!(split.code == 0 && split.out.contains("was taken out of"), "{split:?}");
 }
+
+#[tokio::test]
+async fn an_incident_is_made_a_part_of_another_and_is_shown_as_one() {
+    let server = Folder::new().serve().await;
+    let run = async |arguments: &[&str]| {
+        let ran = server.run(&[&["incidents"][..], arguments].concat()).await;
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        ran.out
+    };
+    let made = async |title: &str| {
+        let made = run(&["create", "--title", title, "--severity", "high"]).await;
+        made.trim().to_owned()
+    };
+    let (whole, part) = (made("a campaign").await, made("a host").await);
+    run(&["attach", &part, "--to", &whole, "--reason", "one campaign"]).await;
+    let shown = run(&["show", &whole]).await;
+    assert!(shown.contains(&format!("part: {part}  open  high  a host")), "{shown}");
+    assert!(run(&["show", &part]).await.contains(&format!("a part of {whole}")));
+    run(&["detach", &part, "--reason", "it was the printer"]).await;
+    assert!(!run(&["show", &whole]).await.contains("part: "));
+}

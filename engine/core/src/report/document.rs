@@ -1,6 +1,6 @@
 //! A report in words and tables.
 
-use super::{Change, KpiLine, Question, Report};
+use super::{Change, KpiLine, PartLine, Question, Report};
 use crate::custody::CustodyAction;
 use crate::json::Json;
 use crate::time::Timestamp;
@@ -78,6 +78,9 @@ fn summary(report: &Report, blocks: &mut Vec<Block>) {
     if report.is_sample {
         rows.push(row("Sample", "a detector's sample: nothing was changed".to_owned()));
     }
+    if let Some(whole) = report.part_of {
+        rows.push(row("A part of", whole.to_string()));
+    }
     blocks.push(Table(vec!["", ""], rows));
     let mut said = Vec::new();
     if let Some(at) = report.contained_at {
@@ -104,6 +107,21 @@ fn summary(report: &Report, blocks: &mut Vec<Block>) {
         report.evidence.len()
     ));
     blocks.push(Paragraph(said.join(" ")));
+    parts(&report.parts, blocks);
+}
+
+/// The parts, where there are any: each has a report of its own.
+fn parts(parts: &[PartLine], blocks: &mut Vec<Block>) {
+    if parts.is_empty() {
+        return;
+    }
+    blocks.push(Heading(2, "Parts".to_owned()));
+    let row = |part: &PartLine| {
+        let (status, severity) = (part.status.as_str(), part.severity.as_str());
+        vec![part.id.to_string(), status.to_owned(), severity.to_owned(), part.title.clone()]
+    };
+    let heads = vec!["Incident", "Status", "Severity", "Title"];
+    blocks.push(Table(heads, parts.iter().map(row).collect()));
 }
 
 fn review(report: &Report, blocks: &mut Vec<Block>) {

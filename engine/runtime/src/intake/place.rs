@@ -121,6 +121,7 @@ impl Taking<'_> {
             last_alert_at: self.now,
             merged_into: None,
             split_from: None,
+            part_of: None,
         };
         incidents::insert(tx, &incident).await?;
         let begun = milestones::Begun {

@@ -12,7 +12,7 @@ use stanch_engine_core::effect::Effect;
 use stanch_engine_core::span::Span;
 use stanch_plugins_sdk::{ActionContext, Outcome, Patience, Urgency};
 
-use super::{OcsfSettings, OcsfTo};
+use super::{OcsfSettings, OcsfTo, lake};
 use crate::shared::Shared;
 
 /// How long sending may take.
@@ -39,22 +39,45 @@ pub(super) async fn send(
             // Two braces stand in JSON only within a text, where one may be written as its number.
             let body = lines.replace(SECRET, "{\\u007bsecret:");
             let input = json!({"method": "POST", "url": url, "headers": headers, "body": body, "retry": "natural"});
-            call(shared, "http.request", None, &input).await
+            call(shared, "http.request", (None, None), &input).await
         }
-        OcsfTo::Bucket { bucket, prefix, region } => {
+        OcsfTo::Bucket { bucket, prefix, region, account } => {
             let (at, digest) = (shared.world.now().to_string(), Sha256::of(lines).to_string());
             let day = at.get(..10).unwrap_or_default().replace('-', "/");
             let stamp: String = at.chars().filter(char::is_ascii_digit).take(14).collect();
             let key =
                 format!("{prefix}{day}/{stamp}-{}.ndjson", digest.get(..16).unwrap_or_default());
-            let params = json!({
-                "Bucket": bucket, "Key": key, "Body": BASE64.encode(lines),
-                "ContentType": "application/x-ndjson",
+            let place = (account.clone(), region.clone());
+            put(shared, place, (bucket, &key), ("application/x-ndjson", lines.as_bytes())).await
+        }
+        OcsfTo::Lake { bucket, source, class, region, account } => {
+            let (parts, class) = ((source.clone(), region.clone(), lines.to_owned()), *class);
+            let made = tokio::task::spawn_blocking(move || {
+                let (source, region, lines) = &parts;
+                lake::objects((source, region), class, lines)
             });
-            let input = json!({"operation": "s3:PutObject", "params": params});
-            call(shared, "aws.call", region.clone(), &input).await
+            for (key, bytes) in made.await.map_err(|error| error.to_string())?? {
+                let place = (account.clone(), Some(region.clone()));
+                let what = ("application/vnd.apache.parquet", bytes.as_slice());
+                put(shared, place, (bucket, &key), what).await?;
+            }
+            Ok(())
         }
     }
+}
+
+/// Puts an object, by the role of an account where one is named.
+async fn put(
+    shared: &Arc<Shared>,
+    place: (Option<String>, Option<String>),
+    (bucket, key): (&str, &str),
+    (media_type, bytes): (&str, &[u8]),
+) -> Result<(), String> {
+    let params = json!({
+        "Bucket": bucket, "Key": key, "Body": BASE64.encode(bytes), "ContentType": media_type,
+    });
+    let input = json!({"operation": "s3:PutObject", "params": params});
+    call(shared, "aws.call", place, &input).await
 }
 
 /// What is written is on the disk before it counts as told.
@@ -69,7 +92,7 @@ fn append(path: &Path, lines: &str) -> Result<(), String> {
 async fn call(
     shared: &Arc<Shared>,
     action: &str,
-    region: Option<String>,
+    (account, region): (Option<String>, Option<String>),
     input: &Value,
 ) -> Result<(), String> {
     let action = shared.catalogue.action(action)?.clone();
@@ -79,7 +102,7 @@ async fn call(
         step: "ocsf_out".to_owned(),
         token: uuid::Uuid::from_u128(shared.world.entropy.next()),
         attempt: 1,
-        account: None,
+        account,
         region,
         role: None,
         urgency: Urgency::Collection,

@@ -36,5 +36,27 @@ pub enum OcsfTo {
         prefix: String,
         /// Its region.
         region: Option<String>,
+        /// The account whose role puts them; the node's own credentials where there is none.
+        account: Option<String>,
     },
+    /// The bucket of a data lake, which takes Parquet.
+    Lake {
+        /// The bucket.
+        bucket: String,
+        /// The source in the lake, which has events of one class.
+        source: String,
+        /// The class.
+        class: Class,
+        /// The bucket's region.
+        region: String,
+        /// The account whose role puts them; the node's own credentials where there is none.
+        account: Option<String>,
+    },
+}
+
+impl OcsfSettings {
+    /// Whether it takes few large objects, and none sooner than some minutes after the last.
+    pub(super) const fn is_lake(&self) -> bool {
+        matches!(self.to, OcsfTo::Lake { .. })
+    }
 }

@@ -13,7 +13,8 @@ pub(super) const SCHEMAS: &[(&str, &str)] = &[
     (
         "Incident",
         "id title status severity account? sample:boolean phase? verdict? verdict_reason? \
-         acknowledged_by? opened_at:time last_alert_at:time merged_into? split_from?",
+         acknowledged_by? opened_at:time last_alert_at:time merged_into? split_from? \
+         part_of?",
     ),
     ("Line", "at:time kind text about"),
     (

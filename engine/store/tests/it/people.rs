@@ -71,6 +71,7 @@ fn incident(number: u128) -> Incident {
         last_alert_at: at(1),
         merged_into: None,
         split_from: None,
+        part_of: None,
     }
 }
 

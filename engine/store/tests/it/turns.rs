@@ -129,6 +129,30 @@ both! {
         assert_eq!((sweep.playbook.as_str(), sweep.count, sweep.since), ("sweep", 18, at(3)));
     }
 
+    a_new_limit_lets_in_those_that_came_with_it_and_ties_go_by_age(fresh) {
+        let store = &fresh.store;
+        // Two came when the limit was one, and three, at the same moment, after it was made three.
+        let tied = |number| NewRun { at: at(9), ..limited(number, "a", 3) };
+        insert_all(store, [limited(1, "a", 1), limited(2, "a", 1)]).await;
+        insert_all(store, (3..=5).rev().map(tied)).await;
+        assert_eq!(ids(&look(store, node(1)).await), [1, 3].map(run_id), "2 holds to its own limit");
+        end(store, 1, 1).await;
+        assert_eq!(ids(&look(store, node(1)).await), [run_id(4)], "one place is 2's, if it could take it");
+        end(store, 3, 1).await;
+        end(store, 4, 1).await;
+        assert_eq!(ids(&look(store, node(1)).await), [2, 5].map(run_id));
+        assert!(!has_admissible(store).await);
+    }
+
+    many_gates_are_looked_at_at_once(fresh) {
+        let store = &fresh.store;
+        insert_all(store, (1..=60).map(|n| limited(n, &format!("gate {}", n % 20), 2))).await;
+        assert_eq!(admit(store).await, 40);
+        assert_eq!(admit(store).await, 0);
+        assert!(!has_admissible(store).await);
+        assert_eq!(claim(store, node(1), at(100), 100).await.len(), 40);
+    }
+
     within_a_limit_the_more_urgent_comes_first_unless_the_other_has_waited_long(fresh) {
         let store = &fresh.store;
         let urgent = |number, level| {

@@ -5,6 +5,7 @@
 //! A record has no severity: it says what was done, not that it was wrong. It is informational,
 //! and a trigger on its type makes it matter.
 
+mod columns;
 mod insight;
 
 use serde_json::Value;
@@ -28,11 +29,17 @@ impl Source for CloudTrail {
 
     fn recognises(&self, payload: &Value) -> bool {
         let record = Event::of(payload).detail;
+        if columns::is_one(record) {
+            let record = columns::restored(record);
+            return insight::is_insight(&record) || is_record(&record);
+        }
         insight::is_insight(record) || is_record(record)
     }
 
     fn read(&self, payload: &Value, around: &Around) -> Vec<Result<Alert, SourceError>> {
         let event = Event::of(payload);
+        let restored = columns::is_one(event.detail).then(|| columns::restored(event.detail));
+        let event = restored.as_ref().map_or(event, |record| event.saying(record));
         vec![if insight::is_insight(event.detail) {
             insight::read(&event, around)
         } else {

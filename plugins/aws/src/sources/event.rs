@@ -32,6 +32,14 @@ impl<'v> Event<'v> {
         }
     }
 
+    /// The same with another detail, which says the same.
+    pub(super) fn saying<'s>(&self, detail: &'s Value) -> Event<'s>
+    where
+        'v: 's,
+    {
+        Event { whole: self.whole, detail, is_event: self.is_event }
+    }
+
     /// Whether there is an envelope.
     pub(super) fn is_event(&self) -> bool {
         self.is_event

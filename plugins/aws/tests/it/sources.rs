@@ -332,6 +332,47 @@ fn cloudtrail() {
     }
 }
 
+/// A record as a table of Athena has it: names in lower case, parameters as text.
+fn as_columns(record: &Value) -> Value {
+    let lower = |value: &Value| -> Value {
+        let members = value.as_object().unwrap().iter();
+        members.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
+    };
+    let column = |(name, value): (&String, &Value)| {
+        let column = match name.as_str() {
+            "requestParameters" | "responseElements" if !value.is_null() => {
+                json!(value.to_string())
+            }
+            "userIdentity" => lower(value),
+            _ => value.clone(),
+        };
+        (name.to_ascii_lowercase(), column)
+    };
+    record.as_object().unwrap().iter().map(column).collect()
+}
+
+#[test]
+fn a_record_of_columns_is_the_same_alert_as_the_record() {
+    let record = record(
+        "ec2.amazonaws.com",
+        "ModifyInstanceAttribute",
+        json!({"instanceId": "i-0abc", "instanceType": {"value": "t3.nano"}}),
+        json!({"_return": true}),
+    );
+    let (sent, exported) = (one(&record), one(&as_columns(&record)));
+    assert_ne!(exported.raw, sent.raw, "it is kept as it came");
+    assert_eq!(Alert { raw: sent.raw.clone(), ..exported }, sent);
+    assert_eq!(sent.resources[0].id, "i-0abc");
+    // In a file beside others, and with a time as Athena casts it.
+    let mut other = as_columns(&record);
+    other["eventid"] = json!("r2");
+    let file = json!({"Records": [other, record]});
+    assert_eq!(all(&file).iter().map(|it| &*it.id).collect::<Vec<_>>(), ["r2", "r1"]);
+    let mut cast = as_columns(&record);
+    cast["eventtime"] = json!("2026-11-24 03:05:00");
+    assert!(one(&cast).occurred_at.is_some());
+}
+
 #[test]
 fn cloudtrail_knows_how_a_sign_in_went_and_when_an_insight_ends() {
     let mut login = record(

@@ -199,6 +199,22 @@ pub(super) const CALLS: &[Call] = &[
         "200 Incident",
     ),
     Call(
+        "POST",
+        "/v1/incidents/{id}/attach",
+        "Makes it a part of another.",
+        "",
+        "to! reason!",
+        "200 Incident",
+    ),
+    Call(
+        "POST",
+        "/v1/incidents/{id}/detach",
+        "Makes it a part of nothing.",
+        "",
+        WHY,
+        "200 Incident",
+    ),
+    Call(
         "GET",
         "/v1/suppressions",
         "Suppressions, the newest first.",
