@@ -86,5 +86,6 @@ mod trail_audit;
 mod unapproved;
 mod undo;
 mod updates;
+mod vouched;
 mod whole;
 mod write_back;

@@ -5,7 +5,7 @@ use serde_json::json;
 use stanch_engine_core::id::ApprovalId;
 use stanch_engine_store::StoreError;
 use stanch_engine_store::people::{self, Disabled};
-use stanch_engine_store::{absences, custody, handovers};
+use stanch_engine_store::{absences, custody, handovers, vouched};
 
 use crate::runtime::Runtime;
 
@@ -46,6 +46,7 @@ pub async fn disable(
                     return Ok(None);
                 }
                 let tokens = people::revoke_tokens(tx, &who.name, who.at).await?;
+                vouched::forget(tx, &who.name).await?;
                 let absences = absences::end_all(tx, &who.name, who.at).await?;
                 let entrusted = absences + handovers::end_all(tx, &who.name).await?;
                 let mut approvals = Vec::new();

@@ -42,6 +42,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (23, "trail_audits", include_str!("../../../migrations/0023_trail_audits.sql")),
     (24, "reviews", include_str!("../../../migrations/0024_reviews.sql")),
     (25, "item_holds", include_str!("../../../migrations/0025_item_holds.sql")),
+    (26, "vouched", include_str!("../../../migrations/0026_vouched.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.
