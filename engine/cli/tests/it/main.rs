@@ -33,6 +33,7 @@ mod payloads;
 mod playbook_docs;
 mod queue;
 mod readme;
+mod refresh;
 mod rolling;
 mod sandbox;
 mod scripts;
