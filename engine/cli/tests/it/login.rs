@@ -168,7 +168,7 @@ impl State {
         });
         if let Some(all) = &mut self.refresh {
             self.given += 1;
-            let token = format!("refresh-{}", self.given);
+            let token = format!("refresh-cAnArY7f3Q9-{}", self.given);
             given["refresh_token"] = json!(token);
             all.insert(token);
         }
@@ -198,7 +198,9 @@ pub(crate) async fn set() -> (Server, Provider) {
         provider.url
     );
     folder.write("stanch.toml", &format!("{text}{oidc}"));
-    (folder.serve().await, provider)
+    let mut command = folder.command(&["serve"]);
+    let process = Process::start(command.env("STANCH_LOG", "trace"));
+    (Server::started(process, folder).await, provider)
 }
 
 /// A command of somebody whose home is the folder.

@@ -38,6 +38,7 @@ mod rolling;
 mod sandbox;
 mod scripts;
 mod sealed;
+mod secrets;
 mod serve;
 mod simulate;
 mod storm;

@@ -10,7 +10,7 @@ use crate::login::{Provider, begin, kept, open, run, set, signed_in};
 use crate::server::{Folder, Server};
 
 /// Somebody who has signed in, at a provider that gives new tokens for old ones.
-async fn mia() -> (Server, Provider) {
+pub(crate) async fn mia() -> (Server, Provider) {
     let (server, provider) = set().await;
     provider.set(|state| state.refresh = Some(BTreeSet::new()));
     let (mut process, url) = begin(&server).await;
@@ -29,7 +29,7 @@ fn refresh_token(server: &Server) -> Option<String> {
 }
 
 /// The time of the session is over.
-fn expire(folder: &Folder, url: &str) {
+pub(crate) fn expire(folder: &Folder, url: &str) {
     let place = folder.path().join(".config/stanch/sign-in.json");
     let mut all: Value = serde_json::from_slice(&std::fs::read(&place).unwrap()).unwrap();
     all[url]["expires_at"] = json!("2026-01-01T00:00:00Z");
