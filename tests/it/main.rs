@@ -48,6 +48,7 @@ mod intake;
 mod intel;
 mod kpis;
 mod large;
+mod leases;
 mod leaving;
 mod links;
 mod metrics;

@@ -22,6 +22,7 @@ statements! {
     OPEN_BESIDE =
         "SELECT * FROM containments WHERE status = 'open' AND (run_id = $1 OR incident_id = $2) \
          ORDER BY id";
+    OPEN_OF = "SELECT * FROM containments WHERE status = 'open' AND owner = $1 ORDER BY id";
     DUE =
         "SELECT * FROM containments WHERE status = 'open' AND ask_at <= $1 ORDER BY ask_at LIMIT $2";
     NEXT = "SELECT MIN(ask_at) AS at FROM containments WHERE status = 'open'";
@@ -143,6 +144,15 @@ pub async fn open_beside(
 ) -> Result<Vec<Containment>, StoreError> {
     let incident = incident.map(|id| id.to_string());
     let query = conn.query(&OPEN_BESIDE).bind(run.to_string()).bind(incident);
+    conn.all(query).await?.iter().map(|row| read(&Row::of("containments", row))).collect()
+}
+
+/// Those that are open, of an owner.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn open_of(conn: &mut Conn<'_>, owner: &str) -> Result<Vec<Containment>, StoreError> {
+    let query = conn.query(&OPEN_OF).bind(owner.to_owned());
     conn.all(query).await?.iter().map(|row| read(&Row::of("containments", row))).collect()
 }
 
