@@ -52,6 +52,7 @@ impl Reference {
         };
         Ok(secret.trim().to_owned())
     }
+
     /// The same, of a secret that nobody may guess: a short one is none.
     pub(crate) fn resolve_whole(
         &self,
