@@ -102,7 +102,9 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
 fn has_test(text: &str, name: &str) -> bool {
     let is_it = |line: &str| line.contains(&format!("fn {name}("));
     let lines: Vec<_> = text.lines().collect();
-    lines.windows(2).any(|two| is_it(two[1]) && (two[0].contains("#[test]") || two[0].contains("#[tokio::test")))
+    lines.windows(2).any(|two| {
+        is_it(two[1]) && (two[0].contains("#[test]") || two[0].contains("#[tokio::test"))
+    })
 }
 
 #[test]

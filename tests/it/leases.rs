@@ -243,10 +243,11 @@ impl Model {
         let mia = &self.stage.mia;
         for lease in &self.leases {
             let path = format!("/containments/{}", lease.id);
-            let shown = eventually(&format!("{} asked {} times", lease.id, lease.asked), async || {
-                Some(mia.get(&path).await).filter(|it| it["asked"] == lease.asked)
-            })
-            .await;
+            let shown =
+                eventually(&format!("{} asked {} times", lease.id, lease.asked), async || {
+                    Some(mia.get(&path).await).filter(|it| it["asked"] == lease.asked)
+                })
+                .await;
             let said = ["status", "owner", "expires_at"].map(|name| shown[name].clone());
             let foretold = json!([lease.status, lease.owner, lease.expires_at]);
             assert_eq!(json!(said), foretold, "{lease:?}");

@@ -129,7 +129,11 @@ async fn who_is_disabled_is_nobody_until_vouched_for_anew(plan: Plan) {
     olga.post(&format!("/approvals/{approval}/decisions"), &yes()).await;
 
     let gone = admin.post("/people/olga/disable", &json!({"reason": "left"})).await;
-    assert_eq!((&gone["entrusted_ended"], &gone["tokens_revoked"]), (&json!(1), &json!(0)), "{gone}");
+    assert_eq!(
+        (&gone["entrusted_ended"], &gone["tokens_revoked"]),
+        (&json!(1), &json!(0)),
+        "{gone}"
+    );
     assert_eq!(gone["decisions_revoked"], json!([approval]), "{gone}");
     assert_eq!(olga.post_refused("/runs", &json!({"playbook": "later"})).await.0, 401);
     mia.post(&format!("/runs/{run}/signal"), &json!({"name": "go", "data": {}})).await;

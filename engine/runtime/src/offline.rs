@@ -312,12 +312,7 @@ async fn tell(
 
 /// Signs a statement with the key, if it is the one that is good. What was signed goes into the audit log
 /// with its signature: that the key was there is shown by it, also to whoever does not trust the database.
-async fn prove(
-    tx: &mut Tx<'_>,
-    key: &SigningKey,
-    statement: Value,
-    told: &mut Asked,
-) -> Came<()> {
+async fn prove(tx: &mut Tx<'_>, key: &SigningKey, statement: Value, told: &mut Asked) -> Came<()> {
     let known = settings::get(tx, KEY).await?;
     let Some(known) = known.and_then(|text| serde_json::from_str::<Known>(&text).ok()) else {
         return Ok(Err(OfflineError::NoKey));

@@ -46,7 +46,8 @@ pub async fn see(
     (name, roles): (&str, &[String]),
     (now, before): (Timestamp, Timestamp),
 ) -> Result<(), StoreError> {
-    tx.run(tx.query(&FORGET_BEFORE).bind(before.micros())).await?;
+    let forget = tx.query(&FORGET_BEFORE).bind(before.micros());
+    tx.run(forget).await?;
     let query = tx
         .query(&SEE)
         .bind(name.to_owned())
@@ -60,7 +61,8 @@ pub async fn see(
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn forget(tx: &mut Tx<'_>, name: &str) -> Result<(), StoreError> {
-    tx.run(tx.query(&FORGET).bind(name.to_owned())).await.map(drop)
+    let query = tx.query(&FORGET).bind(name.to_owned());
+    tx.run(query).await.map(drop)
 }
 
 /// Those who were vouched for after `since` and were not disabled, with their roles.
@@ -73,7 +75,8 @@ pub async fn since(
 ) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
     let read = |row| {
         let row = Row::of("vouched_people", row);
-        Ok((row.text("name")?, row.parsed("roles")?))
+        let roles: Vec<String> = row.parsed("roles")?;
+        Ok((row.text("name")?, roles))
     };
     conn.all(conn.query(&SINCE).bind(since.micros())).await?.iter().map(read).collect()
 }

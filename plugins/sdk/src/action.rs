@@ -123,7 +123,8 @@ impl ActionContext {
             return Ok(());
         }
         let (effect, granted) = (effect.as_str(), self.granted.as_str());
-        let why = format!("{what} is of the effect `{effect}`, and no more than `{granted}` was granted");
+        let why =
+            format!("{what} is of the effect `{effect}`, and no more than `{granted}` was granted");
         Err(ActionError::denied("not_granted", why))
     }
 }

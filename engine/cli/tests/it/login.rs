@@ -160,7 +160,9 @@ impl State {
             "iss": issuer, "aud": "stanch", "sub": "mia", "groups": ["soc"], "iat": now,
             "exp": now + 600,
         });
-        for (name, value) in [&more, &self.claims].into_iter().flat_map(|all| all.as_object().unwrap()) {
+        for (name, value) in
+            [&more, &self.claims].into_iter().flat_map(|all| all.as_object().unwrap())
+        {
             claims[name] = value.clone();
         }
         let mut given = json!({
