@@ -112,7 +112,7 @@ impl Client {
     async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
         let request = match &self.speaks {
             Speaks::With(token) => request.bearer_auth(token),
-            Speaks::SignedIn => request.bearer_auth(sign_in::token(&self.url).await?),
+            Speaks::SignedIn => request.bearer_auth(Box::pin(sign_in::token(&self.url)).await?),
             Speaks::Nobody => request,
         };
         let sent = request.send().await;
