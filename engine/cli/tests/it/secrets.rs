@@ -118,7 +118,8 @@ fn playbook(url: &str) -> String {
     let asks = format!(
         r#"const PLAYBOOK = #{{ name: "asks", title: "Asks", mode: "auto",
             triggers: [#{{ source: "guardduty", type: "*" }}] }};
-        approval("Go on?", #{{ approvers: ["oncall:first", "role:responder"], expires: "1h" }});
+        notify("oncall:first", "Look at it");
+        approval("Go on?", #{{ approvers: ["role:responder"], expires: "1h" }});
         try {{ aws("iam:ListUsers", #{{}}) }} catch (error) {{ log(error.message) }}
         try {{
             http("POST", "{url}/echo/crm", #{{ headers: #{{ "Authorization": "Bearer SECRET" }} }})
