@@ -217,7 +217,7 @@ impl Model {
         if status == 409 {
             return;
         }
-        let theirs = |lease: &&mut Lease| lease.status == "open" && lease.owner == who;
+        let theirs = |lease: &&mut Lease| lease.status != "final" && lease.owner == who;
         let mut handed_over = Vec::new();
         for lease in self.leases.iter_mut().filter(theirs) {
             ANYBODY.clone_into(&mut lease.owner);

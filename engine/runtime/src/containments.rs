@@ -98,9 +98,9 @@ pub(crate) async fn disown(
     tx: &mut Tx<'_>,
     gone: &Disabled,
 ) -> Result<Vec<ContainmentId>, StoreError> {
-    let theirs = rows::open_of(tx, &gone.name).await?;
+    let theirs = rows::of_owner(tx, &gone.name).await?;
+    rows::own_all(tx, &gone.name, ANYBODY).await?;
     for it in &theirs {
-        rows::own(tx, it.id, ANYBODY).await?;
         let Some(incident) = it.incident else { continue };
         let detail = json!({
             "decision": "handover", "text": format!("{} is {ANYBODY}'s", it.id),
