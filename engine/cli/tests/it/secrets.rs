@@ -194,8 +194,8 @@ async fn json(server: &Server, path: &str) -> Value {
 }
 
 /// A command beside the server, with all that the configuration names.
-async fn command(server: &Server, arguments: &[&str]) -> (i32, Vec<u8>) {
-    let mut command = server.folder.command(arguments);
+async fn command(played: &Played, server: &Server, arguments: &[&str]) -> (i32, Vec<u8>) {
+    let mut command = played.command(&server.folder, arguments);
     command.env("STANCH_URL", &server.url).env("STANCH_LOG", "trace");
     for (_, variable) in KINDS {
         command.env(variable, value(variable));
@@ -205,7 +205,7 @@ async fn command(server: &Server, arguments: &[&str]) -> (i32, Vec<u8>) {
 }
 
 /// A finding that asks, on every channel, and is answered; the run and its incident.
-async fn answered(server: &Server) -> (String, String) {
+async fn answered(played: &Played, server: &Server) -> (String, String) {
     let path = "/v1/webhooks/guardduty";
     let stranger = server.post(path, "a-guess-of-a-stranger", finding("f0").to_string()).await;
     assert_eq!(stranger.0, 401, "{stranger:?}");
@@ -226,7 +226,7 @@ async fn answered(server: &Server) -> (String, String) {
     .await;
     let pending = json(server, "/v1/approvals?status=pending").await;
     let approval = text(&pending["items"][0]["id"]);
-    let (code, said) = command(server, &["approve", &approval, "--reason", "a test"]).await;
+    let (code, said) = command(played, server, &["approve", &approval, "--reason", "a test"]).await;
     assert_eq!(code, 0, "{}", String::from_utf8_lossy(&said));
     eventually("the end", async || {
         let run = json(server, &format!("/v1/runs/{run}")).await;
@@ -243,7 +243,7 @@ async fn a_value_in_every_kind_of_secret_stands_nowhere() {
     folder.write("stanch.toml", &configuration(&receiver.url));
     folder.write("playbooks/asks.rhai", &playbook(&receiver.url));
     let server = serve(&played, folder).await;
-    let (run, incident) = answered(&server).await;
+    let (run, incident) = answered(&played, &server).await;
     eventually("whom it is for", async || {
         let heard = receiver.heard.lock().unwrap().join("\n");
         SHOWN.iter().all(|variable| heard.contains(&value(variable))).then_some(())
@@ -262,7 +262,7 @@ async fn a_value_in_every_kind_of_secret_stands_nowhere() {
         &["export", &incident, "-o", "bundle.zip"],
         &["doctor"],
     ] {
-        let (code, said) = command(&server, arguments).await;
+        let (code, said) = command(&played, &server, arguments).await;
         assert!(code == 0 || arguments[0] == "doctor", "{}", String::from_utf8_lossy(&said));
         seen.push((format!("{arguments:?}"), said));
     }
