@@ -1,5 +1,7 @@
 //! Who may call what, held against the table of `docs/access.md`.
 
+use std::path::Path;
+
 use reqwest::Method;
 use serde_json::json;
 use stanch_engine_server::access::{Needs, RULES};
@@ -81,6 +83,51 @@ async fn every_call_is_let_through_for_those_that_the_table_says_and_for_nobody_
         }
     }
     assert!(asked > 300, "{asked}");
+}
+
+/// Every file of Rust, by its name without the ending.
+fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            found.push((stem, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+/// Whether a text has a test of this name.
+fn has_test(text: &str, name: &str) -> bool {
+    let is_it = |line: &str| line.contains(&format!("fn {name}("));
+    let lines: Vec<_> = text.lines().collect();
+    lines.windows(2).any(|two| {
+        is_it(two[1]) && (two[0].contains("#[test]") || two[0].contains("#[tokio::test"))
+    })
+}
+
+#[test]
+fn every_attack_that_is_listed_is_tried_by_the_test_that_is_named() {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let list = page.split("## Attacks").nth(1).unwrap().split("## The table").next().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut all = Vec::new();
+    for folder in ["tests/it", "engine", "plugins"] {
+        sources(&root.join(folder), &mut all);
+    }
+    let mut named = 0;
+    for row in list.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let last = row.trim_matches('|').rsplit('|').next().unwrap();
+        let tests: Vec<_> = last.split('`').filter_map(|word| word.split_once("::")).collect();
+        assert!(!tests.is_empty() || last.contains("the same"), "no test is named: {row}");
+        for (module, name) in tests {
+            let is_there = all.iter().any(|(stem, text)| stem == module && has_test(text, name));
+            assert!(is_there, "there is no test `{module}::{name}`");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "{named} are too few to be all");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ use crate::stage::{Plan, Stage};
 const RSA: &[u8] = include_bytes!("../fixtures/sns/signing-key.pem");
 
 /// The time on the stage.
-const NOW_S: i64 = 1_795_489_200;
+pub(crate) const NOW_S: i64 = 1_795_489_200;
 
 /// Keys of each kind that Stanch knows.
 struct Signers {
@@ -130,16 +130,21 @@ impl Provider {
     }
 }
 
-struct Set {
-    stage: Stage,
+pub(crate) struct Set {
+    pub(crate) stage: Stage,
     provider: Provider,
     signers: Signers,
 }
 
 async fn set() -> Set {
+    set_with(Plan::new()).await
+}
+
+/// A stage with a provider that vouches for callers, and whose time stands still.
+pub(crate) async fn set_with(plan: Plan) -> Set {
     let signers = Signers::new();
     let provider = Provider::serve(signers.published()).await;
-    let mut plan = Plan::new().manual();
+    let mut plan = plan.manual();
     let text = format!(
         "[oidc]\nissuer = \"{}\"\naudience = \"stanch\"\n[oidc.groups]\nsoc = [\"responder\"]\n\
          leads = [\"incident-lead\", \"admin\"]\n",
@@ -152,7 +157,7 @@ async fn set() -> Set {
 }
 
 impl Set {
-    fn claims(&self) -> Value {
+    pub(crate) fn claims(&self) -> Value {
         json!({"iss": self.provider.url, "aud": ["other", "stanch"], "sub": "mia", "iat": NOW_S - 60,
             "nbf": NOW_S - 60, "exp": NOW_S + 600, "groups": ["soc", "chess"]})
     }
@@ -163,7 +168,7 @@ impl Set {
         claims
     }
 
-    fn token(&self, claims: &Value) -> String {
+    pub(crate) fn token(&self, claims: &Value) -> String {
         self.signers.sign(&json!({"alg": "ES256", "kid": "p"}), claims)
     }
 

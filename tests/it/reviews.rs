@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::stage::{ACCOUNT, Plan, Stage, id};
+use crate::stage::{ACCOUNT, Plan, Stage, id, run_of};
 
 const ASKS: &str = r#"
 const PLAYBOOK = #{ name: "asks", title: "Asks afterwards", mode: "ask",
@@ -26,6 +26,24 @@ async fn incident(stage: &Stage) -> String {
     let run = stage.start_for_finding("asks").await;
     stage.over(&run).await;
     id(&stage.mia.get(&format!("/runs/{run}")).await["incident_id"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_shipped_playbook_that_contains_or_triages_asks_what_is_its_own() {
+    let stage = Plan::new().set().await;
+    let mut ran = Vec::new();
+    for received in [stage.find_key().await, stage.find_instance().await] {
+        ran.push(run_of(&received));
+    }
+    ran.push(stage.start_for_finding("guardduty-triage").await);
+    for run in ran {
+        let run = stage.mia.get(&format!("/runs/{run}")).await;
+        let (name, incident) = (id(&run["playbook"]), id(&run["incident_id"]));
+        let review = stage.mia.get(&format!("/incidents/{incident}/review")).await;
+        let questions = review["questions"].as_array().unwrap();
+        let own: Vec<_> = questions.iter().filter(|one| one["playbook"] == *name).collect();
+        assert!((3..=5).contains(&own.len()), "{name}: {own:?}");
+    }
 }
 
 async fn close(stage: &Stage, incident: &str) {

@@ -25,7 +25,7 @@ mod suppressions;
 use std::path::PathBuf;
 
 pub(crate) use alerts::{Alerts, DeadLetters};
-pub(crate) use approvals::{Approvals, BreakGlass, Decide, Glass, Withdraw};
+pub(crate) use approvals::{Approvals, BreakGlass, Decide, Glass, Halt, Unhalt, Withdraw};
 pub(crate) use audit::{Audit, AuditList};
 pub(crate) use aws::{Aws, Sandbox};
 pub(crate) use backup::{Backup, Restore};
@@ -166,9 +166,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Schedules(Schedules),
     /// Throws the kill switch: nothing is changed any more, on any node.
-    Halt(Reason),
+    Halt(Halt),
     /// Takes the kill switch back.
-    Unhalt,
+    Unhalt(Unhalt),
     /// Tokens of people and programs.
     #[command(subcommand)]
     Token(Token),
@@ -338,13 +338,6 @@ pub(crate) struct Migrate {
     /// Only says whether the run could go on with it.
     #[arg(long)]
     pub(crate) trial: bool,
-    /// Why; it goes into the record.
-    #[arg(long)]
-    pub(crate) reason: String,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct Reason {
     /// Why; it goes into the record.
     #[arg(long)]
     pub(crate) reason: String,

@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
-use stanch_engine_runtime::system;
 use stanch_engine_server::Problem;
 
 use crate::args::Common;
@@ -14,7 +13,18 @@ use crate::sign_in;
 pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
-    token: String,
+    speaks: Speaks,
+}
+
+/// As whom.
+#[derive(Clone)]
+enum Speaks {
+    /// As whoever has this token.
+    With(String),
+    /// As whoever signed in at the server, with the token of that moment.
+    SignedIn,
+    /// As nobody.
+    Nobody,
 }
 
 impl Client {
@@ -23,26 +33,28 @@ impl Client {
     pub(crate) fn of(common: &Common) -> anyhow::Result<Self> {
         let config = Config::load(common.config.as_deref(), &environment)?;
         let url = common.server.clone().unwrap_or_else(|| config.public_url());
-        let token = match &common.token {
-            Some(token) => token.clone(),
-            None => match signed_in(&url)? {
-                Some(token) => token,
-                None => admin(&config)?,
-            },
-        };
-        Self::new(url, token.trim().to_owned())
+        match &common.token {
+            Some(token) => Self::new(url, token.trim().to_owned()),
+            // Where a sign-in is over, nobody else speaks in their place.
+            None if sign_in::of(&url)?.is_some() => Self::speaking(url, Speaks::SignedIn),
+            None => Self::new(url, admin(&config)?.trim().to_owned()),
+        }
     }
 
     /// What a server says to anybody.
     pub(crate) async fn ask(server: &str, path: &str) -> anyhow::Result<Value> {
-        let nobody = Self::new(server.to_owned(), String::new())?;
+        let nobody = Self::speaking(server.to_owned(), Speaks::Nobody)?;
         let request = nobody.http.get(format!("{}/v1{path}", nobody.url));
         Ok(serde_json::from_slice(&nobody.answer(request).await?.bytes().await?)?)
     }
 
     pub(crate) fn new(url: String, token: String) -> anyhow::Result<Self> {
+        Self::speaking(url, Speaks::With(token))
+    }
+
+    fn speaking(url: String, speaks: Speaks) -> anyhow::Result<Self> {
         let http = stanch_plugins_http::client_builder().build()?;
-        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token })
+        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), speaks })
     }
 
     pub(crate) async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
@@ -98,9 +110,10 @@ impl Client {
 
     /// An answer that is no error.
     async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
-        let request = match self.token.is_empty() {
-            true => request,
-            false => request.bearer_auth(&self.token),
+        let request = match &self.speaks {
+            Speaks::With(token) => request.bearer_auth(token),
+            Speaks::SignedIn => request.bearer_auth(Box::pin(sign_in::token(&self.url)).await?),
+            Speaks::Nobody => request,
         };
         let sent = request.send().await;
         let answer = sent.with_context(|| format!("no server answers at {}", self.url))?;
@@ -114,18 +127,6 @@ impl Client {
             Err(_) => bail!("{status}: {}", String::from_utf8_lossy(&bytes)),
         }
     }
-}
-
-/// The token of whoever signed in at a server. Where that is over, nobody else speaks in their place.
-fn signed_in(server: &str) -> anyhow::Result<Option<String>> {
-    let Some(kept) = sign_in::of(server)? else { return Ok(None) };
-    if system::world().now() >= kept.expires_at {
-        let (name, until) = (kept.name, kept.expires_at);
-        bail!(
-            "{name} was signed in at {server} until {until:.0}: `stanch login`, or `stanch logout`"
-        );
-    }
-    Ok(Some(kept.token))
 }
 
 /// The first administrator's token.

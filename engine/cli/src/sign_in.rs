@@ -1,12 +1,21 @@
 //! Who has signed in on this machine: a token for each server, in a file that only its owner reads.
 
+mod believed;
+mod provider;
+mod refresh;
+
 use std::collections::BTreeMap;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+pub(crate) use believed::{Whose, believed};
+pub(crate) use provider::{Once, Provider};
+pub(crate) use refresh::token;
 use serde::{Deserialize, Serialize};
 use stanch_engine_core::time::Timestamp;
+use stanch_engine_runtime::oidc::SignIn;
 use stanch_engine_runtime::secret_file;
 
 use crate::config::environment;
@@ -21,6 +30,20 @@ pub(crate) struct Kept {
     pub(crate) token: String,
     /// Until when it is good.
     pub(crate) expires_at: Timestamp,
+    /// What a new one is asked for with, where the provider gave something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh: Option<Refresh>,
+}
+
+/// What new tokens are asked for with, and of whom: only the provider that gave it is ever shown it,
+/// whatever the server says by then.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Refresh {
+    /// The refresh token.
+    pub(crate) token: String,
+    /// The provider, and who asks it.
+    pub(crate) sign_in: SignIn,
 }
 
 type All = BTreeMap<String, Kept>;
@@ -46,22 +69,62 @@ pub(crate) fn of(server: &str) -> anyhow::Result<Option<Kept>> {
 
 /// Keeps a sign-in, and gives where.
 pub(crate) fn keep(server: &str, kept: Kept) -> anyhow::Result<PathBuf> {
-    let place = place().context("there is no place for the token: set HOME or STANCH_SIGN_IN")?;
-    let mut all = read(&place)?;
-    all.insert(key(server).to_owned(), kept);
-    write(&place, &all)?;
-    Ok(place)
+    let lock = lock()?;
+    lock.keep(server, kept)?;
+    Ok(lock.place)
 }
 
 /// Forgets a sign-in; false when there was none.
 pub(crate) fn forget(server: &str) -> anyhow::Result<bool> {
-    let Some(place) = place() else { return Ok(false) };
-    let mut all = read(&place)?;
+    // Without a place there is nothing to forget.
+    if of(server)?.is_none() {
+        return Ok(false);
+    }
+    let lock = lock()?;
+    let mut all = read(&lock.place)?;
     let was = all.remove(key(server)).is_some();
     if was {
-        write(&place, &all)?;
+        write(&lock.place, &all)?;
     }
     Ok(was)
+}
+
+/// The sign-ins, which nobody else changes until this is dropped.
+pub(crate) struct Lock {
+    place: PathBuf,
+    /// Whoever has it open and locked changes them.
+    _file: File,
+}
+
+/// Waits until nobody else changes the sign-ins.
+pub(crate) fn lock() -> anyhow::Result<Lock> {
+    let place = place().context("there is no place for the token: set HOME or STANCH_SIGN_IN")?;
+    make_folder(&place)?;
+    let beside = place.with_extension("lock");
+    let shown = || format!("{}", beside.display());
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    let file = options.open(&beside).with_context(shown)?;
+    file.lock().with_context(shown)?;
+    Ok(Lock { place, _file: file })
+}
+
+impl Lock {
+    fn of(&self, server: &str) -> anyhow::Result<Option<Kept>> {
+        Ok(read(&self.place)?.remove(key(server)))
+    }
+
+    fn keep(&self, server: &str, kept: Kept) -> anyhow::Result<()> {
+        let mut all = read(&self.place)?;
+        all.insert(key(server).to_owned(), kept);
+        write(&self.place, &all)
+    }
+}
+
+fn make_folder(place: &Path) -> anyhow::Result<()> {
+    let Some(folder) = place.parent() else { return Ok(()) };
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("{}", folder.display()))
 }
 
 fn read(place: &Path) -> anyhow::Result<All> {
@@ -82,9 +145,7 @@ fn read(place: &Path) -> anyhow::Result<All> {
 /// Replaces the file as a whole, so that no reader sees half of it.
 fn write(place: &Path, all: &All) -> anyhow::Result<()> {
     let shown = place.display();
-    if let Some(folder) = place.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
+    make_folder(place)?;
     let fresh = place.with_extension("new");
     match std::fs::remove_file(&fresh) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -106,7 +167,7 @@ mod tests {
         let place = folder.path().join("stanch/sign-in.json");
         assert!(read(&place).unwrap().is_empty());
         let (name, token) = ("mia".to_owned(), "a.b.c".to_owned());
-        let kept = Kept { name, token, expires_at: Timestamp::default() };
+        let kept = Kept { name, token, expires_at: Timestamp::default(), refresh: None };
         let all: All = [("http://a".to_owned(), kept)].into();
         for _ in 0..2 {
             write(&place, &all).unwrap();

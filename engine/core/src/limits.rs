@@ -212,6 +212,10 @@ pub const SOURCE_SCRIPTS: usize = 100;
 /// For how long a suppression may hold: what is older than a year was forgotten by those who made it.
 pub const SUPPRESSION: Span = Span::from_secs(365 * 86_400);
 
+/// For how long somebody is known whom the identity provider vouched for: whoever has not called for
+/// three months is not counted on, and their roles are from another time.
+pub const VOUCHED: Span = Span::from_secs(90 * 86_400);
+
 /// The longest time in which a playbook is not started again about the same thing: what comes a
 /// month later is not the same.
 pub const COOLDOWN: Span = Span::from_secs(30 * 86_400);

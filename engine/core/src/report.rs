@@ -111,17 +111,14 @@ pub struct AlertLine {
     pub resources: Vec<String>,
 }
 
-/// A part of the incident, which has a report of its own.
+/// A part of the incident, which has a report of its own. Where that stands changes without this one,
+/// whose bytes are those of the end of its chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartLine {
     /// Its id.
     pub id: IncidentId,
     /// One line.
     pub title: String,
-    /// Where it stands.
-    pub status: IncidentStatus,
-    /// How bad it is.
-    pub severity: Severity,
 }
 
 /// A run.

@@ -14,6 +14,7 @@ use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::containments::{self as rows, Containment, End};
+use stanch_engine_store::people::{self, Disabled};
 use stanch_engine_store::{StoreError, Tx, approvals, assignments, audit, custody, pages, runs};
 use tokio::sync::watch;
 
@@ -83,8 +84,32 @@ pub(crate) async fn begin(tx: &mut Tx<'_>, begun: &Begun) -> Result<(), StoreErr
         }
         None => None,
     };
-    row.owner = lead.or(approved_by).unwrap_or(row.owner);
+    for who in lead.into_iter().chain(approved_by) {
+        if !people::is_disabled(tx, &who).await? {
+            row.owner = who;
+            break;
+        }
+    }
     rows::insert(tx, &row).await
+}
+
+/// A person was disabled: what is theirs is anybody's from now on. Gives what that was.
+pub(crate) async fn disown(
+    tx: &mut Tx<'_>,
+    gone: &Disabled,
+) -> Result<Vec<ContainmentId>, StoreError> {
+    let theirs = rows::of_owner(tx, &gone.name).await?;
+    rows::own_all(tx, &gone.name, ANYBODY).await?;
+    for it in &theirs {
+        let Some(incident) = it.incident else { continue };
+        let detail = json!({
+            "decision": "handover", "text": format!("{} is {ANYBODY}'s", it.id),
+            "reason": format!("{} was disabled: {}", gone.name, gone.reason),
+            "containment": it.id, "run": it.run,
+        });
+        custody::decided(tx, incident, (&gone.by, gone.at), detail).await?;
+    }
+    Ok(theirs.into_iter().map(|it| it.id).collect())
 }
 
 /// A row of what a run contained.

@@ -2,11 +2,12 @@
 //! does not count.
 
 use serde_json::json;
-use stanch_engine_core::id::ApprovalId;
+use stanch_engine_core::id::{ApprovalId, ContainmentId};
 use stanch_engine_store::StoreError;
 use stanch_engine_store::people::{self, Disabled};
-use stanch_engine_store::{absences, custody, handovers};
+use stanch_engine_store::{absences, custody, handovers, vouched};
 
+use crate::containments;
 use crate::runtime::Runtime;
 
 /// What disabling a person has taken back.
@@ -18,6 +19,8 @@ pub struct TakenBack {
     pub approvals: Vec<ApprovalId>,
     /// How many absences and hand-overs, of theirs and to them.
     pub entrusted: u64,
+    /// What they owned of what was contained: it is `role:responder`'s now.
+    pub containments: Vec<ContainmentId>,
 }
 
 /// Disables a person: no token of theirs is good from now on, whenever it was made, and their yes
@@ -46,6 +49,7 @@ pub async fn disable(
                     return Ok(None);
                 }
                 let tokens = people::revoke_tokens(tx, &who.name, who.at).await?;
+                vouched::forget(tx, &who.name).await?;
                 let absences = absences::end_all(tx, &who.name, who.at).await?;
                 let entrusted = absences + handovers::end_all(tx, &who.name).await?;
                 let mut approvals = Vec::new();
@@ -58,7 +62,8 @@ pub async fn disable(
                     });
                     custody::decided(tx, incident, (&who.by, who.at), detail).await?;
                 }
-                Ok(Some(TakenBack { tokens, approvals, entrusted }))
+                let containments = containments::disown(tx, &who).await?;
+                Ok(Some(TakenBack { tokens, approvals, entrusted, containments }))
             })
         })
         .await

@@ -10,7 +10,6 @@
 
 mod dispatcher;
 mod ears;
-mod everybody;
 mod executor;
 mod heartbeat;
 mod job;
@@ -46,6 +45,7 @@ pub mod collecting;
 pub mod containments;
 pub mod correlators;
 pub mod elsewhere;
+pub mod everybody;
 pub mod evidence;
 pub mod health;
 pub mod incident_work;

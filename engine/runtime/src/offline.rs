@@ -1,6 +1,9 @@
-//! The glass that is broken at the machine: in the database itself, without a server, a token or an
-//! identity provider, by whoever has the key that lies in a safe. It is written down, told to everybody,
-//! and looked at by another person afterwards, as any glass that is broken.
+//! The glass that is broken at the machine, and the kill switch that is thrown there: in the database
+//! itself, without a server, a token or an identity provider, by whoever has the key that lies in a safe.
+//! It is written down, told to everybody, and an answer is looked at by another person afterwards, as any
+//! glass that is broken.
+
+mod switch;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,6 +22,7 @@ use stanch_engine_core::world::World;
 use stanch_engine_store::approvals::{self as rows, Approval};
 use stanch_engine_store::{Store, StoreError, Tx, audit, pages, people, settings};
 use stanch_plugins_sdk::Catalogue;
+pub use switch::Switch;
 
 use crate::approvals::{DecideError, break_offline, everybody_by_topic};
 use crate::evidence::{Items, KeyError, Keys, is_signed, key_pair, pem_of, read_public};
@@ -57,6 +61,9 @@ pub enum OfflineError {
     /// They are nobody who may.
     #[error("{0}")]
     Person(String),
+    /// There is nothing to take back.
+    #[error("the kill switch was not thrown")]
+    NotThrown,
     /// The rules of the approval say no.
     #[error(transparent)]
     Refused(#[from] DecideError),
@@ -69,6 +76,7 @@ impl OfflineError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::NoKey | Self::WrongKey(_) | Self::Person(_) => error_code::FORBIDDEN,
+            Self::NotThrown => error_code::CONFLICT,
             Self::Refused(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::NotHere(_) | Self::Start(_) | Self::Key(_) => error_code::STORE,
@@ -200,11 +208,7 @@ impl Offline {
                     }
                     None => {}
                 }
-                let message = format!("{said}, by {}: {}.", by.person, by.reason);
-                for to in everybody_by_topic(shared, &[]) {
-                    let key = format!("{verb}/{now}/{}", to.join(","));
-                    pages::raise(tx, &shared.page(key, to, "break_glass", message.clone())).await?;
-                }
+                tell(tx, shared, by, (verb, said), now).await?;
                 audit::append(tx, &asked(by, verb, None, now), &Ended::DONE).await?;
                 Ok(Ok(()))
             })
@@ -290,24 +294,29 @@ async fn may_speak(tx: &mut Tx<'_>, by: &Spoken) -> Came<()> {
     Ok(Ok(()))
 }
 
-/// Takes the decision. What was signed goes into the audit log with its signature: that the key was
-/// there is shown by it, also to whoever does not trust the database.
-async fn answer(
+/// Tells everybody that there is a channel of their own for.
+async fn tell(
     tx: &mut Tx<'_>,
     shared: &Shared,
-    (key, id): (&SigningKey, ApprovalId),
     by: &Spoken,
-    told: &mut Asked,
-) -> Came<ApprovalStatus> {
+    (verb, said): (&str, &str),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let message = format!("{said}, by {}: {}.", by.person, by.reason);
+    for to in everybody_by_topic(shared, &[]) {
+        let key = format!("{verb}/{now}/{}", to.join(","));
+        pages::raise(tx, &shared.page(key, to, "break_glass", message.clone())).await?;
+    }
+    Ok(())
+}
+
+/// Signs a statement with the key, if it is the one that is good. What was signed goes into the audit log
+/// with its signature: that the key was there is shown by it, also to whoever does not trust the database.
+async fn prove(tx: &mut Tx<'_>, key: &SigningKey, statement: Value, told: &mut Asked) -> Came<()> {
     let known = settings::get(tx, KEY).await?;
     let Some(known) = known.and_then(|text| serde_json::from_str::<Known>(&text).ok()) else {
         return Ok(Err(OfflineError::NoKey));
     };
-    let approval = rows::get(tx, id).await?;
-    let plan = approval.as_ref().and_then(|approval| approval.plan_digest);
-    let statement = json!({
-        "approval": id, "plan": plan, "person": by.person, "reason": by.reason, "at": told.at,
-    });
     let statement = statement.to_string();
     let signed = [CONTEXT, statement.as_bytes()].concat();
     let signature = key.sign(&signed).to_string().to_lowercase();
@@ -316,6 +325,25 @@ async fn answer(
         return Ok(Err(OfflineError::WrongKey(known.made_at)));
     }
     told.detail = json!({"statement": statement, "signature": signature});
+    Ok(Ok(()))
+}
+
+/// Takes the decision.
+async fn answer(
+    tx: &mut Tx<'_>,
+    shared: &Shared,
+    (key, id): (&SigningKey, ApprovalId),
+    by: &Spoken,
+    told: &mut Asked,
+) -> Came<ApprovalStatus> {
+    let approval = rows::get(tx, id).await?;
+    let plan = approval.as_ref().and_then(|approval| approval.plan_digest);
+    let statement = json!({
+        "approval": id, "plan": plan, "person": by.person, "reason": by.reason, "at": told.at,
+    });
+    if let Err(error) = prove(tx, key, statement, told).await? {
+        return Ok(Err(error));
+    }
     if let Err(error) = may_speak(tx, by).await? {
         return Ok(Err(error));
     }

@@ -8,6 +8,7 @@ use stanch_engine_core::id::{IncidentId, PageId, TokenId};
 use stanch_engine_core::scope::Scope;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::suggest;
+use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::people as rows;
 use stanch_engine_store::tokens::{self, Token};
 use stanch_engine_store::{StoreError, incidents, pages, settings};
@@ -251,8 +252,7 @@ pub async fn take_page(runtime: &Runtime, page: PageId, person: &str) -> Result<
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn halt(runtime: &Runtime, person: &str, reason: &str) -> Result<(), StoreError> {
-    let now = runtime.world().now();
-    let value = serde_json::json!({"by": person, "reason": reason, "at": now}).to_string();
+    let value = thrown(person, reason, runtime.world().now());
     runtime
         .store()
         .write(move |tx| {
@@ -261,6 +261,11 @@ pub async fn halt(runtime: &Runtime, person: &str, reason: &str) -> Result<(), S
         })
         .await?;
     runtime.shared.look_at_halt().await.map(drop)
+}
+
+/// What stands in the database while the kill switch is thrown.
+pub(crate) fn thrown(person: &str, reason: &str, at: Timestamp) -> String {
+    serde_json::json!({"by": person, "reason": reason, "at": at}).to_string()
 }
 
 /// Takes the kill switch back; false when it was not thrown.

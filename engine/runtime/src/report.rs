@@ -104,9 +104,7 @@ pub(crate) async fn as_of(
 
 async fn part_lines(runtime: &Runtime, id: IncidentId) -> Result<Vec<PartLine>, StoreError> {
     let found = runtime.store().read(|conn| Box::pin(parts::of(conn, id))).await?;
-    let line =
-        |Incident { id, title, status, severity, .. }| PartLine { id, title, status, severity };
-    Ok(found.into_iter().map(line).collect())
+    Ok(found.into_iter().map(|Incident { id, title, .. }| PartLine { id, title }).collect())
 }
 
 /// The first records of its chain, each with what it says of why and how.

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::error_code;
 use stanch_engine_core::scope::{CustomRole, Grant, Scope, grants};
-use stanch_engine_runtime::elsewhere;
+use stanch_engine_runtime::everybody;
 use stanch_engine_runtime::oidc::{Identity, NotBelieved, Oidc};
 use stanch_engine_runtime::people::{self, Caller, Role};
 use stanch_engine_runtime::runs::Person;
@@ -63,7 +63,7 @@ async fn vouched(app: &App, oidc: &Oidc, token: &str) -> Handled<Identity> {
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error_code::UNCHECKED, why)
         }
     })?;
-    if elsewhere::is_disabled(&app.runtime, &known.name).await? {
+    if !everybody::meet(&app.runtime, &known).await? {
         let detail = format!("{} was disabled", known.name);
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, error_code::UNAUTHENTICATED, detail));
     }

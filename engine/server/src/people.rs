@@ -49,7 +49,7 @@ pub(crate) async fn disable(
     tracing::warn!(%name, %by, reason = %body.reason, "a person was disabled");
     Ok(Json(json!({
         "name": name, "tokens_revoked": taken.tokens, "decisions_revoked": taken.approvals,
-        "entrusted_ended": taken.entrusted,
+        "entrusted_ended": taken.entrusted, "containments_handed_over": taken.containments,
     })))
 }
 

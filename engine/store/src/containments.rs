@@ -22,6 +22,7 @@ statements! {
     OPEN_BESIDE =
         "SELECT * FROM containments WHERE status = 'open' AND (run_id = $1 OR incident_id = $2) \
          ORDER BY id";
+    OF_OWNER = "SELECT * FROM containments WHERE owner = $1 AND status <> 'final' ORDER BY id";
     DUE =
         "SELECT * FROM containments WHERE status = 'open' AND ask_at <= $1 ORDER BY ask_at LIMIT $2";
     NEXT = "SELECT MIN(ask_at) AS at FROM containments WHERE status = 'open'";
@@ -30,6 +31,7 @@ statements! {
          WHERE id = $1 AND status = 'open' AND ask_at = $2";
     EXTEND =
         "UPDATE containments SET expires_at = $2, ask_at = $2 WHERE id = $1 AND status = 'open'";
+    OWN_ALL = "UPDATE containments SET owner = $2 WHERE owner = $1 AND status <> 'final'";
     OWN = "UPDATE containments SET owner = $2 WHERE id = $1 AND status = 'open'";
     END =
         "UPDATE containments SET status = $2, ended_at = $3, ended_by = $4, reason = $5, \
@@ -146,6 +148,15 @@ pub async fn open_beside(
     conn.all(query).await?.iter().map(|row| read(&Row::of("containments", row))).collect()
 }
 
+/// Those of an owner that stand for a while, or may again.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn of_owner(conn: &mut Conn<'_>, owner: &str) -> Result<Vec<Containment>, StoreError> {
+    let query = conn.query(&OF_OWNER).bind(owner.to_owned());
+    conn.all(query).await?.iter().map(|row| read(&Row::of("containments", row))).collect()
+}
+
 /// Those whose owners are to be asked by now.
 ///
 /// # Errors
@@ -203,6 +214,15 @@ pub async fn extend(
 pub async fn own(tx: &mut Tx<'_>, id: ContainmentId, owner: &str) -> Result<bool, StoreError> {
     let query = tx.query(&OWN).bind(id.to_string()).bind(owner.to_owned());
     Ok(tx.run(query).await? == 1)
+}
+
+/// All of an owner that stand for a while, or may again, are another's.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn own_all(tx: &mut Tx<'_>, from: &str, to: &str) -> Result<(), StoreError> {
+    let query = tx.query(&OWN_ALL).bind(from.to_owned()).bind(to.to_owned());
+    tx.run(query).await.map(drop)
 }
 
 /// It is no longer open; false when it was not.

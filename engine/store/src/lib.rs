@@ -73,6 +73,7 @@ pub mod tokens;
 pub mod trail_audits;
 pub mod updates;
 pub mod used_links;
+pub mod vouched;
 pub mod write_backs;
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (27, "ledger_stamps", include_str!("../../../migrations/0027_ledger_stamps.sql")),
     (28, "incident_parts", include_str!("../../../migrations/0028_incident_parts.sql")),
     (29, "turns_by_index", include_str!("../../../migrations/0029_turns_by_index.sql")),
+    (30, "vouched", include_str!("../../../migrations/0030_vouched.sql")),
 ];
 
 /// Connections that read. They wait for nobody, so that a few are enough.

@@ -117,6 +117,7 @@ mod tests {
         ("updates", crate::updates::STATEMENTS),
         ("trail_audits", crate::trail_audits::STATEMENTS),
         ("used_links", crate::used_links::STATEMENTS),
+        ("vouched", crate::vouched::STATEMENTS),
         ("write_backs", crate::write_backs::STATEMENTS),
     ];
 

@@ -125,9 +125,7 @@ impl Request {
         beside: Option<Bytes>,
     ) -> Result<reqwest::RequestBuilder, ActionError> {
         let (input, method, url) = Self::read(input)?;
-        if effect_of(&input, &url, &method) > context.granted {
-            return Err(ActionError::denied("not_granted", "the call reaches farther than it may"));
-        }
+        context.must_grant(effect_of(&input, &url, &method), "the call")?;
         let unknown = |why| ActionError::permanent("bad_input", why);
         let fill = |text: &str| self.secrets.fill(text).map_err(unknown);
         // A part of the address may have been a secret.
@@ -137,9 +135,7 @@ impl Request {
         if let Some(why) = reach::forbidden(&url) {
             return Err(ActionError::denied("forbidden_address", why));
         }
-        if reach::least(&url, &method) > context.granted {
-            return Err(ActionError::denied("not_granted", "the call reaches farther than it may"));
-        }
+        context.must_grant(reach::least(&url, &method), "the call")?;
         let mut request = self
             .client
             .request(method, url)

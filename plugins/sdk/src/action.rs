@@ -1,5 +1,6 @@
 //! An action: one thing that the engine can do to the world, or ask of it.
 
+use std::fmt::Display;
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -129,6 +130,22 @@ pub struct ActionContext {
     pub now: Timestamp,
     /// What the action said at [`Outcome::Again`], when it is looked at again.
     pub state: Option<Value>,
+}
+
+impl ActionContext {
+    /// Refuses a call that reaches farther than the guard has allowed.
+    ///
+    /// # Errors
+    /// Denied, as `not_granted`.
+    pub fn must_grant(&self, effect: Effect, what: impl Display) -> Result<(), ActionError> {
+        if effect <= self.granted {
+            return Ok(());
+        }
+        let (effect, granted) = (effect.as_str(), self.granted.as_str());
+        let why =
+            format!("{what} is of the effect `{effect}`, and no more than `{granted}` was granted");
+        Err(ActionError::denied("not_granted", why))
+    }
 }
 
 /// How soon a call is wanted. What responds never waits behind what only collects.

@@ -1,4 +1,4 @@
-//! Approvals: looked at, decided, handed over, and answered for everybody.
+//! Approvals: looked at, decided, handed over, and answered for everybody; the kill switch.
 
 use std::path::PathBuf;
 
@@ -71,12 +71,37 @@ pub(crate) struct BreakGlass {
     /// What the form asks for, such as `verdict=true_positive`.
     #[arg(long = "form", value_name = "NAME=VALUE")]
     pub(crate) form: Vec<String>,
+    #[command(flatten)]
+    pub(crate) at_node: AtNode,
+}
+
+/// By the key from the safe, and not by the API.
+#[derive(Debug, Group)]
+pub(crate) struct AtNode {
     /// The offline key: in the database itself, on the machine of a node, without a server or a token.
     #[arg(long, value_name = "FILE", requires = "person")]
     pub(crate) offline: Option<PathBuf>,
     /// Who you are, where only the key knows you.
     #[arg(long, value_name = "NAME", requires = "offline")]
     pub(crate) person: Option<String>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Halt {
+    /// Why; it goes into the record.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) at_node: AtNode,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Unhalt {
+    /// Why; everybody is told.
+    #[arg(long, requires = "offline")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) at_node: AtNode,
 }
 
 #[derive(Debug, Subcommand)]

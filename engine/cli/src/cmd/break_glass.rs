@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use serde_json::json;
-use stanch_engine_runtime::offline::{Offline, OfflineKey, Spoken};
+use serde_json::{Value, json};
+use stanch_engine_runtime::offline::{Offline, OfflineKey, Spoken, Switch};
 use stanch_engine_runtime::system;
 
 use super::approvals::filled_in;
@@ -43,10 +43,10 @@ pub(super) async fn run(common: &Common, mut args: BreakGlass) -> anyhow::Result
         }
         Some(Glass::Waiting) => waiting(common).await,
         Some(Glass::Key { output, person, reason, .. }) => {
-            let by = Spoken { person, reason, fields: Vec::new() };
+            let by = spoken(Some(&person), Some(&reason));
             key(common, output.as_deref(), by).await
         }
-        None => match &args.offline {
+        None => match &args.at_node.offline {
             Some(file) => offline(common, file, &args).await,
             None => by_the_api(&Client::of(common)?, &args, json).await,
         },
@@ -75,6 +75,24 @@ async fn open(common: &Common) -> anyhow::Result<Offline> {
     wiring::offline(&config, system::world(), &environment).await
 }
 
+/// Who speaks, where only the key knows them.
+pub(super) fn spoken(person: Option<&str>, reason: Option<&str>) -> Spoken {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    Spoken { person: text(person), reason: text(reason), fields: Vec::new() }
+}
+
+/// The kill switch, in the database itself.
+pub(super) async fn switch(
+    common: &Common,
+    file: &Path,
+    to: Switch,
+    by: Spoken,
+) -> anyhow::Result<Value> {
+    let (key, person) = (OfflineKey::read(file)?, by.person.clone());
+    open(common).await?.switch(&key, to, by).await?;
+    Ok(json!({"halted": to == Switch::Thrown, "by": person}))
+}
+
 async fn offline(common: &Common, file: &Path, args: &BreakGlass) -> anyhow::Result<()> {
     let key = OfflineKey::read(file)?;
     let approval = args.approval.clone().unwrap_or_default();
@@ -83,9 +101,8 @@ async fn offline(common: &Common, file: &Path, args: &BreakGlass) -> anyhow::Res
         read.with_context(|| format!("`--form {pair}`: write NAME=VALUE"))
     };
     let by = Spoken {
-        person: args.person.clone().unwrap_or_default(),
-        reason: args.reason.clone().unwrap_or_default(),
         fields: args.form.iter().map(field).collect::<anyhow::Result<_>>()?,
+        ..spoken(args.at_node.person.as_deref(), args.reason.as_deref())
     };
     let person = by.person.clone();
     let status = open(common).await?.break_glass(&key, approval.parse()?, by).await?;

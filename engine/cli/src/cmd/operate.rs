@@ -1,29 +1,42 @@
 //! `stanch halt|unhalt|token|people`.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use stanch_engine_runtime::offline::Switch;
 
-use crate::args::{People, Reason, Token};
+use super::break_glass;
+use crate::args::{Common, Halt, People, Token, Unhalt};
 use crate::client::Client;
 use crate::output;
 
-pub(super) async fn halt(client: &Client, args: Reason, json: bool) -> anyhow::Result<()> {
-    let answer = client.post("/halt", &json!({"reason": args.reason})).await?;
-    if json {
-        output::json(&answer);
-    } else {
-        println!("halted: nothing is changed any more, until `stanch unhalt`");
-    }
+pub(super) async fn halt(common: &Common, args: Halt) -> anyhow::Result<()> {
+    let answer = match &args.at_node.offline {
+        Some(file) => {
+            let by = break_glass::spoken(args.at_node.person.as_deref(), Some(&args.reason));
+            break_glass::switch(common, file, Switch::Thrown, by).await?
+        }
+        None => Client::of(common)?.post("/halt", &json!({"reason": args.reason})).await?,
+    };
+    switched(common, &answer, "halted: nothing is changed any more, until `stanch unhalt`");
     Ok(())
 }
 
-pub(super) async fn unhalt(client: &Client, json: bool) -> anyhow::Result<()> {
-    let answer = client.delete("/halt").await?;
-    if json {
-        output::json(&answer)
-    } else {
-        println!("no longer halted")
-    }
+pub(super) async fn unhalt(common: &Common, args: Unhalt) -> anyhow::Result<()> {
+    let answer = match &args.at_node.offline {
+        Some(file) => {
+            let by = break_glass::spoken(args.at_node.person.as_deref(), args.reason.as_deref());
+            break_glass::switch(common, file, Switch::Back, by).await?
+        }
+        None => Client::of(common)?.delete("/halt").await?,
+    };
+    switched(common, &answer, "no longer halted");
     Ok(())
+}
+
+fn switched(common: &Common, answer: &Value, said: &str) {
+    match common.json {
+        true => output::json(answer),
+        false => println!("{said}"),
+    }
 }
 
 pub(super) async fn token(client: &Client, what: Token, json: bool) -> anyhow::Result<()> {

@@ -31,12 +31,7 @@ impl TokenSource {
     /// When the place holds none, or the secret itself stands in the file.
     pub fn resolve(&self, variable: Variable<'_>) -> Result<Option<String>, ConfigError> {
         let Some(reference) = &self.token else { return Ok(None) };
-        let secret = reference.resolve("token", variable)?;
-        if secret.len() < 16 {
-            let message = format!("the token at {} is shorter than 16 characters", reference.0);
-            return Err(ConfigError(message));
-        }
-        Ok(Some(secret))
+        reference.resolve_whole("token", variable).map(Some)
     }
 }
 
@@ -56,5 +51,19 @@ impl Reference {
             }
         };
         Ok(secret.trim().to_owned())
+    }
+
+    /// The same, of a secret that nobody may guess: a short one is none.
+    pub(crate) fn resolve_whole(
+        &self,
+        key: &str,
+        variable: Variable<'_>,
+    ) -> Result<String, ConfigError> {
+        let secret = self.resolve(key, variable)?;
+        if secret.len() < 16 {
+            let why = format!("`{key}`: the secret at {} is shorter than 16 characters", self.0);
+            return Err(ConfigError(why));
+        }
+        Ok(secret)
     }
 }

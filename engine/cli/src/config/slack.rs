@@ -37,12 +37,7 @@ impl Config {
             return Ok(None);
         }
         let secret = |reference: &Reference| {
-            let secret = reference.resolve("slack.signing_secrets", variable)?;
-            if secret.len() < 16 {
-                let why = "`slack.signing_secrets`: a secret is shorter than 16 characters";
-                return Err(ConfigError(why.to_owned()));
-            }
-            Ok(secret.into_bytes())
+            reference.resolve_whole("slack.signing_secrets", variable).map(String::into_bytes)
         };
         let secrets = self.slack.signing_secrets.iter().map(secret).collect::<Result<_, _>>()?;
         let signature = Signature {

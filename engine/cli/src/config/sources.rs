@@ -284,14 +284,7 @@ fn secrets(
     if references.is_empty() {
         return Err(ConfigError(format!("`{key}` names no secret")));
     }
-    let resolve = |reference: &Reference| {
-        let secret = reference.resolve(key, variable)?;
-        if secret.len() < 16 {
-            return Err(ConfigError(format!("`{key}`: a secret is shorter than 16 characters")));
-        }
-        Ok(secret)
-    };
-    references.iter().map(resolve).collect()
+    references.iter().map(|reference| reference.resolve_whole(key, variable)).collect()
 }
 
 #[cfg(test)]

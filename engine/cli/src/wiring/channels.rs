@@ -58,11 +58,7 @@ pub(super) fn ears(config: &Config, variable: Variable<'_>) -> anyhow::Result<Ve
 }
 
 fn secret(key: &str, reference: &Reference, variable: Variable<'_>) -> Result<Secret, ConfigError> {
-    let secret = reference.resolve(key, variable)?;
-    if secret.len() < 16 {
-        return Err(ConfigError(format!("`{key}`: the secret is shorter than 16 characters")));
-    }
-    Ok(Secret::new(secret))
+    reference.resolve_whole(key, variable).map(Secret::new)
 }
 
 struct Make<'c> {

@@ -1,6 +1,6 @@
 //! People sign in with a browser at an identity provider, and nobody signs in as somebody else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex};
 
@@ -20,12 +20,12 @@ use crate::server::{Folder, Ran, Server};
 
 /// An identity provider: whoever opens its page is mia, at once.
 #[derive(Clone)]
-struct Provider {
+pub(crate) struct Provider {
     url: String,
     state: Arc<Mutex<State>>,
 }
 
-struct State {
+pub(crate) struct State {
     key: Ed25519KeyPair,
     /// What was asked with each code that is not spent.
     codes: BTreeMap<String, BTreeMap<String, String>>,
@@ -35,7 +35,12 @@ struct State {
     /// Whether a code is given without a look at its verifier.
     is_lax: bool,
     /// Claims that are not as they should be.
-    claims: Value,
+    pub(crate) claims: Value,
+    /// What new tokens are given for, once each; nothing where none is given out.
+    pub(crate) refresh: Option<BTreeSet<String>>,
+    /// How often new tokens were asked for.
+    refreshes: u32,
+    pub(crate) is_down: bool,
     methods: Value,
 }
 
@@ -52,6 +57,9 @@ impl Provider {
             exchanges: 0,
             is_lax: false,
             claims: json!({}),
+            refresh: None,
+            refreshes: 0,
+            is_down: false,
             methods: json!(["S256"]),
         };
         let provider = Self { url, state: Arc::new(Mutex::new(state)) };
@@ -61,7 +69,7 @@ impl Provider {
         provider
     }
 
-    fn set(&self, change: impl FnOnce(&mut State)) {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().unwrap());
     }
 
@@ -69,11 +77,16 @@ impl Provider {
         self.state.lock().unwrap().exchanges
     }
 
+    pub(crate) fn refreshes(&self) -> u32 {
+        self.state.lock().unwrap().refreshes
+    }
+
     fn answer(&self, request: &http::Request<Bytes>) -> Reply {
         let mut state = self.state.lock().unwrap();
         let url = &self.url;
         let query = request.uri().query().unwrap_or_default();
         let (status, body, location) = match request.uri().path() {
+            _ if state.is_down => (503, json!({}), None),
             "/.well-known/openid-configuration" => {
                 let said = json!({
                     "issuer": url, "jwks_uri": format!("{url}/keys"),
@@ -118,8 +131,18 @@ impl State {
 
     /// RFC 6749 section 4.1.3 and RFC 7636 section 4.6: a code is good once, for whoever asked for it.
     fn exchange(&mut self, form: &BTreeMap<String, String>, issuer: &str) -> (u16, Value) {
-        self.exchanges += 1;
         let no = (400, json!({"error": "invalid_grant"}));
+        if form["grant_type"] == "refresh_token" {
+            self.refreshes += 1;
+            let all = self.refresh.as_mut().unwrap();
+            // What was spent before was stolen: nothing is good any more (RFC 9700 section 4.14.2).
+            if !all.remove(&form["refresh_token"]) || form["client_id"] != "stanch" {
+                all.clear();
+                return no;
+            }
+            return (200, self.give(issuer, json!({})));
+        }
+        self.exchanges += 1;
         let Some(asked) = self.codes.remove(&form["code"]) else { return no };
         let challenge = BASE64.encode(Sha256::of(&form["code_verifier"]).bytes());
         let is_theirs = challenge == asked["code_challenge"]
@@ -128,18 +151,30 @@ impl State {
         if !is_theirs && !self.is_lax {
             return no;
         }
+        (200, self.give(issuer, json!({"nonce": asked["nonce"]})))
+    }
+
+    fn give(&mut self, issuer: &str, more: Value) -> Value {
         let now = system::world().now().millis() / 1_000;
         let mut claims = json!({
             "iss": issuer, "aud": "stanch", "sub": "mia", "groups": ["soc"], "iat": now,
-            "exp": now + 600, "nonce": asked["nonce"],
+            "exp": now + 600,
         });
-        for (name, value) in self.claims.as_object().unwrap() {
+        for (name, value) in
+            [&more, &self.claims].into_iter().flat_map(|all| all.as_object().unwrap())
+        {
             claims[name] = value.clone();
         }
-        (
-            200,
-            json!({"token_type": "Bearer", "id_token": self.sign(&claims), "access_token": "opaque"}),
-        )
+        let mut given = json!({
+            "token_type": "Bearer", "id_token": self.sign(&claims), "access_token": "opaque",
+        });
+        if let Some(all) = &mut self.refresh {
+            self.given += 1;
+            let token = format!("refresh-cAnArY7f3Q9-{}", self.given);
+            given["refresh_token"] = json!(token);
+            all.insert(token);
+        }
+        given
     }
 
     fn sign(&self, claims: &Value) -> String {
@@ -155,7 +190,7 @@ fn pairs(text: &str) -> BTreeMap<String, String> {
     url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }
 
-async fn set() -> (Server, Provider) {
+pub(crate) async fn set() -> (Server, Provider) {
     let provider = Provider::serve().await;
     let folder = Folder::new();
     let text = std::fs::read_to_string(folder.path().join("stanch.toml")).unwrap();
@@ -165,29 +200,31 @@ async fn set() -> (Server, Provider) {
         provider.url
     );
     folder.write("stanch.toml", &format!("{text}{oidc}"));
-    (folder.serve().await, provider)
+    let mut command = folder.command(&["serve"]);
+    let process = Process::start(command.env("STANCH_LOG", "trace"));
+    (Server::started(process, folder).await, provider)
 }
 
 /// A command of somebody whose home is the folder.
-fn command(server: &Server, arguments: &[&str]) -> tokio::process::Command {
+pub(crate) fn command(server: &Server, arguments: &[&str]) -> tokio::process::Command {
     let mut command = server.folder.command(arguments);
     command.env("STANCH_URL", &server.url).env("HOME", server.folder.path());
     command
 }
 
-async fn run(server: &Server, arguments: &[&str]) -> Ran {
+pub(crate) async fn run(server: &Server, arguments: &[&str]) -> Ran {
     Ran::of(command(server, arguments).output().await.unwrap())
 }
 
 /// Begins to sign in, and gives the address that is to be opened.
-async fn begin(server: &Server) -> (Process, Url) {
+pub(crate) async fn begin(server: &Server) -> (Process, Url) {
     let mut process = Process::start(&mut command(server, &["login"]));
     let line = process.wait_for_line(|line| line.starts_with("http")).await;
     (process, Url::parse(&line).unwrap())
 }
 
 /// Opens an address, as a browser does that follows nothing by itself: the status, and where it leads.
-async fn open(url: &str) -> (u16, String) {
+pub(crate) async fn open(url: &str) -> (u16, String) {
     let http = stanch_plugins_http::client_builder().build().unwrap();
     let answer = http.get(url).send().await.unwrap();
     let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
@@ -195,7 +232,7 @@ async fn open(url: &str) -> (u16, String) {
 }
 
 /// Where the provider sends the browser back to.
-async fn signed_in(url: &Url) -> Url {
+pub(crate) async fn signed_in(url: &Url) -> Url {
     let (status, to) = open(url.as_str()).await;
     assert_eq!(status, 302);
     Url::parse(&to).unwrap()
@@ -210,7 +247,7 @@ fn with(url: &Url, name: &str, value: &str) -> Url {
     Url::parse_with_params(bare.as_str(), pairs).unwrap()
 }
 
-fn kept(server: &Server) -> Option<String> {
+pub(crate) fn kept(server: &Server) -> Option<String> {
     let place = server.folder.path().join(".config/stanch/sign-in.json");
     let text = std::fs::read_to_string(&place).ok()?;
     assert_eq!(std::fs::metadata(&place).unwrap().mode() & 0o777, 0o600);

@@ -16,14 +16,15 @@ const CANARY: &str = "cAnArY7f3Q9+/x=cAnArY";
 /// What of it stands in each form of it.
 const TRACES: [&str; 2] = ["cAnArY7f3Q9", "Y0FuQXJZN2YzUTkr"];
 
-/// Somebody who hears a secret, and says it back: with a yes, or below `/bad` with a no.
-struct Receiver {
-    url: String,
-    heard: Arc<Mutex<Vec<String>>>,
+/// Somebody who hears a secret, and says it back: with a yes, below `/bad` with a no, and below `/echo`
+/// with a no and with what stood in the head.
+pub(crate) struct Receiver {
+    pub(crate) url: String,
+    pub(crate) heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Receiver {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -56,14 +57,18 @@ async fn answer(mut socket: TcpStream) -> String {
             break (head.to_owned(), body.to_owned());
         }
     };
-    let status = if head.starts_with("POST /bad") { "400 Bad Request" } else { "200 OK" };
+    let is_echo = head.split(' ').nth(1).is_some_and(|path| path.starts_with("/echo"));
+    let is_bad = is_echo || head.starts_with("POST /bad");
+    let status = if is_bad { "400 Bad Request" } else { "200 OK" };
+    let heard = format!("{head}\n\n{body}");
+    let body = if is_echo { heard.clone() } else { body };
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     socket.write_all(answer.as_bytes()).await.unwrap();
     socket.shutdown().await.unwrap();
-    format!("{head}\n\n{body}")
+    heard
 }
 
 fn playbook(url: &str) -> String {
@@ -81,7 +86,7 @@ fn playbook(url: &str) -> String {
     )
 }
 
-fn bytes_of(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+pub(crate) fn bytes_of(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -116,11 +116,8 @@ fn parts(parts: &[PartLine], blocks: &mut Vec<Block>) {
         return;
     }
     blocks.push(Heading(2, "Parts".to_owned()));
-    let row = |part: &PartLine| {
-        let (status, severity) = (part.status.as_str(), part.severity.as_str());
-        vec![part.id.to_string(), status.to_owned(), severity.to_owned(), part.title.clone()]
-    };
-    let heads = vec!["Incident", "Status", "Severity", "Title"];
+    let row = |part: &PartLine| vec![part.id.to_string(), part.title.clone()];
+    let heads = vec!["Incident", "Title"];
     blocks.push(Table(heads, parts.iter().map(row).collect()));
 }
 

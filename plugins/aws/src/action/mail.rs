@@ -74,10 +74,7 @@ impl Action for Mail {
     ) -> BoxFuture<'a, Result<Outcome, ActionError>> {
         Box::pin(async move {
             let input = Input::read(input)?;
-            if context.granted < Effect::Notify {
-                let why = "aws.ses_send tells somebody, and only `read` was granted";
-                return Err(ActionError::denied("not_granted", why));
-            }
+            context.must_grant(Effect::Notify, "aws.ses_send")?;
             Box::pin(self.send(context, &input)).await
         })
     }

@@ -80,10 +80,7 @@ impl Action for Publish {
     ) -> BoxFuture<'a, Result<Outcome, ActionError>> {
         Box::pin(async move {
             let input = Input::read(input)?;
-            if context.granted < Effect::Notify {
-                let why = "aws.sns_publish tells somebody, and only `read` was granted";
-                return Err(ActionError::denied("not_granted", why));
-            }
+            context.must_grant(Effect::Notify, "aws.sns_publish")?;
             let region = input.region.as_deref().or_else(|| input.region_of_topic());
             let region = region.unwrap_or_default().to_owned();
             let sent = Box::pin(self.send(context, &input, &region)).await;

@@ -59,16 +59,7 @@ impl Standing {
         effect: Effect,
         breadth: Breadth,
     ) -> Result<Self, ActionError> {
-        if effect > context.granted {
-            return Err(ActionError::denied(
-                "not_granted",
-                format!(
-                    "{named} is of the effect `{}`, and no more than `{}` was granted",
-                    effect.as_str(),
-                    context.granted.as_str()
-                ),
-            ));
-        }
+        context.must_grant(effect, named)?;
         let region = match &context.region {
             Some(region) => Some(region.clone()),
             None => client.default_region().await,

@@ -1,34 +1,37 @@
-//! The identity provider: where it asks people, and where a code is given for tokens.
+//! The identity provider: where it asks people, and what it gives tokens for: a code, and later what it
+//! gave with the last ones.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use reqwest::Url;
 use serde::Deserialize;
+use serde_json::Value;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::world::World;
 use stanch_engine_runtime::oidc::SignIn;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::json_of;
-
 /// How long the provider may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Bytes of an answer of the provider's, at most.
+const MOST_BYTES: usize = 256 * 1024;
+
 /// What is made up for one sign-in, and is good for no other.
-pub(super) struct Once {
+pub(crate) struct Once {
     /// Says that what comes back belongs to what was asked (RFC 6749 section 10.12).
-    pub(super) state: String,
+    pub(crate) state: String,
     /// Says that the ID token does.
-    pub(super) nonce: String,
+    pub(crate) nonce: String,
     /// Says that whoever gives the code asked for it (RFC 7636).
     verifier: String,
     redirect: String,
 }
 
 impl Once {
-    pub(super) fn new(world: &World, listens_at: SocketAddr) -> Self {
+    pub(crate) fn new(world: &World, listens_at: SocketAddr) -> Self {
         let random = || format!("{:032x}{:032x}", world.entropy.next(), world.entropy.next());
         let redirect = format!("http://{listens_at}/callback");
         Self { state: random(), nonce: random(), verifier: random(), redirect }
@@ -40,11 +43,24 @@ impl Once {
     }
 }
 
-/// What a provider gives for a code.
+/// What a provider gives.
 #[derive(Deserialize)]
-pub(super) struct Tokens {
-    pub(super) id_token: String,
+pub(crate) struct Tokens {
+    /// Says who signed in.
+    pub(super) id_token: Option<String>,
+    /// Is shown to others.
     pub(super) access_token: Option<String>,
+    /// What new ones are asked for with; in place of the one before, where there is a new one.
+    pub(super) refresh_token: Option<String>,
+}
+
+/// The provider gives nothing for it.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The word of RFC 6749 section 5.2.
+    pub(super) error: String,
+    /// All that was said.
+    pub(super) said: String,
 }
 
 /// What a provider says of itself (OpenID Connect Discovery 1.0).
@@ -57,13 +73,13 @@ struct Said {
 }
 
 /// A provider that people can sign in at.
-pub(super) struct Provider {
+pub(crate) struct Provider {
     authorization_endpoint: Url,
     token_endpoint: Url,
 }
 
 impl Provider {
-    pub(super) async fn find(sign_in: &SignIn) -> anyhow::Result<Self> {
+    pub(crate) async fn find(sign_in: &SignIn) -> anyhow::Result<Self> {
         let issuer = sign_in.issuer.trim_end_matches('/');
         let place = format!("{issuer}/.well-known/openid-configuration");
         let http = stanch_plugins_http::client_builder().timeout(PATIENCE).build()?;
@@ -99,7 +115,7 @@ impl Provider {
     }
 
     /// Where a person signs in.
-    pub(super) fn address(&self, sign_in: &SignIn, once: &Once) -> anyhow::Result<Url> {
+    pub(crate) fn address(&self, sign_in: &SignIn, once: &Once) -> anyhow::Result<Url> {
         let mut url = self.authorization_endpoint.clone();
         let (scope, challenge) = (sign_in.scopes.join(" "), once.challenge());
         let asked = [
@@ -122,20 +138,44 @@ impl Provider {
     }
 
     /// Gives a code for tokens, once.
-    pub(super) async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         sign_in: &SignIn,
         once: &Once,
         code: &str,
     ) -> anyhow::Result<Tokens> {
-        let mut form = Url::parse("http://form.invalid")?;
-        form.query_pairs_mut().extend_pairs([
+        let asked = [
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", once.redirect.as_str()),
             ("client_id", sign_in.client_id.as_str()),
             ("code_verifier", once.verifier.as_str()),
-        ]);
+        ];
+        match self.ask(&asked).await? {
+            Ok(tokens) => Ok(tokens),
+            Err(refused) => {
+                bail!("the identity provider takes the code for nothing: {}", refused.said)
+            }
+        }
+    }
+
+    /// Asks for new tokens, with what was given with the last ones (RFC 6749 section 6).
+    pub(super) async fn refresh(
+        &self,
+        sign_in: &SignIn,
+        token: &str,
+    ) -> anyhow::Result<Result<Tokens, Refused>> {
+        let asked = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("client_id", sign_in.client_id.as_str()),
+        ];
+        self.ask(&asked).await
+    }
+
+    async fn ask(&self, asked: &[(&str, &str)]) -> anyhow::Result<Result<Tokens, Refused>> {
+        let mut form = Url::parse("http://form.invalid")?;
+        form.query_pairs_mut().extend_pairs(asked);
         let http = stanch_plugins_http::client_builder().timeout(PATIENCE).build()?;
         let request = http
             .post(self.token_endpoint.clone())
@@ -148,10 +188,24 @@ impl Provider {
         if !status.is_success() {
             let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
             let (error, why) = (text("error"), text("error_description"));
-            bail!("the identity provider takes the code for nothing: {status} {error} {why}");
+            let said = format!("{status} {error} {why}");
+            return Ok(Err(Refused { error, said }));
         }
-        serde_json::from_value(said).context("the identity provider gave no ID token")
+        let tokens = serde_json::from_value(said);
+        tokens.map(Ok).map_err(|_| anyhow!("the identity provider's answer holds no tokens"))
     }
+}
+
+/// The JSON of an answer that is not longer than it should be.
+async fn json_of(mut answer: reqwest::Response) -> anyhow::Result<Value> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = answer.chunk().await.context("the answer broke off")? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() > MOST_BYTES {
+            bail!("the answer is longer than any should be");
+        }
+    }
+    serde_json::from_slice(&bytes).context("the answer is no JSON")
 }
 
 #[cfg(test)]
