@@ -72,7 +72,7 @@ fn both(bundle: &[u8], key: Option<&str>) -> Result<(), String> {
 /// The same, with whatever a verifier brings.
 pub(crate) fn both_with(bundle: &[u8], brought: &Brought<'_>) -> Result<(), String> {
     let ours = verify::prove(Cursor::new(bundle), brought);
-    let ours = ours.map(|verified| verified.told(brought.anchors.is_some()));
+    let ours = ours.map(|verified| verified.told(brought.anchors.is_some(), false));
     let ours = ours.map_err(|fault| fault.to_string());
     assert_eq!(by_script(bundle, brought), ours.clone().map_err(|fault| comparable(&fault)));
     ours.map(drop)

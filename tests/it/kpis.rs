@@ -181,7 +181,10 @@ async fn life_goes_on(stage: &Stage, ids: &Arc<Vec<IncidentId>>, seed: u64) {
                     0 => incidents::set_severity(tx, *id, severity(&mut dice)).await?,
                     1 => milestones::unmark(tx, *id, Milestone::ContainedAt).await?,
                     2 => incidents::set_verdict(tx, *id, Verdict::FalsePositive, "dice").await?,
-                    3 => incidents::set_status(tx, *id, IncidentStatus::Closed).await?,
+                    3 => {
+                        let was = incidents::get(tx, *id).await?.unwrap().status;
+                        incidents::set_status(tx, *id, was, IncidentStatus::Closed).await?;
+                    }
                     _ => incidents::set_merged(tx, *id, ids[0]).await?,
                 }
             }

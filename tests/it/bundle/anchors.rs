@@ -110,7 +110,7 @@ async fn what_is_laid_down_vouches_for_the_chain_and_goes_along_in_the_bundle() 
         let brought = Brought { anchors, ..brought };
         both_with(&pack(&files), &brought).unwrap();
         let verified = verify::prove(std::io::Cursor::new(pack(&files)), &brought).unwrap();
-        let told = verified.told(anchors.is_some());
+        let told = verified.told(anchors.is_some(), false);
         assert!(told.lines().last().unwrap().starts_with(&says), "{told}");
     }
 

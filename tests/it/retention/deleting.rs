@@ -60,9 +60,9 @@ async fn export(stage: &Stage, incident: &str) -> Files {
 /// What both verifiers say of a bundle that is whole.
 fn told(stage: &Stage, files: &Files) -> String {
     let (key, bundle) = (stage.runtime.public_key(), pack(files));
-    let brought = Brought { keys: &[&key], anchors: None };
+    let brought = Brought { keys: &[&key], anchors: None, authorities: None };
     both_with(&bundle, &brought).unwrap();
-    verify::prove(std::io::Cursor::new(bundle), &brought).unwrap().told(false)
+    verify::prove(std::io::Cursor::new(bundle), &brought).unwrap().told(false, false)
 }
 
 async fn deleted_at(stage: &Stage, incident: &str) -> Vec<Value> {
@@ -201,7 +201,8 @@ async fn who_takes_an_item_away_and_says_that_retention_did_it_is_found() {
         let mut lines: Vec<String> = chain.lines().map(str::to_owned).collect();
         change(&mut lines);
         files.insert("chain.jsonl".to_owned(), (lines.join("\n") + "\n").into_bytes());
-        both_with(&pack(&files), &Brought { keys: &[&key], anchors: None }).unwrap_err()
+        both_with(&pack(&files), &Brought { keys: &[&key], anchors: None, authorities: None })
+            .unwrap_err()
     };
     let said = fault(&|_| {});
     assert_eq!(said, format!("record 1 (note): the item {item} is missing"));

@@ -12,7 +12,7 @@ use crate::config::{Config, Variable};
 ///
 /// # Errors
 /// In words, with what to do.
-pub async fn move_evidence(
+pub(crate) async fn move_evidence(
     config: &Config,
     world: World,
     variable: Variable<'_>,
@@ -35,12 +35,16 @@ pub async fn move_evidence(
 }
 
 /// The folder that evidence lies in where no bucket is named.
-pub fn folder(config: &Config) -> Place {
+pub(crate) fn folder(config: &Config) -> Place {
     Place::Folder(config.data_dir().join("evidence"))
 }
 
 /// A bucket that the configuration does not name any more, as `s3://BUCKET/PREFIX`.
-pub fn bucket(config: &Config, place: &str, region: Option<String>) -> Option<BucketSettings> {
+pub(crate) fn bucket(
+    config: &Config,
+    place: &str,
+    region: Option<String>,
+) -> Option<BucketSettings> {
     let region = region.or_else(|| config.evidence.region.clone());
     crate::config::bucket_at(place, region)
 }

@@ -137,7 +137,7 @@ impl Bucket {
                 let page = self.ask("s3:ListObjectsV2", params).map_err(|e| self.says(e))?;
                 let objects = page.get("Contents").and_then(Value::as_array).into_iter().flatten();
                 let name = |object: &Value| {
-                    object.get("Key")?.as_str()?.strip_prefix(&prefix)?.parse().ok()
+                    object.get("Key")?.as_str()?.strip_prefix(&prefix)?.parse::<Sha256>().ok()
                 };
                 all.extend(objects.filter_map(name));
                 token = page.get("NextContinuationToken").cloned().unwrap_or_default();

@@ -133,7 +133,9 @@ impl<'a> Token<'a> {
 }
 
 /// What was stamped, when, and the nonce.
-fn told(info: &[u8]) -> Option<(&[u8], Timestamp, Option<&[u8]>)> {
+type Told<'a> = (&'a [u8], Timestamp, Option<&'a [u8]>);
+
+fn told(info: &[u8]) -> Option<Told<'_>> {
     let mut parts = Values(info).alone(SEQUENCE)?.inside();
     parts.of(INTEGER).filter(|version| version.content == [1])?;
     parts.of(OID)?;
