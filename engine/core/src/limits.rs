@@ -220,8 +220,9 @@ pub const VOUCHED: Span = Span::from_secs(90 * 86_400);
 /// month later is not the same.
 pub const COOLDOWN: Span = Span::from_secs(30 * 86_400);
 
-/// How long a rule of correlation that is a script may take over one alert, in milliseconds.
-pub const CORRELATION_MS: u64 = 50;
+/// How long a rule of correlation that is a script may take over one alert, in milliseconds: long
+/// enough that one which is quick is heard on a machine that is busy, too.
+pub const CORRELATION_MS: u64 = 500;
 
 /// Rules of correlation that are scripts: each is asked about every alert.
 pub const CORRELATION_SCRIPTS: usize = 20;

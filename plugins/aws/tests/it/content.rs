@@ -30,7 +30,7 @@ async fn carry(
 }
 
 fn object(more: Value) -> Value {
-    let mut params = json!({"Bucket": "b", "Key": "a/k"});
+    let mut params = json!({"Bucket": "evidence", "Key": "a/k"});
     params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     params
 }
@@ -44,7 +44,7 @@ fn bytes(count: usize) -> Vec<u8> {
 async fn content_goes_into_an_object_whole_or_in_parts_and_comes_back_as_it_is() {
     let moto = Moto::start().await;
     let aws = catalogue(moto.url());
-    done(&aws, &anywhere(), "s3:CreateBucket", json!({"Bucket": "b"})).await;
+    done(&aws, &anywhere(), "s3:CreateBucket", json!({"Bucket": "evidence"})).await;
     let whole = bytes(100_000);
     let sums = json!({"ChecksumAlgorithm": "SHA256"});
     let (put, none) =
@@ -70,7 +70,7 @@ async fn content_goes_into_an_object_whole_or_in_parts_and_comes_back_as_it_is()
     let (_, came) = carry(&aws, "s3:GetObject", object(json!({})), None).await.unwrap();
     assert!(came == parts.concat(), "{} bytes came", came.len());
 
-    let gone = json!({"Bucket": "b", "Key": "gone"});
+    let gone = json!({"Bucket": "evidence", "Key": "gone"});
     let error = carry(&aws, "s3:GetObject", gone, None).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.kind), ("NoSuchKey", ErrorKind::Permanent));
 }
