@@ -69,7 +69,7 @@ struct Shard {
     programs: Recent<Sha256, Rc<Program>>,
     residents: HashMap<RunId, Resident>,
     /// Jobs that ended as soon as they began.
-    ready: VecDeque<(RunId, JobDone)>,
+    ready: VecDeque<(RunId, i64, JobDone)>,
     /// Appends that go to the writer together.
     appends: Vec<RunCommit>,
     /// Said when every commit is through and every job has ended.
@@ -113,8 +113,8 @@ impl Shard {
             while goes_on && let Ok(message) = inbox.try_recv() {
                 goes_on = self.hear(message);
             }
-            while let Some((run, done)) = self.ready.pop_front() {
-                self.happen(run, Happening::Done(done));
+            while let Some((run, epoch, done)) = self.ready.pop_front() {
+                self.done(run, epoch, done);
             }
             if !self.appends.is_empty() {
                 self.shared.store.append(self.sink, std::mem::take(&mut self.appends));
@@ -135,7 +135,7 @@ impl Shard {
                     self.committed(outcome.run, outcome.result);
                 }
             }
-            Message::Done(run, done) => self.happen(run, Happening::Done(done)),
+            Message::Done(run, epoch, done) => self.done(run, epoch, done),
             Message::Facts(run, facts) => self.happen(run, Happening::Facts(facts)),
             Message::Wake(run) => {
                 if let Some(resident) = self.residents.get_mut(&run) {
