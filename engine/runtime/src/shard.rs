@@ -131,9 +131,7 @@ impl Shard {
         match message {
             Message::Begin(begin) => self.begin(*begin),
             Message::Committed(outcomes) => {
-                for outcome in outcomes {
-                    self.committed(outcome.run, outcome.result);
-                }
+                outcomes.into_iter().for_each(|outcome| self.committed(outcome));
             }
             Message::Done(run, epoch, done) => self.done(run, epoch, done),
             Message::Facts(run, facts) => self.happen(run, Happening::Facts(facts)),
@@ -294,7 +292,7 @@ impl Shard {
         let projections = std::mem::take(&mut outbox.projections);
         let falls_asleep = outbox.standing.as_ref().is_some_and(|s| !s.status.is_final());
         resident.rings = falls_asleep || !projections.is_empty() || resident.live.who.is_limited;
-        let commit = outbox.commit(&resident.live.who, 0);
+        let commit = outbox.commit(&resident.live.who);
         let who = &resident.live.who;
         self.shared.metrics.grew(&who.playbook, &commit.entries);
         trace::grew(&self.shared, who, &commit.entries);
@@ -303,6 +301,7 @@ impl Shard {
             return;
         }
         let (store, messages) = (self.shared.store.clone(), self.handle.messages.clone());
+        let epoch = commit.epoch;
         let parts = Arc::new((commit, projections));
         self.runtime.spawn(async move {
             let write = store.write(move |tx: &mut Tx<'_>| {
@@ -314,12 +313,15 @@ impl Shard {
                 })
             });
             let result = write.await;
-            drop(messages.send(Message::Committed(vec![Committed { run, ticket: 0, result }])));
+            drop(messages.send(Message::Committed(vec![Committed { run, epoch, result }])));
         });
     }
 
-    fn committed(&mut self, run: RunId, result: Result<(), StoreError>) {
-        let Some(resident) = self.residents.get_mut(&run) else { return };
+    /// A commit came about, or did not. What became of one under a lease that was lost since says nothing
+    /// of the run as it was taken up again.
+    fn committed(&mut self, Committed { run, epoch, result }: Committed) {
+        let resident = self.residents.get_mut(&run).filter(|it| it.live.who.epoch == epoch);
+        let Some(resident) = resident else { return };
         resident.is_committing = false;
         if let Some(created) = resident.created.take() {
             let _ = created.send(result.clone());

@@ -200,7 +200,7 @@ impl Lane {
         let mut by_sink: BTreeMap<SinkId, Vec<Committed>> = BTreeMap::new();
         for (sink, commit) in batch.appends {
             let result = result.as_ref().map(|_| ()).map_err(Clone::clone);
-            let outcome = Committed { run: commit.run, ticket: commit.ticket, result };
+            let outcome = Committed { run: commit.run, epoch: commit.epoch, result };
             by_sink.entry(sink).or_default().push(outcome);
         }
         for (sink, outcomes) in by_sink {
