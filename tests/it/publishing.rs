@@ -62,6 +62,10 @@ async fn a_second_person_makes_it_active() {
     // Back to what two have seen goes one alone.
     let back = bob.post("/playbooks/p/rollback", &json!({})).await;
     assert_eq!(back["digest"], first["digest"]);
+    let versions = ann.list("/playbooks/p/versions").await;
+    let active: Vec<_> = versions.iter().filter(|version| version["active"] == true).collect();
+    assert_eq!(active.len(), 1, "{versions:?}");
+    assert_eq!(active[0]["digest"], first["digest"]);
     assert_eq!(ann.list("/playbooks/p/versions").await[0]["source"], "commit 4f2c1e9");
 }
 

@@ -69,7 +69,7 @@ struct Shard {
     programs: Recent<Sha256, Rc<Program>>,
     residents: HashMap<RunId, Resident>,
     /// Jobs that ended as soon as they began.
-    ready: VecDeque<(RunId, JobDone)>,
+    ready: VecDeque<(RunId, i64, JobDone)>,
     /// Appends that go to the writer together.
     appends: Vec<RunCommit>,
     /// Said when every commit is through and every job has ended.
@@ -113,8 +113,8 @@ impl Shard {
             while goes_on && let Ok(message) = inbox.try_recv() {
                 goes_on = self.hear(message);
             }
-            while let Some((run, done)) = self.ready.pop_front() {
-                self.happen(run, Happening::Done(done));
+            while let Some((run, epoch, done)) = self.ready.pop_front() {
+                self.done(run, epoch, done);
             }
             if !self.appends.is_empty() {
                 self.shared.store.append(self.sink, std::mem::take(&mut self.appends));
@@ -131,11 +131,9 @@ impl Shard {
         match message {
             Message::Begin(begin) => self.begin(*begin),
             Message::Committed(outcomes) => {
-                for outcome in outcomes {
-                    self.committed(outcome.run, outcome.result);
-                }
+                outcomes.into_iter().for_each(|outcome| self.committed(outcome));
             }
-            Message::Done(run, done) => self.happen(run, Happening::Done(done)),
+            Message::Done(run, epoch, done) => self.done(run, epoch, done),
             Message::Facts(run, facts) => self.happen(run, Happening::Facts(facts)),
             Message::Wake(run) => {
                 if let Some(resident) = self.residents.get_mut(&run) {
@@ -294,7 +292,7 @@ impl Shard {
         let projections = std::mem::take(&mut outbox.projections);
         let falls_asleep = outbox.standing.as_ref().is_some_and(|s| !s.status.is_final());
         resident.rings = falls_asleep || !projections.is_empty() || resident.live.who.is_limited;
-        let commit = outbox.commit(&resident.live.who, 0);
+        let commit = outbox.commit(&resident.live.who);
         let who = &resident.live.who;
         self.shared.metrics.grew(&who.playbook, &commit.entries);
         trace::grew(&self.shared, who, &commit.entries);
@@ -303,6 +301,7 @@ impl Shard {
             return;
         }
         let (store, messages) = (self.shared.store.clone(), self.handle.messages.clone());
+        let epoch = commit.epoch;
         let parts = Arc::new((commit, projections));
         self.runtime.spawn(async move {
             let write = store.write(move |tx: &mut Tx<'_>| {
@@ -314,12 +313,15 @@ impl Shard {
                 })
             });
             let result = write.await;
-            drop(messages.send(Message::Committed(vec![Committed { run, ticket: 0, result }])));
+            drop(messages.send(Message::Committed(vec![Committed { run, epoch, result }])));
         });
     }
 
-    fn committed(&mut self, run: RunId, result: Result<(), StoreError>) {
-        let Some(resident) = self.residents.get_mut(&run) else { return };
+    /// A commit came about, or did not. What became of one under a lease that was lost since says nothing
+    /// of the run as it was taken up again.
+    fn committed(&mut self, Committed { run, epoch, result }: Committed) {
+        let resident = self.residents.get_mut(&run).filter(|it| it.live.who.epoch == epoch);
+        let Some(resident) = resident else { return };
         resident.is_committing = false;
         if let Some(created) = resident.created.take() {
             let _ = created.send(result.clone());

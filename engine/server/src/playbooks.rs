@@ -60,7 +60,12 @@ pub(crate) async fn versions(
     Path(name): Path<String>,
 ) -> Handled<Json<Value>> {
     let versions = playbooks::versions(&app.runtime, &name).await?;
-    let items: Vec<_> = versions.iter().map(views::version).collect();
+    let active = playbooks::active(&app.runtime);
+    let active = active.iter().find(|active| active.header.name == name).map(|it| it.digest);
+    let items: Vec<_> = versions
+        .iter()
+        .map(|version| views::version(version, active == Some(version.digest)))
+        .collect();
     Ok(Json(json!({"items": items, "next_cursor": null})))
 }
 

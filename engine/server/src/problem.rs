@@ -108,7 +108,9 @@ impl From<StoreError> for Refusal {
         let status = match error {
             StoreError::Conflict(_) | StoreError::Fenced => StatusCode::CONFLICT,
             StoreError::Inconsistent { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            StoreError::Stale | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Overtaken(_) | StoreError::Stale | StoreError::Unavailable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         };
         Self::new(status, error.code(), error.to_string())
     }

@@ -170,9 +170,9 @@ pub(crate) fn playbook(active: &Active) -> Value {
     })
 }
 
-pub(crate) fn version(version: &Version) -> Value {
+pub(crate) fn version(version: &Version, is_active: bool) -> Value {
     json!({
-        "digest": version.digest, "title": version.header.title,
+        "digest": version.digest, "active": is_active, "title": version.header.title,
         "published_at": version.published_at, "published_by": version.published_by,
         "source": version.source,
     })

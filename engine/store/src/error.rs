@@ -21,6 +21,10 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+    /// Others changed the same rows meanwhile, and the database took theirs. Try again; what leaves the store
+    /// says [`StoreError::Unavailable`].
+    #[error("others change the same: {0}")]
+    Overtaken(String),
     /// The connection knows the schema of before it was expanded. Try again on another one; what leaves the
     /// store says [`StoreError::Unavailable`].
     #[error("the schema has changed under a connection")]
@@ -35,7 +39,9 @@ impl StoreError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Conflict(_) | Self::Fenced => error_code::CONFLICT,
-            Self::Inconsistent { .. } | Self::Stale | Self::Unavailable(_) => error_code::STORE,
+            Self::Inconsistent { .. } | Self::Overtaken(_) | Self::Stale | Self::Unavailable(_) => {
+                error_code::STORE
+            }
         }
     }
 }
@@ -44,7 +50,7 @@ impl StoreError {
     /// As whoever is outside of the store is told it.
     pub(crate) fn told(self) -> Self {
         match self {
-            Self::Stale => Self::Unavailable(self.to_string()),
+            Self::Stale | Self::Overtaken(_) => Self::Unavailable(self.to_string()),
             other => other,
         }
     }
@@ -52,7 +58,7 @@ impl StoreError {
     /// Whether the same thing may come about when it is tried again at once: somebody else was first, or
     /// another connection does it.
     pub(crate) const fn is_worth_another_try(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::Stale)
+        matches!(self, Self::Conflict(_) | Self::Overtaken(_) | Self::Stale)
     }
 }
 
@@ -62,11 +68,11 @@ impl From<sqlx::Error> for StoreError {
         // (https://www.postgresql.org/docs/15/errcodes-appendix.html).
         let lost_a_race = |code: &str| matches!(code, "40001" | "40P01");
         match error.as_database_error() {
-            Some(database)
-                if database.is_unique_violation()
-                    || database.code().is_some_and(|code| lost_a_race(&code)) =>
-            {
+            Some(database) if database.is_unique_violation() => {
                 Self::Conflict(database.message().to_owned())
+            }
+            Some(database) if database.code().is_some_and(|code| lost_a_race(&code)) => {
+                Self::Overtaken(database.message().to_owned())
             }
             // What was prepared gives other columns now: `feature_not_supported`, said by
             // `RevalidateCachedQuery` of Postgres.

@@ -13,6 +13,7 @@ use stanch_engine_core::step::StepKey;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_core::turn::{Gate, Turn};
 
+use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::inbox;
 use crate::row::Row;
@@ -57,6 +58,15 @@ statements! {
                v->>3 AS parked, CAST(v->>4 AS BIGINT) AS wake_at, v->>5 AS outcome, \
                CAST(v->>6 AS BIGINT) AS at FROM json_array_elements(CAST(CAST($1 AS TEXT) AS json)) AS v) AS x \
              WHERE runs.id = x.run_id AND runs.epoch = x.epoch AND runs.status = 'running'",
+    };
+    // What is looked for within a statement is as it was when that began, also where it waited for a row
+    // meanwhile. Whoever puts a fact into an inbox holds the run's row, and is waited for here.
+    HOLD = {
+        sqlite: "SELECT id FROM runs WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id",
+        postgres:
+            "SELECT id FROM runs \
+             WHERE id = ANY (ARRAY(SELECT json_array_elements_text(CAST(CAST($1 AS TEXT) AS json)))) \
+             ORDER BY id FOR NO KEY UPDATE",
     };
     WAKE =
         "UPDATE runs SET updated_at = $2, parked_reason = NULL, \
@@ -143,10 +153,26 @@ pub(crate) async fn stand(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(),
     if standing.is_empty() {
         return Ok(());
     }
+    hold(tx, &standing).await?;
     let rows = serde_json::Value::Array(standing.iter().map(|(c, s)| standing_row(c, s)).collect());
     let query = tx.query(&STAND).bind(rows.to_string());
     let touched = tx.run(query).await?;
     if touched == standing.len() as u64 { Ok(()) } else { Err(StoreError::Fenced) }
+}
+
+/// Waits for those who are putting facts into the inboxes of runs that come to rest: what is put before
+/// wakes the run, and what is put after finds it at rest. On SQLite nobody else writes.
+async fn hold(tx: &mut Tx<'_>, standing: &[(&RunCommit, &Standing)]) -> Result<(), StoreError> {
+    let rests = |status: RunStatus| {
+        matches!(status, RunStatus::Waiting | RunStatus::Paused | RunStatus::Parked)
+    };
+    let resting = standing.iter().filter(|(_, stands)| rests(stands.status));
+    let ids: Vec<RunId> = resting.map(|(commit, _)| commit.run).collect();
+    if ids.is_empty() || tx.dialect() == Dialect::Sqlite {
+        return Ok(());
+    }
+    let query = tx.query(&HOLD).bind(serde_json::json!(ids).to_string());
+    tx.all(query).await.map(drop)
 }
 
 fn standing_row(commit: &RunCommit, standing: &Standing) -> serde_json::Value {

@@ -51,8 +51,6 @@ pub struct RunCommit {
     pub standing: Option<Box<Standing>>,
     /// The facts of its inbox that the entries take in.
     pub consumed: Vec<InboxId>,
-    /// Given back with the outcome.
-    pub ticket: u64,
 }
 
 /// The outcome of an append.
@@ -60,8 +58,8 @@ pub struct RunCommit {
 pub struct Committed {
     /// The run.
     pub run: RunId,
-    /// The ticket of the append.
-    pub ticket: u64,
+    /// The lease under which it was to be written.
+    pub epoch: i64,
     /// How it went.
     pub result: Result<(), StoreError>,
 }

@@ -97,7 +97,7 @@ pub(crate) struct Halt {
 
 #[derive(Debug, Group)]
 pub(crate) struct Unhalt {
-    /// Why; everybody is told.
+    /// Why, with `--offline`; everybody is told.
     #[arg(long, requires = "offline")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]

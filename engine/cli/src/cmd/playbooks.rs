@@ -31,6 +31,7 @@ pub(super) async fn run(client: &Client, what: Playbooks, json: bool) -> anyhow:
             if !json {
                 let columns = &[
                     ("DIGEST", "/digest"),
+                    ("ACTIVE", "/active"),
                     ("PUBLISHED", "/published_at"),
                     ("BY", "/published_by"),
                     ("SOURCE", "/source"),

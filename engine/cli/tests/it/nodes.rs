@@ -298,6 +298,23 @@ async fn a_node_that_slept_through_its_lease_writes_nothing() {
     cluster.ends_exactly(6).await;
 }
 
+/// A run is taken over and taken up again by the node that still has it in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_a_lease_that_was_lost_answers_nothing_of_the_next() {
+    let cluster = Cluster::of(100).await;
+    let node = cluster.node().await;
+    cluster.ledger.hold();
+    cluster.send(&node, 0..10).await;
+    eventually("calls of all runs", async || (cluster.ledger.calls() == 10).then_some(())).await;
+    // As a node that takes over, and is gone before it claims anything.
+    let taken_over = "update runs set status = 'queued', node_id = null, lease_until = null \
+                      where status = 'running'";
+    cluster.database.query(taken_over).await;
+    eventually("each call anew", async || (cluster.ledger.calls() == 20).then_some(())).await;
+    cluster.ledger.let_go();
+    cluster.ends_exactly(10).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_told_to_stop_hands_its_runs_over() {
     let cluster = Cluster::of(100).await;

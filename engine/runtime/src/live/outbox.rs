@@ -43,7 +43,7 @@ impl Outbox {
     }
 
     /// The part of it that goes into the journal.
-    pub(crate) fn commit(&mut self, who: &Identity, ticket: u64) -> RunCommit {
+    pub(crate) fn commit(&mut self, who: &Identity) -> RunCommit {
         RunCommit {
             run: who.id,
             epoch: who.epoch,
@@ -51,7 +51,6 @@ impl Outbox {
             entries: std::mem::take(&mut self.entries),
             standing: self.standing.take(),
             consumed: std::mem::take(&mut self.consumed),
-            ticket,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Beginning jobs. Each is looked at once where it is: one that ends at once, as many do, needs no
+//! Jobs begin and end. Each is looked at once where it is: one that ends at once, as many do, needs no
 //! task.
 
 use std::panic::AssertUnwindSafe;
@@ -12,10 +12,12 @@ use stanch_engine_core::step::{ErrorKind, StepError};
 use super::{Message, Shard};
 use crate::executor;
 use crate::job::{Job, JobDone, JobOutcome, Work};
+use crate::live::Happening;
 
 impl Shard {
     pub(super) fn begin_jobs(&mut self, run: RunId) {
         let Some(resident) = self.residents.get_mut(&run) else { return };
+        let epoch = resident.live.who.epoch;
         for job in std::mem::take(&mut resident.jobs) {
             let (key, changes) = (job.key.clone(), changes(&job));
             let crashed = move |_| JobOutcome::failed(crashed(changes));
@@ -24,16 +26,24 @@ impl Shard {
             match work.poll_unpin(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(outcome) => {
                     let outcome = outcome.unwrap_or_else(crashed);
-                    self.ready.push_back((run, JobDone { key, outcome }));
+                    self.ready.push_back((run, epoch, JobDone { key, outcome }));
                 }
                 Poll::Pending => {
                     let messages = self.handle.messages.clone();
                     self.runtime.spawn(async move {
                         let outcome = work.await.unwrap_or_else(crashed);
-                        drop(messages.send(Message::Done(run, JobDone { key, outcome })));
+                        drop(messages.send(Message::Done(run, epoch, JobDone { key, outcome })));
                     });
                 }
             }
+        }
+    }
+
+    /// A job came to an end. What was begun under a lease that was lost since is not waited for any more:
+    /// the run went on from its journal, as after a crash, and has done what that asks for.
+    pub(super) fn done(&mut self, run: RunId, epoch: i64, done: JobDone) {
+        if self.residents.get(&run).is_some_and(|resident| resident.live.who.epoch == epoch) {
+            self.happen(run, Happening::Done(done));
         }
     }
 }

@@ -21,8 +21,8 @@ pub(crate) enum Message {
     Begin(Box<Begin>),
     /// Appends were committed, or not.
     Committed(Vec<Committed>),
-    /// A job came to an end.
-    Done(RunId, JobDone),
+    /// A job came to an end that was begun under a lease with this epoch.
+    Done(RunId, i64, JobDone),
     /// Facts came into a run's inbox.
     Facts(RunId, Vec<Fact>),
     /// Something of a run may be due.

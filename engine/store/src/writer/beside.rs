@@ -4,8 +4,8 @@
 //! one line behind each other they wait for nothing else: so they go over some connections at once.
 //! Postgres sees to it that they come out as if they had come one after the other: what a
 //! transaction has read and changes must not have been changed meanwhile (`REPEATABLE READ`), as
-//! between nodes. Whoever lost such a race tries again while the others wait, and can't lose twice
-//! within this node.
+//! between nodes. Whoever lost such a race tries again while the others wait: within this node it can't
+//! lose twice, and against other nodes it tries until it is its turn.
 //!
 //! SQLite has one writer, and its statements wait for nothing.
 

@@ -19,8 +19,13 @@ use crate::tx::{Conn, Tx};
 /// that nobody waits long.
 const BATCH: usize = 1_024;
 
-/// How often a closure is tried again when somebody else was first.
-const TRIES: usize = 5;
+/// How often a closure is tried again when what it wants is there already: once that may have come in the same
+/// moment, and it is seen the next time.
+const TRIES: usize = 4;
+
+/// How often a closure is tried again when others change the same rows. Each time somebody else has got on, and
+/// among several nodes it may be somebody else many times.
+const RACES: usize = 100;
 
 /// A connection, and the work on it.
 pub(super) struct Lane {
@@ -179,12 +184,14 @@ impl Lane {
         for unit in batch.units {
             let mut alone = Batch { units: vec![unit], ..Batch::default() };
             let mut result = self.together(&mut alone).await;
-            for _ in 1..TRIES {
+            let (mut tries, mut races) = (0, 0);
+            loop {
                 match &result {
-                    Ok(_) => break,
-                    Err(error) if !error.is_worth_another_try() => break,
-                    _ => result = self.together(&mut alone).await,
+                    Err(StoreError::Overtaken(_)) if races < RACES => races += 1,
+                    Err(error) if error.is_worth_another_try() && tries < TRIES => tries += 1,
+                    _ => break,
                 }
+                result = self.together(&mut alone).await;
             }
             self.report(alone, result);
         }
@@ -200,7 +207,7 @@ impl Lane {
         let mut by_sink: BTreeMap<SinkId, Vec<Committed>> = BTreeMap::new();
         for (sink, commit) in batch.appends {
             let result = result.as_ref().map(|_| ()).map_err(Clone::clone);
-            let outcome = Committed { run: commit.run, ticket: commit.ticket, result };
+            let outcome = Committed { run: commit.run, epoch: commit.epoch, result };
             by_sink.entry(sink).or_default().push(outcome);
         }
         for (sink, outcomes) in by_sink {

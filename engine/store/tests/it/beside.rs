@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use stanch_engine_store::{Store, StoreError, Tx, settings};
+use stanch_engine_store::{Options, Store, StoreError, Tx, settings};
 use tokio::sync::Notify;
 
 use crate::both::{both, postgres};
@@ -61,6 +61,26 @@ both! {
         fresh.store.write_beside("k", |tx| Box::pin(settings::set(tx, "a", "2"))).await.unwrap();
         assert_eq!(value(&fresh.store, "a").await.as_deref(), Some("2"));
     }
+}
+
+/// Each loses many races against the other, and none for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_that_count_the_same_at_once_lose_nothing() {
+    let database = stanch_tests::postgres::Database::create().await;
+    let one = Store::open(Options::new(database.url())).await.unwrap();
+    let other = Store::open(Options::new(database.url())).await.unwrap();
+    one.write(|tx| Box::pin(async move { count(tx, "n").await })).await.unwrap();
+    let counting = (0..120).map(|number: u32| {
+        let store = if number % 2 == 0 { one.clone() } else { other.clone() };
+        tokio::spawn(async move {
+            let key = format!("key {number}");
+            store.write_beside(&key, |tx| Box::pin(count(tx, "n"))).await.unwrap()
+        })
+    });
+    let mut seen: Vec<u32> = join_all(counting).await.into_iter().map(Result::unwrap).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (2..=121).collect::<Vec<_>>());
+    assert_eq!(value(&one, "n").await.as_deref(), Some("121"));
 }
 
 /// One stays in the middle of its transaction until another has come past it.

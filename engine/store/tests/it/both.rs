@@ -111,7 +111,7 @@ pub(crate) fn entry(seq: u32) -> Entry {
 pub(crate) fn commit(number: u128, epoch: i64, entries: Vec<Entry>) -> RunCommit {
     let run = run_id(number);
     let (create, standing, consumed) = Default::default();
-    RunCommit { run, epoch, create, entries, standing, consumed, ticket: 0 }
+    RunCommit { run, epoch, create, entries, standing, consumed }
 }
 
 /// Appends, and waits for the outcome.

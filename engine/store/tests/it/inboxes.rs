@@ -1,12 +1,15 @@
 //! Facts reach runs, and none is lost between a run that falls asleep and the fact that wakes it.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use stanch_engine_core::id::InboxId;
 use stanch_engine_core::json::Json;
 use stanch_engine_core::run::RunStatus;
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::runs::Standing;
-use stanch_engine_store::{Store, StoreError};
+use stanch_engine_store::{Options, Store, StoreError};
+use tokio::sync::Notify;
 
 use crate::both::{
     Appender, at, both, claim, commit, entry, insert, new_run, node, run_id, status,
@@ -103,4 +106,44 @@ both! {
         assert_eq!(facts(&fresh.store).await, []);
         assert_eq!(status(&fresh.store, 1).await, RunStatus::Succeeded);
     }
+}
+
+/// Another node puts a fact while a run falls asleep here: it is in the middle of its transaction when
+/// the run's commit comes to the run's row, and ends before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fact_of_another_node_that_comes_while_a_run_falls_asleep_wakes_it() {
+    let database = stanch_tests::postgres::Database::create().await;
+    let store = Store::open(Options::new(database.url())).await.unwrap();
+    let other = Store::open(Options::new(database.url())).await.unwrap();
+    insert(&store, new_run(1)).await.unwrap();
+    claim(&store, node(1), at(10), 1).await;
+    let (began, asleep) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, falls) = (began.clone(), asleep.clone());
+    let putting = tokio::spawn(async move {
+        let put = other.write(move |tx| {
+            let (begins, falls) = (begins.clone(), falls.clone());
+            Box::pin(async move {
+                inbox::put(tx, &fact(1)).await?;
+                begins.notify_one();
+                falls.notified().await;
+                Ok(())
+            })
+        });
+        put.await
+    });
+    began.notified().await;
+    let sleeper = store.clone();
+    let sleeping = tokio::spawn(async move {
+        let mut sleep = commit(1, 1, vec![entry(1)]);
+        sleep.standing = standing(RunStatus::Waiting);
+        Appender::of(&sleeper).append_one(sleep).await
+    });
+    let waits = "select count(*) from pg_stat_activity \
+                 where datname = current_database() and wait_event_type = 'Lock'";
+    while database.query(waits).await == "0" {}
+    asleep.notify_one();
+    putting.await.unwrap().unwrap();
+    sleeping.await.unwrap().unwrap();
+    assert_eq!(status(&store, 1).await, RunStatus::Queued);
+    assert_eq!(facts(&store).await, [fact(1)]);
 }

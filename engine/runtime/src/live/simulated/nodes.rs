@@ -223,7 +223,7 @@ impl<'a> Simulation<'a> {
             return;
         }
         outbox.projections.clear();
-        resident.commit = Some(outbox.commit(&who, 0));
+        resident.commit = Some(outbox.commit(&who));
     }
 
     fn commit(&mut self, node: usize) {
