@@ -105,6 +105,12 @@ async fn only_a_step_in_doubt_is_settled() {
     let body = |step: &str, outcome: &str| json!({"step": step, "outcome": outcome, "reason": "x"});
     assert_eq!(stage.mia.post_refused(&path, &body("nonsense#1", "failed")).await.0, 404);
     assert_eq!(stage.mia.post_refused(&path, &body(&step, "maybe")).await.0, 400);
+    let gave = json!({"step": step, "outcome": "failed", "reason": "x", "result": {"n": 1}});
+    assert_eq!(
+        stage.mia.post_refused(&path, &gave).await.0,
+        400,
+        "a result of what did not happen"
+    );
     settle(&stage, &run, body(&step, "failed")).await;
     stage.run_when(&run, |run| run["status"] == "failed").await;
     assert_eq!(stage.mia.post_refused(&path, &body(&step, "failed")).await.0, 409);

@@ -190,6 +190,12 @@ mod tests {
             ticks(&office, "2026-12-24T12:00:00Z", 2),
             ["2026-12-28T07:30:00Z", "2026-12-29T07:30:00Z"],
         );
+        // Without seconds, it is about whole minutes.
+        let often = schedule(json!({"cron": "*/20 * * * * *", "except": ["* * * * MON"]}));
+        assert_eq!(
+            ticks(&often, "2026-11-29T23:59:30Z", 2),
+            ["2026-11-29T23:59:40Z", "2026-12-01T00:00:00Z"],
+        );
         let never = schedule(json!({"except": ["* * * * * *"]}));
         assert_eq!(never.next_after(at("2026-01-01T00:00:00Z")), None);
     }

@@ -299,6 +299,11 @@ pub(crate) async fn retry(
     let id = paging::id(&id)?;
     let person = caller.saying(Role::Responder, body.reason)?;
     let RetryBody { step, outcome, from_step, result, .. } = body;
+    if !result.is_null() && outcome != Some(DoubtOutcome::Succeeded) {
+        return Err(Refusal::bad_request(
+            "`result` goes with the outcome `succeeded` of a step in doubt, and with no other",
+        ));
+    }
     match (step, outcome, from_step) {
         (Some(step), Some(outcome), None) => {
             runs::settle_doubt(&app.runtime, id, step, outcome, result, person).await?;

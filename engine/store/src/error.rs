@@ -64,9 +64,9 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        // Postgres: serialization failure and deadlock
+        // Postgres: serialization failure, deadlock, and a lock that was waited for long enough
         // (https://www.postgresql.org/docs/15/errcodes-appendix.html).
-        let lost_a_race = |code: &str| matches!(code, "40001" | "40P01");
+        let lost_a_race = |code: &str| matches!(code, "40001" | "40P01" | "55P03");
         match error.as_database_error() {
             Some(database) if database.is_unique_violation() => {
                 Self::Conflict(database.message().to_owned())

@@ -54,6 +54,11 @@ impl Cron {
         Some(Timestamp::from_micros(next.0.timestamp().as_microsecond()))
     }
 
+    /// Whether it has a field for seconds.
+    pub(super) fn has_seconds(&self) -> bool {
+        self.text.split(' ').count() > 5
+    }
+
     /// Whether it names the minute in which a moment lies, on the clocks of a zone.
     pub fn covers(&self, moment: Timestamp, zone: &Zone) -> bool {
         let minute = moment.micros().div_euclid(60_000_000) * 60_000_000;

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 pub enum Exception {
     /// A day.
     Day(jiff::civil::Date),
-    /// Every moment that an expression names.
+    /// Every moment that an expression names; every minute, where it says nothing of seconds.
     Pattern(Cron),
 }
 
@@ -37,7 +37,8 @@ impl Exception {
     pub(super) fn holds(&self, tick: Timestamp, zone: &Zone) -> bool {
         match self {
             Self::Day(day) => zone.at(tick).is_some_and(|at| at.0.date() == *day),
-            Self::Pattern(pattern) => pattern.names(tick, zone),
+            Self::Pattern(pattern) if pattern.has_seconds() => pattern.names(tick, zone),
+            Self::Pattern(pattern) => pattern.covers(tick, zone),
         }
     }
 }

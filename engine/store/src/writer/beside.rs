@@ -24,6 +24,11 @@ const LANES: usize = 6;
 /// <https://www.postgresql.org/docs/15/transaction-iso.html#XACT-REPEATABLE-READ>
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 
+/// An alert and a run that it tells lock the same rows in another order than the run's own commit does.
+/// Whoever is beside gives way, long before Postgres looks for a circle (which it does after a second), and
+/// tries again.
+const SETTING: &str = "SET lock_timeout = '100ms'";
+
 /// A lane, and the line in front of it.
 type Waited = (Lane, mpsc::UnboundedReceiver<Part>);
 
@@ -40,9 +45,11 @@ impl Beside {
         let turn = Arc::new(RwLock::new(()));
         let made = (0..count).map(|_| {
             let (parts, waiting) = mpsc::unbounded_channel();
+            let mut lane = writer.another(turn.clone());
             // Each commits by itself, and the database has commits of one moment share a flush: a
             // part that held what another waits for would hold it for as long as its neighbours take.
-            (parts, (writer.another(BEGIN, 1, turn.clone()), waiting))
+            (lane.setting, lane.begin, lane.most) = (Some(SETTING), BEGIN, 1);
+            (parts, (lane, waiting))
         });
         let (lines, lanes) = made.unzip();
         (Self(lines), lanes)

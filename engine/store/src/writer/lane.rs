@@ -33,6 +33,8 @@ pub(super) struct Lane {
     connect: Connect,
     /// None until it is wanted.
     pub(super) connection: Option<AnyConnection>,
+    /// What its connection is set to before anything else.
+    pub(super) setting: Option<&'static str>,
     /// How its transactions begin.
     pub(super) begin: &'static str,
     /// How many parts one of them takes at most.
@@ -54,18 +56,27 @@ impl Lane {
         entropy: Option<Arc<dyn Entropy>>,
         shared: Arc<Shared>,
     ) -> Self {
-        let (connection, is_suspect, turn) = (None, false, Arc::default());
-        let (begin, most) = (dialect.begin(), BATCH);
-        Self { dialect, connect, connection, begin, most, turn, is_suspect, hook, entropy, shared }
+        Self {
+            dialect,
+            connect,
+            connection: None,
+            setting: None,
+            begin: dialect.begin(),
+            most: BATCH,
+            turn: Arc::default(),
+            is_suspect: false,
+            hook,
+            entropy,
+            shared,
+        }
     }
 
-    /// Another that is set up as this one, with a connection of its own. `turn` is shared with those
-    /// whose transactions meet its own.
-    pub(super) fn another(&self, begin: &'static str, most: usize, turn: Arc<RwLock<()>>) -> Self {
+    /// Another beside it, with a connection of its own. `turn` is shared with those whose transactions
+    /// meet its own.
+    pub(super) fn another(&self, turn: Arc<RwLock<()>>) -> Self {
         let (connect, hook, entropy) =
             (self.connect.clone(), self.hook.clone(), self.entropy.clone());
-        let made = Self::of(self.dialect, connect, hook, entropy, self.shared.clone());
-        Self { begin, most, turn, ..made }
+        Self { turn, ..Self::of(self.dialect, connect, hook, entropy, self.shared.clone()) }
     }
 
     pub(super) async fn work(&mut self, mut waiting: mpsc::UnboundedReceiver<Part>) {
@@ -242,7 +253,13 @@ impl Lane {
         }
         match &mut self.connection {
             Some(connection) => Ok(connection),
-            none => Ok(none.insert(self.connect.writer().await?)),
+            none => {
+                let mut connection = self.connect.writer().await?;
+                if let Some(setting) = self.setting {
+                    sqlx::query(setting).execute(&mut connection).await?;
+                }
+                Ok(none.insert(connection))
+            }
         }
     }
 }

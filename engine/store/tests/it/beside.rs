@@ -1,6 +1,7 @@
 //! What many senders bring goes beside the writer on Postgres, and comes out as if in one line.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
 use stanch_engine_store::{Options, Store, StoreError, Tx, settings};
@@ -117,4 +118,49 @@ async fn what_is_about_other_things_waits_for_nobody() {
     join_all(others).await;
     held.await.unwrap().unwrap();
     assert_eq!(value(&fresh.store, "held").await.as_deref(), Some("yes"));
+}
+
+/// Each of the two waits for what the other has: who is beside gives way.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_beside_gives_way_to_the_writer() {
+    let fresh = postgres().await;
+    for name in ["a", "b"] {
+        fresh.store.write(move |tx| Box::pin(settings::set(tx, name, "0"))).await.unwrap();
+    }
+    let (has_a, has_b, again) =
+        (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (store, took, waits, goes) =
+        (fresh.store.clone(), has_a.clone(), has_b.clone(), again.clone());
+    let writer = tokio::spawn(async move {
+        let written = store.write(move |tx| {
+            let (took, waits, goes) = (took.clone(), waits.clone(), goes.clone());
+            Box::pin(async move {
+                settings::set(tx, "a", "writer").await?;
+                took.notify_one();
+                waits.notified().await;
+                // Not before the other has given way: it would wait for ever.
+                goes.notified().await;
+                settings::set(tx, "b", "writer").await
+            })
+        });
+        written.await
+    });
+    has_a.notified().await;
+    let tries = Arc::new(AtomicU32::new(0));
+    let beside = fresh.store.write_beside("k", move |tx| {
+        let (has_b, again) = (has_b.clone(), again.clone());
+        let is_again = tries.fetch_add(1, Ordering::SeqCst) > 0;
+        Box::pin(async move {
+            if is_again {
+                again.notify_one();
+            }
+            settings::set(tx, "b", "beside").await?;
+            has_b.notify_one();
+            settings::set(tx, "a", "beside").await
+        })
+    });
+    beside.await.unwrap();
+    writer.await.unwrap().unwrap();
+    assert_eq!(value(&fresh.store, "a").await.as_deref(), Some("beside"));
+    assert_eq!(value(&fresh.store, "b").await.as_deref(), Some("beside"));
 }
