@@ -186,6 +186,15 @@ async fn what_nobody_can_read_is_refused_and_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_mark_of_utf_8_before_a_payload_is_no_hindrance() {
+    let stage = Plan::new().set().await;
+    let marked = format!("\u{feff}{}", finding());
+    let (status, received) = stage.detector.send("/webhooks/guardduty", marked).await;
+    assert_eq!(status, 202, "{received}");
+    assert!(stage.mia.list("/dead-letters").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_read_of_a_payload_is_taken_and_all_of_it_is_kept_with_what_can_not() {
     let stage = Plan::new().set().await;
     let mut broken = finding();

@@ -131,14 +131,30 @@ pub fn normalize(catalogue: &Catalogue, source: &str, body: &[u8]) -> Result<Rea
     if let Some(why) = dense::refusal(body) {
         return Err(why);
     }
-    let payload: Value =
-        serde_json::from_slice(body).map_err(|error| format!("it is no JSON: {error}"))?;
+    // What some editors and senders begin a file with says only that it is UTF-8.
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let payload: Value = serde_json::from_slice(text).map_err(|error| {
+        let why = instead(text).map_or_else(|| error.to_string(), str::to_owned);
+        format!("it is no JSON: {why}")
+    })?;
     let mut reading = catalogue.read(source, &payload)?;
     if reading.alerts.is_empty() && reading.refused.is_empty() {
         let reason = "it holds no alert".to_owned();
         reading.refused.push(Refusal { at: String::new(), reason });
     }
     Ok(reading)
+}
+
+/// What a body is instead of JSON, where its first bytes tell.
+fn instead(body: &[u8]) -> Option<&'static str> {
+    match body {
+        [] => Some("it is empty"),
+        [0x1f, 0x8b, ..] => Some("it is packed with gzip: unpack it first"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{' | b'[', ..] | [b'{' | b'[', 0, ..] => {
+            Some("it is UTF-16, and only UTF-8 is read")
+        }
+        _ => None,
+    }
 }
 
 /// The reasons in one text; the first of them stand for many.
@@ -254,4 +270,17 @@ async fn commit(
     let sources = parts.2.iter().map(|alert| alert.source.as_str());
     shared.metrics.took_alerts(sources.zip(&received));
     Ok(received)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::instead;
+
+    #[test]
+    fn what_is_no_json_is_named_where_its_first_bytes_tell() {
+        let is = |body: &[u8], word: &str| instead(body).is_some_and(|why| why.contains(word));
+        assert!(is(b"", "empty") && is(b"\x1f\x8b\x08\0", "gzip"));
+        assert!(is(b"\xff\xfe{\0}\0", "UTF-16") && is(b"\0{\0}", "UTF-16"));
+        assert_eq!((instead(b"nonsense"), instead(b"{\"a\":")), (None, None));
+    }
 }
