@@ -23,7 +23,7 @@ use stanch_engine_store::dead_letters::{self, DeadLetter};
 use stanch_engine_store::{StoreError, pages};
 use stanch_plugins_sdk::{Catalogue, Reading, Refusal};
 
-use crate::correlators;
+use crate::correlators::{self, Said};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::silence;
@@ -97,7 +97,7 @@ pub(crate) async fn receive_for(
         let known = catalogue.door_names();
         return Err(IntakeError::UnknownSource { source_name: source.to_owned(), known });
     }
-    let reading = match normalize(catalogue, source, body) {
+    let reading = match normalize_beside(catalogue, source, body).await {
         Ok(reading) => reading,
         Err(reason) => return Err(keep_unread(shared, source, body, reason).await?),
     };
@@ -121,6 +121,21 @@ pub(crate) async fn receive_for(
 pub fn read(runtime: &Runtime, source: &str, body: &[u8]) -> Result<Vec<Alert>, String> {
     let reading = normalize(runtime.catalogue(), source, body)?;
     if reading.refused.is_empty() { Ok(reading.alerts) } else { Err(reasons(&reading.refused)) }
+}
+
+/// The same as [`normalize`]: on a thread of its own where scripts are asked, since each may take its
+/// time with each part of a payload.
+async fn normalize_beside(
+    catalogue: &Catalogue,
+    source: &str,
+    body: &[u8],
+) -> Result<Reading, String> {
+    if !catalogue.has_scripts() {
+        return normalize(catalogue, source, body);
+    }
+    let (catalogue, source, body) = (catalogue.clone(), source.to_owned(), body.to_vec());
+    let read = tokio::task::spawn_blocking(move || normalize(&catalogue, &source, &body)).await;
+    read.unwrap_or_else(|_| Err("Stanch failed over it, which is a fault in Stanch".to_owned()))
 }
 
 /// Reads a payload into alerts; `aws` and `auto` recognise the source.
@@ -237,17 +252,31 @@ async fn take_from(
     commit(shared, door, alerts, Hand::Sender).await
 }
 
+/// What scripts say of alerts, by their dedup keys. They are asked before the writer waits for
+/// anything, and on a thread of their own: each may take its time with each alert, and the node has
+/// others to answer meanwhile.
+async fn asked(shared: &Arc<Shared>, alerts: &Arc<Vec<Alert>>) -> Vec<(String, Said)> {
+    if shared.settings.correlators.is_empty() {
+        return Vec::new();
+    }
+    let (shared, alerts) = (shared.clone(), alerts.clone());
+    let ask = move || {
+        let scripts = &shared.settings.correlators;
+        let said = |alert: &Alert| (alert.dedup_key.clone(), correlators::say(scripts, alert));
+        alerts.iter().map(said).collect::<Vec<_>>()
+    };
+    // What was not said here is asked when the alert is taken.
+    tokio::task::spawn_blocking(ask).await.unwrap_or_default()
+}
+
 async fn commit(
     shared: &Arc<Shared>,
     door: Option<&str>,
     alerts: Vec<Alert>,
     hand: Hand,
 ) -> Result<Vec<Received>, StoreError> {
-    // Scripts are asked before the writer waits for anything.
-    let scripts = &shared.settings.correlators;
-    let said = |alert: &Alert| (alert.dedup_key.clone(), correlators::say(scripts, alert));
-    let said: Vec<_> =
-        if scripts.is_empty() { Vec::new() } else { alerts.iter().map(said).collect() };
+    let alerts = Arc::new(alerts);
+    let said = asked(shared, &alerts).await;
     let about = place::about(shared, &alerts);
     let taken = Arc::new((shared.clone(), door.map(str::to_owned), alerts, said));
     let parts = taken.clone();
@@ -260,7 +289,7 @@ async fn commit(
                 let taking = Taking::begin(tx, shared, hand).await?.knowing(said.clone());
                 silence::heard(tx, &taking, door.as_deref(), alerts).await?;
                 let mut received = Vec::with_capacity(alerts.len());
-                for alert in alerts {
+                for alert in alerts.iter() {
                     received.push(taking.take_one(tx, alert).await?);
                 }
                 Ok(received)
