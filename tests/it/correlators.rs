@@ -31,10 +31,10 @@ fn finding(number: u32, instance: u32, campaign: &str) -> Value {
     })
 }
 
-async fn stage(on_postgres: bool) -> Stage {
+async fn stage(script: &str, on_postgres: bool) -> Stage {
     let mut plan = Plan::new().manual();
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("campaign.rhai"), CAMPAIGN).unwrap();
+    std::fs::write(folder.path().join("campaign.rhai"), script).unwrap();
     plan.config.correlation_dir = Some(folder.path().to_owned());
     plan.ships = false;
     if on_postgres {
@@ -44,7 +44,7 @@ async fn stage(on_postgres: bool) -> Stage {
 }
 
 async fn joins(on_postgres: bool) {
-    let stage = stage(on_postgres).await;
+    let stage = stage(CAMPAIGN, on_postgres).await;
     let sent = async |number, instance, campaign: &str| {
         stage.detector.post("/webhooks/guardduty", &finding(number, instance, campaign)).await
     };
@@ -88,6 +88,24 @@ async fn by_what_a_script_says_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn by_what_a_script_says_on_postgres() {
     joins(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_that_takes_its_time_keeps_nobody_else_waiting() {
+    let stage = stage("fn keys(alert) { loop {} }", false).await;
+    let many: Vec<_> = (1..=60).map(|number| finding(number, number, "7")).collect();
+    let payload = json!(many);
+    let mut taken = std::pin::pin!(stage.detector.post("/webhooks/guardduty", &payload));
+    let mut answered = 0;
+    let received = loop {
+        tokio::select! {
+            received = &mut taken => break received,
+            _ = stage.mia.list("/alerts") => answered += 1,
+        }
+    };
+    assert_eq!(received["alerts"].as_array().unwrap().len(), 60);
+    // They are three seconds of computing.
+    assert!(answered > 10, "{answered} others were answered meanwhile");
 }
 
 #[test]

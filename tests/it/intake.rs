@@ -186,6 +186,28 @@ async fn what_nobody_can_read_is_refused_and_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_has_become_worse_is_taken_though_its_sender_tells_no_time() {
+    let stage = Plan::new().set().await;
+    let said = |severity: &str| json!({"id": "s1", "title": "a scan", "severity": severity});
+    let first = stage.detector.post("/webhooks/generic", &said("low")).await;
+    let worse = stage.detector.post("/webhooks/generic", &said("critical")).await;
+    assert_eq!((&worse["alert_id"], &worse["duplicate"]), (&first["alert_id"], &json!(false)));
+    let path = format!("/incidents/{}", first["incident_id"].as_str().unwrap());
+    assert_eq!(stage.mia.get(&path).await["severity"], "critical");
+    let milder = stage.detector.post("/webhooks/generic", &said("low")).await;
+    assert_eq!(milder["duplicate"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mark_of_utf_8_before_a_payload_is_no_hindrance() {
+    let stage = Plan::new().set().await;
+    let marked = format!("\u{feff}{}", finding());
+    let (status, received) = stage.detector.send("/webhooks/guardduty", marked).await;
+    assert_eq!(status, 202, "{received}");
+    assert!(stage.mia.list("/dead-letters").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_read_of_a_payload_is_taken_and_all_of_it_is_kept_with_what_can_not() {
     let stage = Plan::new().set().await;
     let mut broken = finding();

@@ -1,6 +1,7 @@
 //! How answers are printed: as tables for people, as JSON for programs.
 
 use serde_json::Value;
+use stanch_engine_core::report::text::is_hidden;
 use stanch_engine_core::time::Timestamp;
 
 /// Prints JSON, indented.
@@ -17,7 +18,8 @@ pub(crate) fn json_line(value: &Value) {
 pub(crate) fn table(rows: &[Value], columns: &[(&str, &str)]) {
     let cell = |row: &Value, path: &str| {
         let value = row.pointer(path).unwrap_or(&Value::Null);
-        if path.ends_with("_at") { moment(value) } else { text(value) }
+        let shown = if path.ends_with("_at") { moment(value) } else { text(value) };
+        shown.replace('\n', " ")
     };
     let mut lines: Vec<Vec<String>> =
         vec![columns.iter().map(|(name, _)| (*name).to_owned()).collect()];
@@ -36,10 +38,16 @@ pub(crate) fn table(rows: &[Value], columns: &[(&str, &str)]) {
 pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => seen(text),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
+}
+
+/// A text with nothing in it that a terminal would obey: titles and names are an attacker's to choose,
+/// and what they say must not rub out a line, colour it, or write one of its own.
+pub(crate) fn seen(text: &str) -> String {
+    text.chars().map(|c| if is_hidden(c) && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 /// A moment, to the millisecond.
@@ -71,6 +79,14 @@ fn is_flat(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_a_text_says() {
+        let title = "i-1\u{1b}[2K\rall is well\u{202e}\u{9b}1A\tx\ny";
+        let shown = text(&title.into());
+        assert_eq!(shown, "i-1\u{fffd}[2K\u{fffd}all is well\u{fffd}\u{fffd}1A\tx\ny");
+        assert_eq!(text(&serde_json::json!(["a\u{7}", "é"])), "a\u{fffd}, é");
+    }
 
     #[test]
     fn moments_are_of_one_length() {

@@ -117,6 +117,27 @@ pub async fn start(
     Ok(Node { runtime, server, _lock: lock })
 }
 
+/// Whether a node could be put together from a configuration: all that [`start`] reads of it, with
+/// nothing written, opened or called.
+///
+/// # Errors
+/// What `start` would say.
+pub(crate) fn try_out(config: &Config, variable: Variable<'_>) -> anyhow::Result<()> {
+    let aws = aws(config, None, config.roles(variable)?)?;
+    let catalogue = catalogue_of(config, &aws, config.secrets(variable)?)?;
+    let catalogue = channels::register(catalogue, config, variable)?;
+    config.source_policies(variable, |name| catalogue.takes(name))?;
+    config.check_queues(|name| catalogue.takes(name))?;
+    config.trace_target(variable)?;
+    channels::ears(config, variable)?;
+    config.slack_policy(variable)?;
+    config.identity_provider()?;
+    settings(config, true)?;
+    config.webhook.resolve(variable)?;
+    config.admin.resolve(variable)?;
+    Ok(())
+}
+
 /// Every action and source of this binary.
 ///
 /// # Errors

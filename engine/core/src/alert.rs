@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::json::Json;
 use crate::severity::Severity;
+use crate::suggest;
 use crate::time::Timestamp;
 
 /// What a source makes of a payload. A field that the payload does not give is `None` (JSON null).
@@ -129,7 +130,8 @@ impl std::str::FromStr for AlertStatus {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let all = [Self::Active, Self::Resolved, Self::Suppressed];
-        all.into_iter().find(|status| status.as_str() == text).ok_or_else(|| text.to_owned())
+        let none = || suggest::none_of(text, &all.map(Self::as_str));
+        all.into_iter().find(|status| status.as_str() == text).ok_or_else(none)
     }
 }
 
@@ -154,16 +156,21 @@ impl Alert {
     }
 
     /// Whether a delivery with the same key says more than the one that is stored: a later
-    /// update, a higher count, or another status.
+    /// update, a higher count, another status, or that it is worse. Many senders give no time of an
+    /// update; what is known to be older is no news.
     pub fn is_newer_than(&self, stored: &AlertVersion) -> bool {
+        let is_as_late = self.updated_at == stored.updated_at;
+        let may_be_later = is_as_late || self.updated_at.is_none();
         self.updated_at > stored.updated_at
             || self.count > stored.count
-            || (self.updated_at == stored.updated_at && self.status != stored.status)
+            || (is_as_late && self.status != stored.status)
+            || (may_be_later && self.severity > stored.severity)
     }
 
     /// The part of it that tells one delivery from the next.
     pub fn version(&self) -> AlertVersion {
-        AlertVersion { updated_at: self.updated_at, count: self.count, status: self.status }
+        let (updated_at, count) = (self.updated_at, self.count);
+        AlertVersion { updated_at, count, status: self.status, severity: self.severity }
     }
 
     /// The last time that the detector saw it happen, as far as the payload tells.
@@ -203,6 +210,8 @@ pub struct AlertVersion {
     pub count: Option<u64>,
     /// Whether it holds.
     pub status: AlertStatus,
+    /// How bad it is.
+    pub severity: Severity,
 }
 
 #[cfg(test)]
@@ -259,6 +268,25 @@ pub(crate) mod tests {
         let late_delivery_of_an_old_version =
             Alert { updated_at: Some(Timestamp::from_micros(9)), ..alert() };
         assert!(!late_delivery_of_an_old_version.is_newer_than(&stored));
+    }
+
+    #[test]
+    fn what_is_worse_is_news_unless_it_is_known_to_be_older() {
+        let of = |severity, updated_at: Option<i64>| Alert {
+            severity,
+            updated_at: updated_at.map(Timestamp::from_micros),
+            ..alert()
+        };
+        let (low, critical) = (Severity::Low, Severity::Critical);
+        for (stored, now, is_newer) in [
+            (of(low, None), of(critical, None), true),
+            (of(low, Some(10)), of(critical, Some(10)), true),
+            (of(low, Some(10)), of(critical, None), true),
+            (of(low, Some(10)), of(critical, Some(9)), false),
+            (of(critical, None), of(low, None), false),
+        ] {
+            assert_eq!(now.is_newer_than(&stored.version()), is_newer, "{now:?}");
+        }
     }
 
     #[test]

@@ -26,6 +26,11 @@ pub fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
 }
 
+/// What a word is not, where there are few that it could be.
+pub fn none_of(written: &str, words: &[&str]) -> String {
+    format!("`{written}` is none of {}", words.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +43,6 @@ mod tests {
         assert_eq!(slip("aprovl", verbs), Some("approval"));
         assert_eq!(slip("approval", verbs), None);
         assert_eq!(slip("approval-eu", verbs), None);
+        assert_eq!(none_of("shut", &["open", "closed"]), "`shut` is none of open, closed");
     }
 }

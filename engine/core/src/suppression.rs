@@ -119,8 +119,9 @@ impl Suppression {
             return Err("it would be over before it began: `expires_at` is too early".to_owned());
         }
         if self.expires_at.ms_since(self.starts_at) > most.ms {
+            let days = most.ms / 86_400_000;
             return Err(format!(
-                "it would hold for longer than {most}, the most: make it again then"
+                "it would hold for longer than {days} days, the most: make it again then"
             ));
         }
         Ok(())

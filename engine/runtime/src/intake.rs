@@ -23,7 +23,7 @@ use stanch_engine_store::dead_letters::{self, DeadLetter};
 use stanch_engine_store::{StoreError, pages};
 use stanch_plugins_sdk::{Catalogue, Reading, Refusal};
 
-use crate::correlators;
+use crate::correlators::{self, Said};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::silence;
@@ -97,7 +97,7 @@ pub(crate) async fn receive_for(
         let known = catalogue.door_names();
         return Err(IntakeError::UnknownSource { source_name: source.to_owned(), known });
     }
-    let reading = match normalize(catalogue, source, body) {
+    let reading = match normalize_beside(catalogue, source, body).await {
         Ok(reading) => reading,
         Err(reason) => return Err(keep_unread(shared, source, body, reason).await?),
     };
@@ -123,6 +123,21 @@ pub fn read(runtime: &Runtime, source: &str, body: &[u8]) -> Result<Vec<Alert>, 
     if reading.refused.is_empty() { Ok(reading.alerts) } else { Err(reasons(&reading.refused)) }
 }
 
+/// The same as [`normalize`]: on a thread of its own where scripts are asked, since each may take its
+/// time with each part of a payload.
+async fn normalize_beside(
+    catalogue: &Catalogue,
+    source: &str,
+    body: &[u8],
+) -> Result<Reading, String> {
+    if !catalogue.has_scripts() {
+        return normalize(catalogue, source, body);
+    }
+    let (catalogue, source, body) = (catalogue.clone(), source.to_owned(), body.to_vec());
+    let read = tokio::task::spawn_blocking(move || normalize(&catalogue, &source, &body)).await;
+    read.unwrap_or_else(|_| Err("Stanch failed over it, which is a fault in Stanch".to_owned()))
+}
+
 /// Reads a payload into alerts; `aws` and `auto` recognise the source.
 ///
 /// # Errors
@@ -131,14 +146,30 @@ pub fn normalize(catalogue: &Catalogue, source: &str, body: &[u8]) -> Result<Rea
     if let Some(why) = dense::refusal(body) {
         return Err(why);
     }
-    let payload: Value =
-        serde_json::from_slice(body).map_err(|error| format!("it is no JSON: {error}"))?;
+    // What some editors and senders begin a file with says only that it is UTF-8.
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let payload: Value = serde_json::from_slice(text).map_err(|error| {
+        let why = instead(text).map_or_else(|| error.to_string(), str::to_owned);
+        format!("it is no JSON: {why}")
+    })?;
     let mut reading = catalogue.read(source, &payload)?;
     if reading.alerts.is_empty() && reading.refused.is_empty() {
         let reason = "it holds no alert".to_owned();
         reading.refused.push(Refusal { at: String::new(), reason });
     }
     Ok(reading)
+}
+
+/// What a body is instead of JSON, where its first bytes tell.
+fn instead(body: &[u8]) -> Option<&'static str> {
+    match body {
+        [] => Some("it is empty"),
+        [0x1f, 0x8b, ..] => Some("it is packed with gzip: unpack it first"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{' | b'[', ..] | [b'{' | b'[', 0, ..] => {
+            Some("it is UTF-16, and only UTF-8 is read")
+        }
+        _ => None,
+    }
 }
 
 /// The reasons in one text; the first of them stand for many.
@@ -221,17 +252,31 @@ async fn take_from(
     commit(shared, door, alerts, Hand::Sender).await
 }
 
+/// What scripts say of alerts, by their dedup keys. They are asked before the writer waits for
+/// anything, and on a thread of their own: each may take its time with each alert, and the node has
+/// others to answer meanwhile.
+async fn asked(shared: &Arc<Shared>, alerts: &Arc<Vec<Alert>>) -> Vec<(String, Said)> {
+    if shared.settings.correlators.is_empty() {
+        return Vec::new();
+    }
+    let (shared, alerts) = (shared.clone(), alerts.clone());
+    let ask = move || {
+        let scripts = &shared.settings.correlators;
+        let said = |alert: &Alert| (alert.dedup_key.clone(), correlators::say(scripts, alert));
+        alerts.iter().map(said).collect::<Vec<_>>()
+    };
+    // What was not said here is asked when the alert is taken.
+    tokio::task::spawn_blocking(ask).await.unwrap_or_default()
+}
+
 async fn commit(
     shared: &Arc<Shared>,
     door: Option<&str>,
     alerts: Vec<Alert>,
     hand: Hand,
 ) -> Result<Vec<Received>, StoreError> {
-    // Scripts are asked before the writer waits for anything.
-    let scripts = &shared.settings.correlators;
-    let said = |alert: &Alert| (alert.dedup_key.clone(), correlators::say(scripts, alert));
-    let said: Vec<_> =
-        if scripts.is_empty() { Vec::new() } else { alerts.iter().map(said).collect() };
+    let alerts = Arc::new(alerts);
+    let said = asked(shared, &alerts).await;
     let about = place::about(shared, &alerts);
     let taken = Arc::new((shared.clone(), door.map(str::to_owned), alerts, said));
     let parts = taken.clone();
@@ -244,7 +289,7 @@ async fn commit(
                 let taking = Taking::begin(tx, shared, hand).await?.knowing(said.clone());
                 silence::heard(tx, &taking, door.as_deref(), alerts).await?;
                 let mut received = Vec::with_capacity(alerts.len());
-                for alert in alerts {
+                for alert in alerts.iter() {
                     received.push(taking.take_one(tx, alert).await?);
                 }
                 Ok(received)
@@ -254,4 +299,17 @@ async fn commit(
     let sources = parts.2.iter().map(|alert| alert.source.as_str());
     shared.metrics.took_alerts(sources.zip(&received));
     Ok(received)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::instead;
+
+    #[test]
+    fn what_is_no_json_is_named_where_its_first_bytes_tell() {
+        let is = |body: &[u8], word: &str| instead(body).is_some_and(|why| why.contains(word));
+        assert!(is(b"", "empty") && is(b"\x1f\x8b\x08\0", "gzip"));
+        assert!(is(b"\xff\xfe{\0}\0", "UTF-16") && is(b"\0{\0}", "UTF-16"));
+        assert_eq!((instead(b"nonsense"), instead(b"{\"a\":")), (None, None));
+    }
 }

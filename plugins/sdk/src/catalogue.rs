@@ -46,6 +46,11 @@ impl Catalogue {
         Self { actions, channels, rosters, sources, envelopes, operations }
     }
 
+    /// Whether some of its sources are the user's own scripts.
+    pub fn has_scripts(&self) -> bool {
+        self.sources.iter().any(|listed| listed.family == Family::Own)
+    }
+
     /// With one more action; a later one of the same name takes the place of the earlier.
     #[must_use]
     pub fn with_action(mut self, action: Arc<dyn Action>) -> Self {

@@ -86,7 +86,7 @@ async fn show(client: &Client, id: &str, only_body: bool, json: bool) -> anyhow:
         members.remove("body_base64");
     }
     output::members(&found);
-    println!("\n{}", String::from_utf8_lossy(&body));
+    println!("\n{}", output::seen(&String::from_utf8_lossy(&body)));
     Ok(())
 }
 

@@ -128,11 +128,11 @@ async fn waiting(common: &Common) -> anyhow::Result<()> {
         return Ok(());
     }
     for it in &found {
-        println!("{} {}", it.id, it.title);
+        println!("{} {}", it.id, output::seen(&it.title));
         println!("    asked: {}; a no at {:.0}", it.approvers.join(", "), it.expires_at);
         let card = it.card.value();
         for change in card["changes"].as_array().into_iter().flatten() {
-            let text = |name: &str| change[name].as_str().unwrap_or("-").to_owned();
+            let text = |name: &str| output::text(&change[name]);
             println!("    {} {} {}", text("operation"), text("account"), change["params"]);
         }
     }

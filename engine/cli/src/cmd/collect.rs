@@ -45,7 +45,20 @@ pub(super) async fn run(client: &Client, args: Collect, as_json: bool) -> anyhow
         println!("it goes on by itself; it may wait for people: `stanch approvals list`");
     }
     output::table(&kept, COLUMNS);
+    kept.iter().for_each(caveats);
     Ok(code)
+}
+
+/// What an item is not, or not all of: whoever reads it has to know.
+fn caveats(item: &Value) {
+    let all = item["how"]["caveats"].as_array().into_iter().flatten();
+    let mut said = Vec::new();
+    for caveat in all.filter(|caveat| caveat.is_string()) {
+        if !said.contains(&caveat) {
+            println!("{}: {}", output::text(&item["id"]), output::text(caveat));
+            said.push(caveat);
+        }
+    }
 }
 
 fn inputs(args: &Collect) -> anyhow::Result<Value> {

@@ -166,6 +166,9 @@ async fn evidence_is_collected_from_the_command_line() {
 
     let said = well(&server, &format!("{collect} iam-user ann")).await.out;
     assert!(said.contains("is succeeded") && said.contains("IAM user ann"), "{said}");
+    let elsewhere = format!("{collect} iam-user ann --account 999988887777");
+    let said = well(&server, &elsewhere).await.out;
+    assert!(said.contains("999988887777 was asked for"), "read in another account: {said}");
     let told = well(&server, &format!("--json {collect} iam-user ann")).await.json();
     assert_eq!(told["run"]["status"], "succeeded", "{told}");
     let kept = told["evidence"].as_array().unwrap();

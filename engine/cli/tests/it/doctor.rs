@@ -60,6 +60,14 @@ async fn before_the_first_start_each_thing_is_said_to_be_missing() {
     lacks(&local(&folder).await, "configuration", "stanch.toml", "lisen");
     folder.write("stanch.toml", "[secrets]\npager = \"env:NOWHERE\"\n");
     lacks(&local(&folder).await, "configuration", "stanch.toml", "NOWHERE");
+    for (text, words) in [
+        ("[sources.scanner]\nseverity = \"rank =\"\n", "JMESPath"),
+        ("[sources.\"../x\"]\nseverity = \"rank\"\n", "small letters"),
+        ("[sources.nobody]\nsilent_after = \"1h\"\n", "there is no such source"),
+    ] {
+        folder.write("stanch.toml", text);
+        lacks(&local(&folder).await, "configuration", "stanch.toml", words);
+    }
 }
 
 #[tokio::test]

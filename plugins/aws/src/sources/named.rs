@@ -124,6 +124,7 @@ const NAMES: &[(&str, &str, Tier)] = &[
     ("dbclusteridentifier", "AwsRdsDbCluster", Subject),
     ("dbclustersnapshotidentifier", "AwsRdsDbClusterSnapshot", Subject),
     ("dbinstanceidentifier", "AwsRdsDbInstance", Subject),
+    ("dbsecuritygroupname", "AwsRdsDbSecurityGroup", Setting),
     ("dbsnapshotidentifier", "AwsRdsDbSnapshot", Subject),
     ("detectorid", "AwsGuardDutyDetector", Subject),
     ("distributionid", "AwsCloudFrontDistribution", Subject),
@@ -162,6 +163,7 @@ const NAMES: &[(&str, &str, Tier)] = &[
     ("secretid", "AwsSecretsManagerSecret", Subject),
     ("securitygroupid", "AwsEc2SecurityGroup", Subject),
     ("snapshotid", "AwsEc2Snapshot", Subject),
+    ("sourcedbsnapshotidentifier", "AwsRdsDbSnapshot", Subject),
     ("stackid", "AwsCloudFormationStack", Subject),
     ("stackname", "AwsCloudFormationStack", Subject),
     ("streamname", "AwsKinesisStream", Subject),
@@ -223,6 +225,16 @@ mod tests {
         assert_eq!(found(opened, "ec2"), [pair("AwsEc2SecurityGroup", "sg-1")]);
         let flow = json!({"DeleteFlowLogsRequest": {"FlowLogId": {"tag": 1, "content": "fl-1"}}});
         assert_eq!(found(flow, "ec2"), [pair("AwsEc2FlowLog", "fl-1")]);
+        let group = json!({"dBSecurityGroupName": "g", "cIDRIP": "203.0.113.0/24"});
+        assert_eq!(found(group, "rds"), [pair("AwsRdsDbSecurityGroup", "g")]);
+        let changed = json!({"dBInstanceIdentifier": "db",
+            "dBSecurityGroups": [{"dBSecurityGroupName": "g"}]});
+        assert_eq!(found(changed, "rds"), [pair("AwsRdsDbInstance", "db")]);
+        let source = "arn:aws:rds:us-east-1:111122223333:snapshot:a";
+        let copied = json!({"sourceDBSnapshotIdentifier": source,
+            "targetDBSnapshotIdentifier": "b", "dBSnapshotIdentifier": "b"});
+        let snapshots = [pair("AwsRdsDbSnapshot", "b"), pair("AwsRdsDbSnapshot", "a")];
+        assert_eq!(found(copied, "rds"), snapshots);
         let mesh = json!({"mesh": {"metadata": {"arn": "arn:aws:appmesh:eu-west-1:1:mesh/m"}}});
         assert_eq!(found(mesh, "appmesh"), [pair("Other", "m")]);
     }

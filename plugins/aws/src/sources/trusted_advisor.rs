@@ -48,7 +48,9 @@ fn read(event: &Event<'_>, around: &Around) -> Result<Alert, SourceError> {
         "OK" => (Severity::Informational, AlertStatus::Resolved),
         _ => (Severity::Informational, AlertStatus::Active),
     };
-    let region = item("Region").or_else(|| item("Region/AZ"));
+    // `eu-west-1a` is a zone of `eu-west-1`.
+    let of_zone = |zone: String| zone.trim_end_matches(|c: char| c.is_ascii_lowercase()).to_owned();
+    let region = item("Region").or_else(|| item("Region/AZ").map(of_zone));
     let region = region.filter(|region| arn::is_region(region));
     let draft = Draft {
         title: Some(format!("{check}: {status}")),

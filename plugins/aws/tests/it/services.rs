@@ -363,3 +363,14 @@ fn a_text_by_sns_is_an_alert_of_its_topic() {
     assert_eq!(alert.resources[0].id, "vol-0abcdef1");
     assert_eq!(alert.detected_at.unwrap().to_string(), "2026-11-24T03:06:01Z");
 }
+
+#[test]
+fn a_zone_that_trusted_advisor_names_is_in_its_region() {
+    for (place, region) in [("eu-west-1a", "eu-west-1"), ("us-gov-west-1", "us-gov-west-1")] {
+        let mut detail = exposed();
+        detail["check-item-detail"]["Region/AZ"] = json!(place);
+        let kind = "Trusted Advisor Check Item Refresh Notification";
+        let alert = one(&event("aws.trustedadvisor", kind, &[], detail));
+        assert_eq!(alert.region.as_deref(), Some(region));
+    }
+}

@@ -75,7 +75,8 @@ enum Take {
     First,
     /// What stands behind the last slash.
     Last,
-    /// The name of a load balancer, which its kind and its hash stand around.
+    /// The name of a load balancer, which its kind and its hash stand around; the API that a stage
+    /// is of.
     Second,
 }
 
@@ -96,7 +97,7 @@ impl Take {
 const KINDS: &[(&str, &str, &str, Take)] = &[
     ("access-analyzer", "analyzer", "AwsAccessAnalyzerAnalyzer", Take::First),
     ("acm", "certificate", "AwsCertificateManagerCertificate", Take::Last),
-    ("apigateway", "", "AwsApiGatewayRestApi", Take::Last),
+    ("apigateway", "", "AwsApiGatewayRestApi", Take::Second),
     ("autoscaling", "autoScalingGroup", "AwsAutoScalingAutoScalingGroup", Take::Last),
     ("cloudformation", "stack", "AwsCloudFormationStack", Take::First),
     ("cloudfront", "distribution", "AwsCloudFrontDistribution", Take::Last),
@@ -262,6 +263,16 @@ mod tests {
                 "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/web/50dc",
                 "AwsElbv2LoadBalancer",
                 "web",
+            ),
+            (
+                "arn:aws:apigateway:us-east-1::/restapis/abcdef74gh/stages/test",
+                "AwsApiGatewayRestApi",
+                "abcdef74gh",
+            ),
+            (
+                "arn:aws:apigateway:us-east-1::/restapis/abcdef74gh",
+                "AwsApiGatewayRestApi",
+                "abcdef74gh",
             ),
             ("arn:aws:unheardof:eu-west-1:111122223333:thing/x", "Other", "x"),
             ("i-0abcdef12", "AwsEc2Instance", "i-0abcdef12"),

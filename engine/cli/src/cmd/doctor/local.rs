@@ -37,17 +37,11 @@ pub(super) fn configuration(common: &Common, report: &mut Report) -> Option<Conf
         let mend = "write one: the README's section on configuration begins with one";
         report.warn("configuration", &shown, "there is none: everything is as usual", mend);
     }
-    let resolved = config
-        .secrets(&environment)
-        .map(drop)
-        .and_then(|()| config.webhook.resolve(&environment).map(drop))
-        .and_then(|()| config.admin.resolve(&environment).map(drop))
-        .and_then(|()| config.source_policies(&environment, |_| true).map(drop));
-    match resolved {
+    match wiring::try_out(&config, &environment) {
         Ok(()) => report.ok("configuration", &shown, "it is read, and what it refers to is there"),
         Err(error) => {
-            let mend = "put the secret where the configuration says that it is";
-            report.missing("configuration", &shown, error.to_string(), mend);
+            let mend = "put right what it names: `stanch serve` does not start before";
+            report.missing("configuration", &shown, format!("{error:#}"), mend);
         }
     }
     Some(config)
