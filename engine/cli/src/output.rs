@@ -1,6 +1,7 @@
 //! How answers are printed: as tables for people, as JSON for programs.
 
 use serde_json::Value;
+use stanch_engine_core::report::text::is_hidden;
 use stanch_engine_core::time::Timestamp;
 
 /// Prints JSON, indented.
@@ -17,7 +18,7 @@ pub(crate) fn json_line(value: &Value) {
 pub(crate) fn table(rows: &[Value], columns: &[(&str, &str)]) {
     let cell = |row: &Value, path: &str| {
         let value = row.pointer(path).unwrap_or(&Value::Null);
-        if path.ends_with("_at") { moment(value) } else { text(value) }
+        if path.ends_with("_at") { moment(value) } else { text(value).replace('\n', " ") }
     };
     let mut lines: Vec<Vec<String>> =
         vec![columns.iter().map(|(name, _)| (*name).to_owned()).collect()];
@@ -32,11 +33,13 @@ pub(crate) fn table(rows: &[Value], columns: &[(&str, &str)]) {
     }
 }
 
-/// A value in a cell or a line.
+/// A value in a cell or a line. What steers a terminal, or turns the direction of text, shows as the
+/// sign for what can't be shown: an alert's words are whoever's words.
 pub(crate) fn text(value: &Value) -> String {
+    let seen = |c: char| if is_hidden(c) && c != '\t' { '\u{fffd}' } else { c };
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.chars().map(seen).collect(),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
@@ -71,6 +74,14 @@ fn is_flat(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_not_printed() {
+        let title = "x\u{1b}[2K\u{7}\r\u{9b}31m\u{202e}\ty\nz";
+        let shown = "x\u{fffd}[2K\u{fffd}\u{fffd}\u{fffd}31m\u{fffd}\ty\nz";
+        assert_eq!(text(&title.into()), shown);
+        assert_eq!(text(&serde_json::json!([title, 1])), format!("{shown}, 1"));
+    }
 
     #[test]
     fn moments_are_of_one_length() {

@@ -87,7 +87,7 @@ fn escape_html(out: &mut String, text: &str) {
 
 /// What changes how the text around it looks, and is not seen itself: control characters but for the
 /// end of a line, and the turns of direction of Unicode.
-fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || (c.is_control() && c != '\n')
