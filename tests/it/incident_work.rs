@@ -132,6 +132,7 @@ async fn what_can_not_be_is_refused_and_changes_nothing() {
     }
     for body in [
         json!({"title": " ", "severity": "low"}),
+        json!({"title": "a\0b", "severity": "low"}),
         json!({"title": "t", "severity": "dreadful"}),
         json!({"title": "t", "severity": "low", "account": "42"}),
     ] {

@@ -263,9 +263,14 @@ async fn a_figure_leads_to_its_incidents_and_a_question_that_can_not_be_answered
     assert!(
         definitions.iter().all(|it| it["formula"].as_str().is_some_and(|text| !text.is_empty()))
     );
-    for wrong in
-        ["/kpis?window=9000d", "/kpis?by=weather", "/kpis/mttr/incidents", "/kpis?colour=red"]
-    {
+    for wrong in [
+        "/kpis?window=9000d",
+        "/kpis?by=weather",
+        "/kpis/mttr/incidents",
+        "/kpis?colour=red",
+        "/kpis?severity=urgent",
+        "/kpis?handling=careful",
+    ] {
         let (status, problem) = stage.mia.try_ask(reqwest::Method::GET, wrong, None).await.unwrap();
         assert!((400..=404).contains(&status), "{wrong}: {status} {problem}");
     }

@@ -112,6 +112,9 @@ pub async fn open(runtime: &Runtime, seen: Seen, person: &str) -> Result<Receive
     if seen.title.trim().is_empty() {
         return Err(WorkError::BadRequest("`title` is empty: say what was seen".to_owned()));
     }
+    if seen.title.contains('\0') {
+        return Err(WorkError::BadRequest("`title` has a NUL in it: leave it out".to_owned()));
+    }
     if let Some(account) = seen.account.as_ref().filter(|account| !is_account(account)) {
         let why = format!("`account`: `{account}` is no account: an account is 12 digits");
         return Err(WorkError::BadRequest(why));

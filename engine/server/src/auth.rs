@@ -132,6 +132,10 @@ impl Known {
             let why = "`reason` is missing: say why, it goes into the record";
             return Err(Refusal::bad_request(why));
         }
+        // Postgres keeps none, and would say that it can't write now.
+        if reason.contains('\0') {
+            return Err(Refusal::bad_request("`reason` has a NUL in it: leave it out"));
+        }
         Ok(Person { name, reason })
     }
 }

@@ -5,8 +5,9 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stanch_engine_core::id::IncidentId;
-use stanch_engine_core::kpi::{Dimension, definitions};
+use stanch_engine_core::kpi::{Dimension, Handling, definitions};
 use stanch_engine_core::limits;
+use stanch_engine_core::severity::Severity;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_runtime::kpis::{self, Filter, Question, QuestionError};
@@ -72,6 +73,9 @@ impl Query {
     fn question(&self) -> Handled<Question> {
         let window = parse::<Window>("window", self.window.as_deref())?;
         let by = parse::<Dimension>("by", self.by.as_deref())?;
+        // A word that there is none of would be answered with figures over nothing.
+        parse::<Severity>("severity", self.severity.as_deref())?;
+        parse::<Handling>("handling", self.handling.as_deref())?;
         let named = [
             (Dimension::Source, &self.source),
             (Dimension::Severity, &self.severity),

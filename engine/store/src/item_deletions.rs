@@ -18,7 +18,7 @@ statements! {
          AND NOT EXISTS (SELECT 1 FROM run_items r WHERE r.sha256 = e.sha256) \
          AND NOT EXISTS (SELECT 1 FROM evidence o WHERE o.sha256 = e.sha256 AND o.deleted_at IS NULL \
          AND ((o.run_id IS NOT NULL AND o.step IS NULL AND o.captured_by = 'retention') \
-         OR EXISTS (SELECT 1 FROM holds h WHERE h.incident_id = o.incident_id) \
+         OR o.captured_at >= $1 OR EXISTS (SELECT 1 FROM holds h WHERE h.incident_id = o.incident_id) \
          OR EXISTS (SELECT 1 FROM alerts a WHERE a.incident_id = o.incident_id AND a.last_received_at >= $1) \
          OR NOT EXISTS (SELECT 1 FROM incidents oi JOIN milestones om ON om.incident_id = oi.id \
          AND om.milestone = 'closed_at' AND om.at < $1 WHERE oi.id = o.incident_id AND oi.status = 'closed'))) \
@@ -27,7 +27,7 @@ statements! {
         "SELECT (SELECT COUNT(*) FROM run_items r WHERE r.sha256 = $2) + (SELECT COUNT(*) FROM evidence o \
          WHERE o.sha256 = $2 AND o.deleted_at IS NULL \
          AND ((o.run_id IS NOT NULL AND o.step IS NULL AND o.captured_by = 'retention') \
-         OR EXISTS (SELECT 1 FROM holds h WHERE h.incident_id = o.incident_id) \
+         OR o.captured_at >= $1 OR EXISTS (SELECT 1 FROM holds h WHERE h.incident_id = o.incident_id) \
          OR EXISTS (SELECT 1 FROM alerts a WHERE a.incident_id = o.incident_id AND a.last_received_at >= $1) \
          OR NOT EXISTS (SELECT 1 FROM incidents oi JOIN milestones om ON om.incident_id = oi.id \
          AND om.milestone = 'closed_at' AND om.at < $1 WHERE oi.id = o.incident_id AND oi.status = 'closed'))) AS n";
@@ -53,8 +53,8 @@ pub struct Pending {
     pub aside_at: Option<Timestamp>,
 }
 
-/// Items that belong to nothing but incidents that were closed before a time and are under no hold, and
-/// that no journal needs; at most `limit`.
+/// Items that belong to nothing but incidents that were closed before a time and are under no hold, that
+/// were all there by then, and that no journal needs; at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`] of the database.

@@ -90,7 +90,13 @@ async fn what_is_not_what_was_sent_is_not_kept() {
     let (status, said) = stage.mia.send(&format!("{path}?label=x&sha256={other}"), "bytes").await;
     assert_eq!(status, 400, "{said}");
     assert!(said["detail"].as_str().unwrap().contains("send it again"), "{said}");
-    for (query, word) in [("label=", "label"), ("", "label"), ("label=x&sha256=zz", "sha256")] {
+    for (query, word) in [
+        ("label=", "label"),
+        ("", "label"),
+        ("label=x&sha256=zz", "sha256"),
+        ("label=x%00", "NUL"),
+        ("label=x&reason=%00", "NUL"),
+    ] {
         let (status, said) = stage.mia.send(&format!("{path}?{query}"), "bytes").await;
         assert!(status == 400 && said.to_string().contains(word), "{query}: {status} {said}");
     }
@@ -138,10 +144,10 @@ async fn stays_while_it_is_held(plan: Plan) {
     stage.mia.post(&path("close"), &close).await;
 
     let why = json!({"reason": "the lawyers ask"});
-    assert_eq!(
-        stage.mia.post_refused(&path("evidence/hold"), &json!({"reason": " "})).await.0,
-        400
-    );
+    for bad in [" ", "the lawyers\0"] {
+        let refused = stage.mia.post_refused(&path("evidence/hold"), &json!({"reason": bad})).await;
+        assert_eq!(refused.0, 400, "{refused:?}");
+    }
     let hold = stage.mia.post(&path("evidence/hold"), &why).await;
     assert_eq!((&hold["by"], &hold["reason"]), (&json!("mia"), &json!("the lawyers ask")));
     let (status, refused) = stage.mia.post_refused(&path("evidence/hold"), &why).await;

@@ -76,6 +76,31 @@ async fn one_bit_in_each_kind_of_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_there_twice_or_is_another_at_its_bytes() {
+    let (stage, incident) = stage(Plan::new()).await;
+    let files = export(&stage, &incident).await;
+    let key = stage.runtime.public_key();
+    let said = |files: &Files, renamed: usize| {
+        let mut bundle = pack(files);
+        // Before the bytes first, then in the directory.
+        for _ in 0..renamed {
+            let at = bundle.windows(9).position(|name| name == b"report.mx").unwrap();
+            bundle[at..at + 9].copy_from_slice(b"report.md");
+        }
+        both_with(&bundle, &Brought { keys: &[&key], ..Brought::default() })
+    };
+    let mut twice = files.clone();
+    twice.insert("report.mx".to_owned(), b"nothing happened".to_vec());
+    assert_eq!(said(&twice, 2), Err("report.md is there twice".to_owned()));
+    let mut renamed = files.clone();
+    let report = renamed.remove("report.md").unwrap();
+    renamed.insert("report.mx".to_owned(), report);
+    said(&renamed, 2).unwrap();
+    let fault = "report.mx can't be unpacked: it was changed";
+    assert_eq!(said(&renamed, 1), Err(fault.to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_bit_in_each_kind_of_row() {
     let (stage, incident) = stage(Plan::new().on_postgres().await).await;
     let of = format!("where incident_id = '{incident}'");

@@ -131,6 +131,27 @@ async fn what_was_kept_for_long_goes_and_is_said_to_be_gone_on_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_added_after_the_close_stays_as_long() {
+    let stage = stage(Plan::new()).await;
+    let over = open(&stage).await;
+    let early = add(&stage, &over, "of before").await;
+    close(&stage, &over).await;
+    stage.pass(29 * DAY_MS);
+    let late = add(&stage, &over, "of long after").await;
+    stage.pass(2 * DAY_MS);
+    let marks = eventually("a mark", async || {
+        stage.pass(HOUR_MS);
+        let marks = deleted_at(&stage, &over).await;
+        marks[0].is_string().then_some(marks)
+    });
+    assert!(marks.await[1].is_null());
+    assert!(file(&stage, late).exists());
+    gone(&stage, early).await;
+    stage.pass(29 * DAY_MS);
+    gone(&stage, late).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_comes_again_while_it_is_on_its_way_out_stays() {
     let stage = stage(Plan::new()).await;
     let (over, going_on) = (open(&stage).await, open(&stage).await);

@@ -148,6 +148,9 @@ async fn add(
     (query, media_type): (&[(&str, String)], &str),
 ) -> anyhow::Result<Value> {
     let opened = File::open(file).with_context(|| format!("{}", file.display()))?;
+    if opened.metadata().with_context(|| format!("{}", file.display()))?.is_dir() {
+        bail!("{} is a folder: pack it into one file, and add that", file.display());
+    }
     let (pieces, coming) = mpsc::channel(PIECES);
     let read = tokio::task::spawn_blocking(move || read(opened, &pieces));
     let path = format!("/incidents/{incident}/evidence");

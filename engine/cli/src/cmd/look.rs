@@ -213,10 +213,11 @@ fn show_incident(found: &Value, timeline: &Value) {
     }
 }
 
-/// A line of a timeline for people.
+/// An entry of a timeline for people. The further lines of a text are indented: none looks like an entry.
 pub(super) fn timeline_line(line: &Value) -> String {
     let text = |name: &str| output::text(&line[name]);
-    format!("{:<24}  {:<10} {}", output::moment(&line["at"]), text("kind"), text("text"))
+    let said = text("text").replace('\n', &format!("\n{:37}", ""));
+    format!("{:<24}  {:<10} {said}", output::moment(&line["at"]), text("kind"))
 }
 
 pub(super) async fn pages(client: &Client, what: Pages, json: bool) -> anyhow::Result<()> {
@@ -246,5 +247,22 @@ pub(super) async fn pages(client: &Client, what: Pages, json: bool) -> anyhow::R
             }
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_text_looks_like_an_entry() {
+        let entry = json!({
+            "at": "2026-11-30T20:57:47Z", "kind": "evidence", "text": "a\n2026-11-30T20:57:48.336Z  milestone",
+        });
+        let lines = timeline_line(&entry);
+        let (first, second) = lines.split_once('\n').unwrap();
+        assert_eq!(first, "2026-11-30T20:57:47.000Z  evidence   a");
+        assert_eq!(second.trim_start(), "2026-11-30T20:57:48.336Z  milestone");
+        assert_eq!(second.len() - second.trim_start().len(), first.len() - 1);
     }
 }

@@ -158,6 +158,7 @@ async fn evidence_is_collected_from_the_command_line() {
         (format!("{collect} iam-user ann --to 2026-11-24T03:00:00Z"), 2, "--from"),
         (format!("collect {NOWHERE} iam-user ann"), 1, NOWHERE),
         (format!("--token {viewer} {collect} iam-user ann"), 1, "ST03"),
+        (format!("evidence add {incident} ."), 1, "is a folder"),
     ] {
         wrong(&server, &line, code, words).await;
     }

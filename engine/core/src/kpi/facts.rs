@@ -86,6 +86,9 @@ pub enum Handling {
 }
 
 impl Handling {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Automatic, Self::Human, Self::Unattended];
+
     /// The word in JSON and SQL.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -93,6 +96,16 @@ impl Handling {
             Self::Human => "human",
             Self::Unattended => "unattended",
         }
+    }
+}
+
+impl std::str::FromStr for Handling {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|handling| handling.as_str() == text)
+            .ok_or_else(|| format!("`{text}`: it takes {}", Self::ALL.map(Self::as_str).join(", ")))
     }
 }
 

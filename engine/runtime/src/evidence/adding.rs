@@ -90,6 +90,9 @@ pub async fn begin(
         if text.chars().count() > most {
             return Err(AddError::BadRequest(format!("`{name}` has more than {most} characters")));
         }
+        if text.contains('\0') {
+            return Err(AddError::BadRequest(format!("`{name}` has a NUL in it: leave it out")));
+        }
     }
     if said.label.trim().is_empty() {
         return Err(AddError::BadRequest("`label` is empty: say what it is".to_owned()));

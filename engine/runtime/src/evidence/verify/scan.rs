@@ -1,9 +1,10 @@
 //! Going once through all files of a bundle: each is hashed, and what has to be read is kept.
 
-use std::collections::BTreeMap;
-use std::io::{BufReader, Read, Seek};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use stanch_engine_core::digest::{Hasher, Sha256};
+use zip::ZipReadOptions;
 
 use super::Fault;
 use crate::evidence::bundle::{
@@ -58,10 +59,21 @@ pub(super) fn scan(bundle: impl Read + Seek) -> Result<Scanned, Fault> {
     let bad = |error: zip::result::ZipError| Fault::NotABundle(error.to_string());
     let bundle = BufReader::with_capacity(PIECE, bundle);
     let mut zip = zip::ZipArchive::new(bundle).map_err(bad)?;
+    if zip.has_duplicate_names() {
+        let start = zip.central_directory_start();
+        let unread = |error: std::io::Error| Fault::NotABundle(error.to_string());
+        let path = twice(zip.into_inner(), start).map_err(unread)?;
+        return Err(Fault::File { path, what: "is there twice" });
+    }
     let (mut scanned, mut left) = (Scanned::default(), READ_BYTES);
     for number in 0..zip.len() {
-        let mut file = zip.by_index(number).map_err(bad)?;
-        let path = file.name().map_err(bad)?.into_owned();
+        let path = zip.name_for_index(number).transpose().map_err(bad)?.unwrap_or_default();
+        let path = path.into_owned();
+        // What stands before the bytes must say the same as the directory at the end: others unpack by it.
+        let strictly = ZipReadOptions::new().enforce_header_consistency(true);
+        let changed =
+            |_| Fault::File { path: path.clone(), what: "can't be unpacked: it was changed" };
+        let mut file = zip.by_index_with_options(number, strictly).map_err(changed)?;
         let is_read = READ.contains(&path.as_str());
         let (mut hasher, mut bytes, mut text) = (Hasher::default(), 0, Vec::new());
         let mut is_endless = false;
@@ -80,12 +92,31 @@ pub(super) fn scan(bundle: impl Read + Seek) -> Result<Scanned, Fault> {
             return Err(fault("is longer than a verifier reads"));
         }
         poured.map_err(|_| fault("can't be unpacked: it was changed"))?;
-        if scanned.files.insert(path.clone(), (hasher.finish(), bytes)).is_some() {
-            return Err(Fault::File { path, what: "is there twice" });
-        }
+        scanned.files.insert(path.clone(), (hasher.finish(), bytes));
         if is_read {
             scanned.texts.insert(path, text);
         }
     }
     Ok(scanned)
+}
+
+/// The first path that the directory of the bundle, which begins at `start`, names again. (`ZipArchive`
+/// keeps the last of them alone, and others who unpack may keep the first.)
+fn twice(mut bundle: impl Read + Seek, start: u64) -> std::io::Result<String> {
+    bundle.seek(SeekFrom::Start(start))?;
+    let mut seen = BTreeSet::new();
+    loop {
+        // Of each file 46 bytes, in which are the lengths of its name and of two fields behind it.
+        let mut head = [0; 46];
+        bundle.read_exact(&mut head)?;
+        let length = |low: u8, high: u8| u16::from_le_bytes([low, high]);
+        let mut path = vec![0; usize::from(length(head[28], head[29]))];
+        bundle.read_exact(&mut path)?;
+        let behind = [length(head[30], head[31]), length(head[32], head[33])];
+        bundle.seek(SeekFrom::Current(behind.into_iter().map(i64::from).sum()))?;
+        let path = String::from_utf8_lossy(&path).into_owned();
+        if !seen.insert(path.clone()) {
+            return Ok(path);
+        }
+    }
 }
