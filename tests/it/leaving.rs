@@ -103,6 +103,23 @@ async fn a_token_expires_is_rotated_and_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_would_be_good_for_nothing_is_not_made() {
+    let stage = Plan::new().set().await;
+    for (wrong, word) in [
+        (json!({"name": "x", "roles": ["responder,incident-lead"]}), "each by itself"),
+        (json!({"name": "x", "roles": ["viewer", ""]}), "can't be a role"),
+        (json!({"name": "x", "roles": ["role:responder"]}), "can't be a role"),
+        (json!({"name": "x", "roles": ["viewer"], "expires": "0s"}), "no time"),
+        (json!({"name": "x y", "roles": ["viewer"]}), "can't be a name"),
+    ] {
+        let (status, problem) = stage.admin.post_refused("/tokens", &wrong).await;
+        assert!(status == 400 && problem.to_string().contains(word), "{word}: {problem}");
+    }
+    let group = json!({"name": "x", "roles": ["viewer", "incident-lead"]});
+    token(&stage, group).await.get("/runs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_yes_of_who_was_disabled_does_not_count_for_a_quorum() {
     let stage = Plan::new().set().await;
     stage.publish(TWO).await;

@@ -105,7 +105,7 @@ pub(crate) async fn create_token(
     let made = people::create_token(&app.runtime, new).await;
     let token = made.map_err(|error| match error {
         TokenError::Name(detail) => Refusal::conflict(detail),
-        TokenError::Role(detail) => Refusal::bad_request(detail),
+        TokenError::Wrong(detail) => Refusal::bad_request(detail),
         TokenError::Store(error) => error.into(),
     })?;
     let answer = json!({"name": name, "token": token});
