@@ -90,6 +90,28 @@ async fn what_is_not_there_is_said_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_one_of_many_keeps_nobody_from_the_others() {
+    let server = Folder::new().serve().await;
+    for _ in 0..2 {
+        assert_eq!(server.run(&["run", "asks"]).await.code, 0);
+    }
+    let listed = server.run(&["--json", "approvals", "list"]).await.json();
+    let ids: Vec<String> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["id"].as_str().unwrap().to_owned())
+        .collect();
+    let nowhere = "apr_01M87VQBM55RB8VF4ZNEQGSCGY";
+    let ran = server.run(&["reject", &ids[0], nowhere, &ids[1], "--reason", "no"]).await;
+    assert!(ran.code == 1 && ran.err.contains("1 of 3 are not decided"), "{ran:?}");
+    assert!(ran.err.contains(&format!("{nowhere} is not decided")), "{ran:?}");
+    for id in &ids {
+        assert!(ran.out.contains(&format!("{id} is rejected")), "{ran:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_server_the_command_says_so() {
     let folder = Folder::new();
     let ran =
