@@ -91,6 +91,9 @@ async fn a_token_expires_is_rotated_and_revoked() {
     stage.pass(60 * 60 * 1_000);
     let (status, problem) = short.post_refused("/runs", &json!({})).await;
     assert_eq!((status, &problem["code"]), (401, &json!("ST0303")), "{problem}");
+    // Another secret would be no good either.
+    let (status, problem) = stage.admin.post_refused("/tokens/ci/rotate", &json!({})).await;
+    assert!(status == 404 && problem.to_string().contains("that is good"), "{problem}");
 
     let old = stage.person("bob", &["viewer"]).await;
     let made = stage.admin.post("/tokens/bob/rotate", &json!({})).await;

@@ -181,16 +181,17 @@ fn check_roles(runtime: &Runtime, roles: &[String]) -> Result<(), TokenError> {
     Ok(())
 }
 
-/// Gives a token another secret; the one before is no good from now on. Nothing when there is none.
+/// Gives a token another secret; the one before is no good from now on. Nothing when there is none
+/// that is good.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn rotate_token(runtime: &Runtime, name: &str) -> Result<Option<String>, StoreError> {
     let secret = new_secret(runtime.world());
-    let (name, hash) = (name.to_owned(), Sha256::of(&secret));
+    let (name, hash, now) = (name.to_owned(), Sha256::of(&secret), runtime.world().now());
     let rotated = runtime.store().write(move |tx| {
         let name = name.clone();
-        Box::pin(async move { tokens::rotate(tx, &name, hash).await })
+        Box::pin(async move { tokens::rotate(tx, &name, hash, now).await })
     });
     Ok(rotated.await?.then_some(secret))
 }

@@ -133,7 +133,9 @@ pub(crate) async fn rotate_token(
     caller.must_be(Role::Admin)?;
     match people::rotate_token(&app.runtime, &name).await? {
         Some(token) => Ok(Json(json!({"name": name, "token": token}))),
-        None => Err(Refusal::not_found(format!("there is no token of `{name}`"))),
+        None => Err(Refusal::not_found(format!(
+            "there is no token of `{name}` that is good: make one under another name"
+        ))),
     }
 }
 
