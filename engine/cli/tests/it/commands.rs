@@ -90,6 +90,18 @@ async fn what_is_not_there_is_said_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_slip_in_who_is_disabled_is_seen() {
+    let server = Folder::new().serve().await;
+    let made = server.run(&["token", "create", "--name", "lea", "--role", "viewer"]).await;
+    assert_eq!(made.code, 0, "{made:?}");
+    let slip = server.run(&["people", "disable", "lae", "--reason", "left"]).await;
+    assert!(slip.code == 0 && slip.out.contains("stanch people enable lae"), "{slip:?}");
+    let gone = server.run(&["people", "disable", "lea", "--reason", "left"]).await;
+    assert!(gone.out.contains("1 tokens are revoked"), "{gone:?}");
+    assert!(!gone.out.contains("slip"), "{gone:?}");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_one_of_many_keeps_nobody_from_the_others() {
     let server = Folder::new().serve().await;
     for _ in 0..2 {
