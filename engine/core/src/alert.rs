@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::json::Json;
 use crate::severity::Severity;
+use crate::suggest;
 use crate::time::Timestamp;
 
 /// What a source makes of a payload. A field that the payload does not give is `None` (JSON null).
@@ -129,7 +130,8 @@ impl std::str::FromStr for AlertStatus {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let all = [Self::Active, Self::Resolved, Self::Suppressed];
-        all.into_iter().find(|status| status.as_str() == text).ok_or_else(|| text.to_owned())
+        let found = all.into_iter().find(|status| status.as_str() == text);
+        found.ok_or_else(|| suggest::none_of(text, all.map(Self::as_str)))
     }
 }
 

@@ -18,6 +18,7 @@ pub use voice::{HandOver, Handed, Hearing, Mute, StandIn, Voice};
 use crate::limits;
 use crate::plan::Plan;
 use crate::span::Span;
+use crate::suggest;
 use crate::time::Timestamp;
 
 /// How a playbook asks.
@@ -146,7 +147,8 @@ impl ApprovalStatus {
 impl std::str::FromStr for ApprovalStatus {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| text.to_owned())
+        let found = Self::ALL.into_iter().find(|s| s.as_str() == text);
+        found.ok_or_else(|| suggest::none_of(text, Self::ALL.map(Self::as_str)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::suggest;
 use crate::time::Timestamp;
 
 /// Where an incident stands. It is derived from its milestones, see [`status_of`].
@@ -46,7 +47,8 @@ impl IncidentStatus {
 impl std::str::FromStr for IncidentStatus {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| text.to_owned())
+        let found = Self::ALL.into_iter().find(|s| s.as_str() == text);
+        found.ok_or_else(|| suggest::none_of(text, Self::ALL.map(Self::as_str)))
     }
 }
 

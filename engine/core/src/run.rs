@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::digest::Sha256;
 use crate::id::RunId;
 use crate::step::StepKey;
+use crate::suggest;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,7 +132,8 @@ impl std::fmt::Display for RunStatus {
 impl std::str::FromStr for RunStatus {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| text.to_owned())
+        let found = Self::ALL.into_iter().find(|s| s.as_str() == text);
+        found.ok_or_else(|| suggest::none_of(text, Self::ALL.map(Self::as_str)))
     }
 }
 

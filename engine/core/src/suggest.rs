@@ -26,6 +26,12 @@ pub fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
 }
 
+/// What is said of a word that is none of those that there are.
+pub fn none_of<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let known = candidates.into_iter().collect::<Vec<_>>().join(", ");
+    format!("`{written}` is none of {known}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
