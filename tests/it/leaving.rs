@@ -91,6 +91,9 @@ async fn a_token_expires_is_rotated_and_revoked() {
     stage.pass(60 * 60 * 1_000);
     let (status, problem) = short.post_refused("/runs", &json!({})).await;
     assert_eq!((status, &problem["code"]), (401, &json!("ST0303")), "{problem}");
+    // Another secret would be no good either.
+    let (status, problem) = stage.admin.post_refused("/tokens/ci/rotate", &json!({})).await;
+    assert!(status == 404 && problem.to_string().contains("that is good"), "{problem}");
 
     let old = stage.person("bob", &["viewer"]).await;
     let made = stage.admin.post("/tokens/bob/rotate", &json!({})).await;
@@ -100,6 +103,23 @@ async fn a_token_expires_is_rotated_and_revoked() {
     stage.admin.delete("/tokens/bob").await;
     assert_eq!(new.post_refused("/runs", &json!({})).await.0, 401);
     assert_eq!(stage.admin.post_refused("/tokens/bob/rotate", &json!({})).await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_would_be_good_for_nothing_is_not_made() {
+    let stage = Plan::new().set().await;
+    for (wrong, word) in [
+        (json!({"name": "x", "roles": ["responder,incident-lead"]}), "each by itself"),
+        (json!({"name": "x", "roles": ["viewer", ""]}), "can't be a role"),
+        (json!({"name": "x", "roles": ["role:responder"]}), "can't be a role"),
+        (json!({"name": "x", "roles": ["viewer"], "expires": "0s"}), "no time"),
+        (json!({"name": "x y", "roles": ["viewer"]}), "can't be a name"),
+    ] {
+        let (status, problem) = stage.admin.post_refused("/tokens", &wrong).await;
+        assert!(status == 400 && problem.to_string().contains(word), "{word}: {problem}");
+    }
+    let group = json!({"name": "x", "roles": ["viewer", "incident-lead"]});
+    token(&stage, group).await.get("/runs").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -279,6 +279,33 @@ async fn an_approval_is_for_one_execution() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_run_again_makes_nothing_anew_that_nobody_approved_anew() {
+    let stage = stage().await;
+    let run = begun(&stage, &format!("{ASKED} execute(cut);")).await;
+    let run = run_id(&run);
+    stage.approve(run).await;
+    assert_eq!(stage.over(run).await["status"], "succeeded");
+    let again = async |from: &str| {
+        let body = json!({"from_step": from, "reason": "once more"});
+        stage.mia.post(&format!("/runs/{run}/retry"), &body).await;
+    };
+    // The change itself, again, `execute` before it, and that again.
+    for (generation, from) in [(2, "3.2"), (3, "3.2"), (4, "3.1"), (5, "3.1")] {
+        again(from).await;
+        let ended =
+            stage.run_when(run, |run| is_over(run) && run["generation"] == generation).await;
+        assert_eq!(code(&ended), "plan_not_approved", "{from}: {ended}");
+        assert!(ended["error"]["message"].as_str().unwrap().contains("one execution"), "{ended}");
+        assert_eq!(stage.changes(), ["iam:UpdateAccessKey"], "{from}");
+    }
+    again("2").await;
+    stage.run_when(run, |run| run["status"] == "waiting").await;
+    stage.approve(run).await;
+    assert_eq!(stage.over(run).await["status"], "succeeded");
+    assert_eq!(stage.changes().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_approval_is_for_the_run_that_asked() {
     let stage = stage().await;
     let run = begun(&stage, &format!("{ASKED} execute(cut);")).await;

@@ -94,6 +94,34 @@ async fn what_a_child_changed_is_taken_back_with_its_parent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_had_to_agree_agrees_to_the_undo_whatever_was_asked_beside() {
+    let stage = Plan::new().mode(Mode::Ask).set().await;
+    let zoe = stage.person("zoe", &["viewer"]).await;
+    stage
+        .publish(
+            r#"const PLAYBOOK = #{ name: "twice", title: "Asks twice", mode: "ask" };
+            fn key(status) { plan([change("iam:UpdateAccessKey", #{ UserName: "ci-deploy",
+                AccessKeyId: "AKIAIOSFODNN7EXAMPLE", Status: status }, #{})]) }
+            let cut = key("Inactive");
+            let gate = approval("Cut it off?", #{ plan: cut, approvers: ["role:responder"] });
+            if gate.outcome == "approved" { execute(cut); }
+            approval("And on again?", #{ plan: key("Active"), approvers: ["zoe"] }).outcome"#,
+        )
+        .await;
+    let run = stage.start_for_finding("twice").await;
+    assert_eq!(stage.approve(&run).await["status"], "approved");
+    let asked = stanch_tests::eventually("the second question", async || {
+        let asked = stage.approval(&run).await;
+        (asked["title"] == "And on again?").then_some(asked)
+    });
+    let path = format!("/approvals/{}/decisions", id(&asked.await["id"]));
+    zoe.post(&path, &json!({"decision": "reject", "reason": "not yet"})).await;
+    assert_eq!(stage.over(&run).await["result"], "rejected");
+    let asked = stage.approval(&undo(&stage, &run).await).await;
+    assert_eq!(asked["approvers"], json!(["role:responder"]), "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_changed_nothing_has_nothing_to_take_back() {
     let stage = Plan::new().set().await;
     stage.publish("const PLAYBOOK = #{ name: \"idle\", title: \"Does nothing\" }; 1").await;

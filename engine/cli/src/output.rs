@@ -40,6 +40,7 @@ pub(crate) fn text(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::String(text) => seen(text),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        Value::Object(members) if members.is_empty() => "-".to_owned(),
         other => other.to_string(),
     }
 }
@@ -94,5 +95,6 @@ mod tests {
             assert_eq!(moment(&at.into()).len(), "2026-11-25T01:15:46.718Z".len());
         }
         assert_eq!(moment(&Value::Null), "-");
+        assert_eq!(text(&serde_json::json!({})), "-", "a scope that has no bounds");
     }
 }

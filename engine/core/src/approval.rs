@@ -12,7 +12,9 @@ use serde_json::Value;
 
 pub use fields::{Control, Field};
 pub use form::{Form, Kind, Schema};
-pub use rules::{Approvers, Owned, Rule, Voices, answers_for, missing, named, out_of_reach, tags};
+pub use rules::{
+    Approvers, Owned, Rule, Voices, answers_for, missing, named, out_of_reach, tags, together,
+};
 pub use voice::{HandOver, Handed, Hearing, Mute, StandIn, Voice};
 
 use crate::limits;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::ItemOutcome;
 use crate::plan::{Plan, Purpose};
+use crate::suggest;
 
 /// Where a containment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,7 +36,8 @@ impl ContainmentStatus {
 impl std::str::FromStr for ContainmentStatus {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|one| one.as_str() == text).ok_or_else(|| text.to_owned())
+        let found = Self::ALL.into_iter().find(|one| one.as_str() == text);
+        found.ok_or_else(|| suggest::none_of(text, &Self::ALL.map(Self::as_str)))
     }
 }
 

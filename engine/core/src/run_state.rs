@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use crate::command::{ApprovalArgs, ExecuteArgs, Verb, WaitSignalArgs};
+use crate::command::{ApprovalArgs, ChangeArgs, ExecuteArgs, Verb, WaitSignalArgs};
 use crate::digest::Sha256;
 use crate::generation::GenerationCause;
 use crate::guard::is_would_call;
@@ -42,6 +42,11 @@ pub struct RunState {
     /// Plans that the guard let begin, by their digests. An approval is spent here: it is for one
     /// execution.
     pub begun: HashMap<Sha256, BegunPlan>,
+    /// Approvals whose plan was begun in an earlier generation: they let none begin any more.
+    pub spent: HashSet<String>,
+    /// What earlier generations made and what is asked for anew: the approval that it was made under,
+    /// and its place in the plan.
+    pub made: HashSet<(String, usize)>,
     /// Signals that nothing has waited for yet, by age.
     pub signals: VecDeque<(Timestamp, Signalled)>,
     /// Whether a person has stopped it for a while.
@@ -121,10 +126,13 @@ impl RunState {
             return Err(illegal("only what has ended is run again, and only that".to_owned()));
         }
         let drops: HashSet<&StepKey> = generation.drops.iter().collect();
+        let made = self.made_before(kept, &drops);
         kept.retain(|e| is_again && !e.event.step().is_some_and(|key| drops.contains(key)));
         let mut state = Self {
             started: Some(generation.started.clone()),
             signals: generation.signals.iter().cloned().collect(),
+            spent: self.spent.clone(),
+            made,
             ..Self::default()
         };
         for entry in kept {
@@ -133,8 +141,42 @@ impl RunState {
                 _ => state.record_step(entry).map_err(illegal)?,
             }
         }
+        state.spend(&self.begun);
         state.next_seq = entry.seq + 1;
         Ok(state)
+    }
+
+    /// What was made under approvals, with those changes that were made and are asked for anew.
+    fn made_before(&self, kept: &[&Entry], drops: &HashSet<&StepKey>) -> HashSet<(String, usize)> {
+        let mut changes: HashMap<&StepKey, ChangeArgs> = HashMap::new();
+        let mut made = self.made.clone();
+        for event in kept.iter().map(|entry| &entry.event) {
+            let Some(key) = event.step().filter(|key| drops.contains(*key)) else { continue };
+            if let Some(head) = event.head().filter(|head| head.verb == Verb::Change)
+                && let Ok(args) = head.args.read::<ChangeArgs>()
+            {
+                changes.insert(key, args);
+            }
+            if let (Event::StepSucceeded(_), Some(args)) = (event, changes.get(key)) {
+                let approval = self.begun.get(&args.plan).and_then(|plan| plan.approval.clone());
+                made.extend(approval.map(|approval| (approval, args.item)));
+            }
+        }
+        made
+    }
+
+    /// An approval is for one execution, whichever generation that was in.
+    fn spend(&mut self, begun: &HashMap<Sha256, BegunPlan>) {
+        let Self { approved, spent, .. } = self;
+        let before = begun.values().filter_map(|plan| plan.approval.as_ref());
+        spent.extend(before.filter(|one| approved.values().any(|has| has == *one)).cloned());
+        approved.retain(|_, approval| !spent.contains(approval.as_str()));
+    }
+
+    /// Whether a change was made before, under the approval that its plan was begun with.
+    pub fn is_made(&self, plan: &BegunPlan, item: usize) -> bool {
+        let made = |approval: &String| self.made.contains(&(approval.clone(), item));
+        plan.approval.as_ref().is_some_and(made)
     }
 
     /// Why the run can't go on by itself, if it can't.

@@ -75,12 +75,12 @@ impl Caller {
 /// Why a token was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The name is taken, or is none.
+    /// The name is taken, or is of somebody who was disabled.
     #[error("{0}")]
     Name(String),
-    /// A role looks like a slip of the pen.
+    /// A name, a role, a scope or a time is none, or looks like a slip of the pen.
     #[error("{0}")]
-    Role(String),
+    Wrong(String),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -113,26 +113,22 @@ pub struct NewToken {
 /// Makes a token and gives its secret, which is nowhere else.
 ///
 /// # Errors
-/// [`TokenError`] when the name is taken or is none, or a role is nearly one that Stanch knows.
+/// [`TokenError`] when the name is taken or is none, a role is none or nearly one that Stanch
+/// knows, or the token would be over at once.
 pub async fn create_token(runtime: &Runtime, new: NewToken) -> Result<String, TokenError> {
     let NewToken { name, person, roles, ttl, scope } = new;
-    scope.check().map_err(TokenError::Role)?;
-    let own = &runtime.settings().roles;
-    let known = Role::ALL.map(Role::as_str);
-    let slip = roles
-        .iter()
-        .filter(|role| !own.contains_key(*role))
-        .find_map(|role| Some((role, suggest::slip(role, known)?)));
-    if let Some((written, meant)) = slip {
-        let message = format!("the role `{written}`: did you mean `{meant}`?");
-        return Err(TokenError::Role(message));
+    scope.check().map_err(TokenError::Wrong)?;
+    if ttl.is_some_and(|ttl| ttl.ms == 0) {
+        let message = "`expires`: the token would be good for no time: say such as 90d";
+        return Err(TokenError::Wrong(message.to_owned()));
     }
+    check_roles(runtime, &roles)?;
     let legal = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
     let person = person.unwrap_or_else(|| name.clone());
     for name in [&name, &person] {
         if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {
             let message = format!("`{name}` can't be a name: use letters, digits and `-_.@`");
-            return Err(TokenError::Name(message));
+            return Err(TokenError::Wrong(message));
         }
     }
     let now = runtime.world().now();
@@ -165,16 +161,37 @@ pub async fn create_token(runtime: &Runtime, new: NewToken) -> Result<String, To
     }
 }
 
-/// Gives a token another secret; the one before is no good from now on. Nothing when there is none.
+/// Whether each role is one that Stanch knows, or can be a group.
+fn check_roles(runtime: &Runtime, roles: &[String]) -> Result<(), TokenError> {
+    let own = &runtime.settings().roles;
+    let known = Role::ALL.map(Role::as_str);
+    for role in roles {
+        let slip = suggest::slip(role, known).filter(|_| !own.contains_key(role));
+        if let Some(meant) = slip {
+            let message = format!("the role `{role}`: did you mean `{meant}`?");
+            return Err(TokenError::Wrong(message));
+        }
+        // `responder,incident-lead` would be one group, which nobody asks.
+        let is_apart = |c: char| c.is_whitespace() || c == ',';
+        if role.is_empty() || role.contains(is_apart) || role.starts_with("role:") {
+            let message = format!("`{role}` can't be a role: name each by itself, as in `viewer`");
+            return Err(TokenError::Wrong(message));
+        }
+    }
+    Ok(())
+}
+
+/// Gives a token another secret; the one before is no good from now on. Nothing when there is none
+/// that is good.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn rotate_token(runtime: &Runtime, name: &str) -> Result<Option<String>, StoreError> {
     let secret = new_secret(runtime.world());
-    let (name, hash) = (name.to_owned(), Sha256::of(&secret));
+    let (name, hash, now) = (name.to_owned(), Sha256::of(&secret), runtime.world().now());
     let rotated = runtime.store().write(move |tx| {
         let name = name.clone();
-        Box::pin(async move { tokens::rotate(tx, &name, hash).await })
+        Box::pin(async move { tokens::rotate(tx, &name, hash, now).await })
     });
     Ok(rotated.await?.then_some(secret))
 }

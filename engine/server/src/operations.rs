@@ -105,7 +105,7 @@ pub(crate) async fn create_token(
     let made = people::create_token(&app.runtime, new).await;
     let token = made.map_err(|error| match error {
         TokenError::Name(detail) => Refusal::conflict(detail),
-        TokenError::Role(detail) => Refusal::bad_request(detail),
+        TokenError::Wrong(detail) => Refusal::bad_request(detail),
         TokenError::Store(error) => error.into(),
     })?;
     let answer = json!({"name": name, "token": token});
@@ -133,7 +133,9 @@ pub(crate) async fn rotate_token(
     caller.must_be(Role::Admin)?;
     match people::rotate_token(&app.runtime, &name).await? {
         Some(token) => Ok(Json(json!({"name": name, "token": token}))),
-        None => Err(Refusal::not_found(format!("there is no token of `{name}`"))),
+        None => Err(Refusal::not_found(format!(
+            "there is no token of `{name}` that is good: make one under another name"
+        ))),
     }
 }
 

@@ -21,7 +21,9 @@ statements! {
         "SELECT * FROM tokens WHERE hash = $1 AND revoked_at IS NULL \
          AND (expires_at IS NULL OR expires_at > $2) AND COALESCE(person, name) NOT IN \
          (SELECT name FROM disabled_people)";
-    ROTATE = "UPDATE tokens SET hash = $2 WHERE name = $1 AND revoked_at IS NULL";
+    ROTATE =
+        "UPDATE tokens SET hash = $2 WHERE name = $1 AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > $3)";
     REVOKE = "UPDATE tokens SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL";
     LIST = "SELECT * FROM tokens ORDER BY name";
     GOOD =
@@ -95,12 +97,19 @@ pub async fn revoke(tx: &mut Tx<'_>, name: &str, now: Timestamp) -> Result<bool,
     Ok(tx.run(query).await? == 1)
 }
 
-/// Gives a token another secret; the old one is no good from now on. False when there is none.
+/// Gives a token another secret; the old one is no good from now on. False when there is none that is
+/// good at `now`.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn rotate(tx: &mut Tx<'_>, name: &str, hash: Sha256) -> Result<bool, StoreError> {
-    let query = tx.query(&ROTATE).bind(name.to_owned()).bind(hash.to_string());
+pub async fn rotate(
+    tx: &mut Tx<'_>,
+    name: &str,
+    hash: Sha256,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let query = tx.query(&ROTATE);
+    let query = query.bind(name.to_owned()).bind(hash.to_string()).bind(now.micros());
     Ok(tx.run(query).await? == 1)
 }
 

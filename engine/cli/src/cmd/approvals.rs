@@ -33,26 +33,48 @@ pub(super) async fn decide(
     decision: &str,
     json: bool,
 ) -> anyhow::Result<()> {
-    let mut answers = Vec::new();
-    for id in meant(client, &args).await? {
-        let asked = client.get(&format!("/approvals/{id}"), &[]).await?;
-        let form = filled_in(&asked, &args.form)?;
-        let body = json!({
-            "decision": decision, "reason": args.reason, "form": form,
-            "plan_sha256": asked["plan_sha256"],
-        });
-        let answer = client.post(&format!("/approvals/{id}/decisions"), &body).await?;
-        if !json {
-            tell(&asked, &answer);
+    let ids = meant(client, &args).await?;
+    let (mut answers, mut undecided) = (Vec::new(), 0);
+    for id in &ids {
+        match decide_one(client, &args, decision, id).await {
+            Ok((asked, answer)) => {
+                if !json {
+                    tell(&asked, &answer);
+                }
+                answers.push(answer);
+            }
+            // Each is decided by itself: what is wrong with one keeps nobody from the others.
+            Err(error) if ids.len() > 1 => {
+                eprintln!("{id} is not decided: {error:#}");
+                undecided += 1;
+            }
+            Err(error) => return Err(error),
         }
-        answers.push(answer);
     }
     match (json, answers.as_slice()) {
-        (true, [answer]) => output::json(answer),
+        (true, [answer]) if ids.len() == 1 => output::json(answer),
         (true, answers) => output::json(&json!({"items": answers})),
         (false, _) => {}
     }
+    anyhow::ensure!(undecided == 0, "{undecided} of {} are not decided", ids.len());
     Ok(())
+}
+
+/// Decides one; what was asked, and what the server answered.
+async fn decide_one(
+    client: &Client,
+    args: &Decide,
+    decision: &str,
+    id: &str,
+) -> anyhow::Result<(Value, Value)> {
+    let asked = client.get(&format!("/approvals/{id}"), &[]).await?;
+    let form = filled_in(&asked, &args.form)?;
+    let body = json!({
+        "decision": decision, "reason": args.reason, "form": form,
+        "plan_sha256": asked["plan_sha256"],
+    });
+    let answer = client.post(&format!("/approvals/{id}/decisions"), &body).await?;
+    Ok((asked, answer))
 }
 
 fn tell(asked: &Value, answer: &Value) {

@@ -80,6 +80,16 @@ pub(super) async fn token(client: &Client, what: Token, json: bool) -> anyhow::R
     Ok(())
 }
 
+/// Whether whoever was disabled had nothing that could be taken back: a name that is nobody's, or
+/// somebody whom only the identity provider knows.
+fn had_nothing(answer: &Value) -> bool {
+    let is_none = |name: &str| answer[name].as_array().is_none_or(Vec::is_empty);
+    answer["tokens_revoked"] == 0
+        && answer["entrusted_ended"] == 0
+        && is_none("decisions_revoked")
+        && is_none("containments_handed_over")
+}
+
 pub(super) async fn people(client: &Client, what: People, json: bool) -> anyhow::Result<()> {
     let answer = match &what {
         People::Disable { name, reason } => {
@@ -107,6 +117,11 @@ pub(super) async fn people(client: &Client, what: People, json: bool) -> anyhow:
                 "{name}: disabled; {} tokens are revoked, and {approvals} decisions",
                 answer["tokens_revoked"]
             );
+            if had_nothing(&answer) {
+                println!(
+                    "nothing here was theirs: if the name is a slip, `stanch people enable {name}`"
+                );
+            }
         }
         People::Absent { name, until, delegate, .. } => {
             println!("{delegate} stands in for {name} until {until}");

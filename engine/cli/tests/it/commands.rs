@@ -76,7 +76,8 @@ async fn what_is_not_there_is_said_with_what_to_do() {
         (&["run", "asks", "--input", "{"], "input"),
         (&["approve", "apr_01M87VQBM55RB8VF4ZNEQGSCGY", "--reason", "x"], "there is no approval"),
         (&["kpis", "--window", "soon"], "soon"),
-        (&["runs", "list", "--status", "asleep"], "asleep"),
+        (&["runs", "list", "--status", "asleep"], "`asleep` is none of queued, running"),
+        (&["approvals", "list", "--status", "open"], "`open` is none of pending, approved"),
         (&["verify", "nowhere.zip"], "nowhere.zip"),
         (&["normalize", "stanch.toml"], "JSON"),
         (&["explain", "ST9999"], "ST9999"),
@@ -87,6 +88,40 @@ async fn what_is_not_there_is_said_with_what_to_do() {
     }
     let ran = server.run(&["aprove"]).await;
     assert!(ran.code == 2 && ran.err.contains("approve"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_slip_in_who_is_disabled_is_seen() {
+    let server = Folder::new().serve().await;
+    let made = server.run(&["token", "create", "--name", "lea", "--role", "viewer"]).await;
+    assert_eq!(made.code, 0, "{made:?}");
+    let slip = server.run(&["people", "disable", "lae", "--reason", "left"]).await;
+    assert!(slip.code == 0 && slip.out.contains("stanch people enable lae"), "{slip:?}");
+    let gone = server.run(&["people", "disable", "lea", "--reason", "left"]).await;
+    assert!(gone.out.contains("1 tokens are revoked"), "{gone:?}");
+    assert!(!gone.out.contains("slip"), "{gone:?}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_one_of_many_keeps_nobody_from_the_others() {
+    let server = Folder::new().serve().await;
+    for _ in 0..2 {
+        assert_eq!(server.run(&["run", "asks"]).await.code, 0);
+    }
+    let listed = server.run(&["--json", "approvals", "list"]).await.json();
+    let ids: Vec<String> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["id"].as_str().unwrap().to_owned())
+        .collect();
+    let nowhere = "apr_01M87VQBM55RB8VF4ZNEQGSCGY";
+    let ran = server.run(&["reject", &ids[0], nowhere, &ids[1], "--reason", "no"]).await;
+    assert!(ran.code == 1 && ran.err.contains("1 of 3 are not decided"), "{ran:?}");
+    assert!(ran.err.contains(&format!("{nowhere} is not decided")), "{ran:?}");
+    for id in &ids {
+        assert!(ran.out.contains(&format!("{id} is rejected")), "{ran:?}");
+    }
 }
 
 #[tokio::test]

@@ -97,11 +97,42 @@ fn check(rules: &[Rule]) -> Result<(), String> {
             return Err("the `count` of a rule is at least 1".to_owned());
         }
     }
-    let whole = rules.iter().fold(0_u32, |sum, rule| sum.saturating_add(rule.count));
+    let whole = in_all(rules);
     if whole > limits::QUORUM {
         return Err(format!("{whole} people are asked, and may be {}", limits::QUORUM));
     }
     Ok(())
+}
+
+/// How many people rules want.
+fn in_all(rules: &[Rule]) -> u32 {
+    rules.iter().fold(0, |sum: u32, rule| sum.saturating_add(rule.count))
+}
+
+/// What takes back what several questions allowed is allowed by the rules of all of them: each once,
+/// with the most people that one question wanted. Where they are more people than can be asked, it
+/// is the rules of the question that wanted the most.
+pub fn together(asked: &[Vec<Rule>]) -> Vec<Rule> {
+    let mut all: Vec<Rule> = Vec::new();
+    for rules in asked {
+        let mut own: Vec<Rule> = Vec::new();
+        for rule in rules {
+            match own.iter_mut().find(|one| one.of == rule.of) {
+                Some(one) => one.count = one.count.saturating_add(rule.count),
+                None => own.push(rule.clone()),
+            }
+        }
+        for rule in own {
+            match all.iter_mut().find(|one| one.of == rule.of) {
+                Some(one) => one.count = one.count.max(rule.count),
+                None => all.push(rule),
+            }
+        }
+    }
+    if in_all(&all) <= limits::QUORUM {
+        return all;
+    }
+    asked.iter().max_by_key(|rules| in_all(rules)).cloned().unwrap_or_default()
 }
 
 /// The tags that rules go by.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stanch_engine_core::approval::{ApprovalOptions, Approvers};
+use stanch_engine_core::approval::{ApprovalOptions, Rule, together};
 use stanch_engine_core::command::{ApprovalArgs, ChangeArgs, Verb};
 use stanch_engine_core::guard::is_would_call;
 use stanch_engine_core::id::RunId;
@@ -29,7 +29,8 @@ struct Deeds {
     changes: Vec<Deed>,
     /// Changes that failed, perhaps half way, or that are in doubt.
     unsure: Vec<String>,
-    asked: Option<ApprovalOptions>,
+    /// The rules of each question about a plan that people said yes to.
+    asked: Vec<Vec<Rule>>,
     children: Vec<RunId>,
     /// Changes whose secrets do not open, and why.
     closed: Vec<String>,
@@ -83,10 +84,12 @@ pub(super) async fn plan(shared: &Arc<Shared>, job: &Job, run: RunId) -> JobOutc
         };
         return JobOutcome::failed(StepError::permanent("nothing_to_undo", message));
     }
-    let asked = deeds.asked.unwrap_or_default();
-    let (rules, is_ruled) = (asked.rules(), matches!(asked.approvers, Approvers::Rules(_)));
+    let rules = match deeds.asked.is_empty() {
+        true => ApprovalOptions::default().rules(),
+        false => together(&deeds.asked),
+    };
     let (approvers, quorum) = match rules.as_slice() {
-        [rule] if !is_ruled => (json!(rule.of), Some(rule.count)),
+        [rule] if rule.why.is_none() => (json!(rule.of), Some(rule.count)),
         rules => (json!(rules), None),
     };
     JobOutcome::done(Json::of(&json!({
@@ -117,7 +120,7 @@ async fn all_deeds(shared: &Arc<Shared>, job: &Job, run: RunId) -> Result<Deeds,
         }
         all.unsure.extend(one.unsure);
         all.children.extend(one.children);
-        all.asked = all.asked.or(one.asked);
+        all.asked.extend(one.asked);
     }
     all.changes.sort_by_key(|deed| deed.at);
     Ok(all)
@@ -157,10 +160,13 @@ fn deeds(entries: &[Entry]) -> Deeds {
                 let change = change_of(head).filter(|_| !is_would_call(&answer));
                 deeds.changes.extend(change.map(|change| Deed { at: *at, change, answer }));
             }
-            (Event::StepSucceeded(_), Verb::Approval) => {
+            // Whoever was asked and did not say yes allowed nothing of it.
+            (Event::StepSucceeded(done), Verb::Approval)
+                if done.result.value()["outcome"] == "approved" =>
+            {
                 let args = head.args.read::<ApprovalArgs>().ok();
-                deeds.asked =
-                    args.map(|args| args.options).filter(|o| o.plan.is_some()).or(deeds.asked);
+                let asked = args.map(|args| args.options).filter(|o| o.plan.is_some());
+                deeds.asked.extend(asked.map(|options| options.rules()));
             }
             _ => {}
         }

@@ -55,6 +55,10 @@ pub(super) fn execute(
     Ok(())
 }
 
+/// What is said of what is to be made once more without being asked for once more.
+const AGAIN: &str =
+    "the approval of this plan was for one execution: run the run again from its approval";
+
 fn not_approved(live: &Live, plan: &Plan, why: Option<&str>) -> StepError {
     let message = if let Some(BegunPlan { approval: Some(approval), .. }) =
         live.state.begun.get(&plan.digest())
@@ -62,6 +66,8 @@ fn not_approved(live: &Live, plan: &Plan, why: Option<&str>) -> StepError {
         format!(
             "{approval} was for one execution of this plan, and that has begun: ask again with `approval`"
         )
+    } else if !live.state.spent.is_empty() && live.state.approved.is_empty() {
+        AGAIN.to_owned()
     } else if live.state.approved.is_empty() {
         "nobody approved this plan: put it to people with `approval(\"…\", #{ plan: p })` before `execute(p)`".to_owned()
     } else {
@@ -121,7 +127,9 @@ pub(super) fn change(
 ) -> Result<(), StepError> {
     let call = call_of(live, shared, args)?;
     let args: ChangeArgs = args.read().map_err(|error| unreadable(&error))?;
-    let is_approved = begun(live, &args)?.approval.is_some();
+    let plan = begun(live, &args)?;
+    let is_made = live.state.is_made(plan, args.item);
+    let is_approved = plan.approval.is_some() && !is_made;
     let now = rails::must_ask(shared, std::slice::from_ref(&call));
     let asked = Asked { is_approved, must_ask: now.is_some() };
     match allowed(live, shared, &call, asked) {
@@ -135,7 +143,10 @@ pub(super) fn change(
         }
         Permit::Ask => {
             let because = now.map(|why| format!(": {why}")).unwrap_or_default();
-            let message = format!("the plan that this change belongs to was not approved{because}");
+            let message = match is_made {
+                true => format!("{AGAIN}{because}"),
+                false => format!("the plan that this change belongs to was not approved{because}"),
+            };
             return Err(StepError::denied("plan_not_approved", message));
         }
         Permit::Refuse(why) => return Err(refusal(why)),

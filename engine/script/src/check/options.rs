@@ -102,6 +102,8 @@ fn unreadable(verb: &str, name: &str, value: Value) -> Option<String> {
         (_, "every" | "within" | "timeout" | "since" | "expires") => wrong::<Span>(&value),
         ("collect", _) => wrong::<CollectOptions>(&json!({ name: value })),
         ("each", _) => wrong::<EachOptions>(&json!({ name: value })),
+        ("approval", "quorum") => serde_json::from_value::<ApprovalOptions>(json!({ name: value }))
+            .map_or_else(|error| Some(error.to_string()), |options| options.check().err()),
         ("approval", _) => wrong::<ApprovalOptions>(&json!({ name: value })),
         // A word says whether the other side may be asked twice, and a map how it is tried again.
         ("http", "retry") if value.is_string() => {

@@ -231,6 +231,11 @@ fn options_are_found_at_their_own_place() {
     ] {
         finds(&format!("aws(\"iam:GetUser\", #{{}}, #{{\n {option} }})"), "3:2", word);
     }
+    for quorum in ["0", "21"] {
+        let text = format!("approval(\"May I?\", #{{ quorum: {quorum} }}).outcome");
+        finds(&text, "2:", "between 1 and 20");
+    }
+    assert_eq!(found("approval(\"May I?\", #{ quorum: 2 }).outcome"), Vec::<String>::new());
     finds("wait_for(\"iam:UserExists\", #{}, #{ evry: \"1s\" })", "2:", "did you mean `every`");
     finds("ssm_command(\"D\", \"id\", #{ instance: \"i\" })", "2:", "did you mean `instances`");
     finds("ssm_command(\"D\", \"id\", #{ require: \"most\" })", "2:", "\"any\"");

@@ -226,7 +226,7 @@ both! {
         assert_eq!(find("laptop").await.unwrap(), None);
         assert_eq!(find("tablet").await.unwrap(), Some(token(3, "tablet")));
         let rotate = |name: &'static str| fresh.store.write(move |tx| Box::pin(async move {
-            tokens::rotate(tx, name, Sha256::of("another")).await
+            tokens::rotate(tx, name, Sha256::of("another"), at(3)).await
         }));
         assert!(rotate("tablet").await.unwrap());
         assert!(!rotate("laptop").await.unwrap());

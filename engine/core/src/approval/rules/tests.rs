@@ -77,6 +77,18 @@ fn a_tag_asks_each_owner_that_it_names_and_what_has_none_asks_nobody() {
 }
 
 #[test]
+fn several_questions_want_together_what_each_of_them_wanted() {
+    let (two, one, zoe) = (rule(&["role:soc"], 2), rule(&["role:soc"], 1), rule(&["zoe"], 1));
+    let asked = [vec![two.clone()], vec![one.clone()], vec![zoe.clone()]];
+    assert_eq!(together(&asked), [two.clone(), zoe]);
+    assert_eq!(together(&[vec![one.clone(), one]]), [two]);
+    let many: Vec<_> = (0..20).map(|n| vec![rule(&[format!("team-{n}").as_str()], 1)]).collect();
+    let most = vec![rule(&["role:lead"], 2)];
+    assert_eq!(together(&[many, vec![most.clone()]].concat()), most, "more than can be asked");
+    assert!(together(&[]).is_empty());
+}
+
+#[test]
 fn what_can_not_be_reached_is_told_with_who_there_is() {
     let rules = [rule(&["role:security"], 2)];
     let why = out_of_reach(&rules, &people(&[("mia", &["role:security"]), ("leo", &[])]));
