@@ -162,7 +162,7 @@ fn deeds(entries: &[Entry]) -> Deeds {
             }
             // Whoever was asked and did not say yes allowed nothing of it.
             (Event::StepSucceeded(done), Verb::Approval)
-                if done.result.value()["outcome"] == "approved" =>
+                if done.result.value().get("outcome").is_some_and(|said| said == "approved") =>
             {
                 let args = head.args.read::<ApprovalArgs>().ok();
                 let asked = args.map(|args| args.options).filter(|o| o.plan.is_some());

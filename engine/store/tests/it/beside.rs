@@ -72,7 +72,7 @@ async fn two_nodes_that_count_the_same_at_once_lose_nothing() {
     let other = Store::open(Options::new(database.url())).await.unwrap();
     one.write(|tx| Box::pin(async move { count(tx, "n").await })).await.unwrap();
     let counting = (0..120).map(|number: u32| {
-        let store = if number % 2 == 0 { one.clone() } else { other.clone() };
+        let store = if number.is_multiple_of(2) { one.clone() } else { other.clone() };
         tokio::spawn(async move {
             let key = format!("key {number}");
             store.write_beside(&key, |tx| Box::pin(count(tx, "n"))).await.unwrap()
