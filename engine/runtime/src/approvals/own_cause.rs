@@ -22,8 +22,13 @@ pub(super) async fn of(
                 people.entry(by).or_insert("ran the run again");
             }
         }
-        people.insert(run.requester, "started the run");
+        people.insert(starter(&run.requester).to_owned(), "started the run");
         next = run.parent.map(|parent| parent.run);
     }
     Ok(people)
+}
+
+/// Who it was that had a run started: `mia` of `mia`, `replay by mia` and `schedule nightly, by mia`.
+fn starter(requester: &str) -> &str {
+    requester.rsplit_once(" by ").map_or(requester, |(_, person)| person)
 }
