@@ -83,6 +83,50 @@ async fn who_started_it_or_wrote_it_does_not_say_yes_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_run_started_by_an_alert_does_not_say_yes_to_it() {
+    let mut plan = Plan::new();
+    plan.ships = false;
+    plan.config.approvals.requester_counts = false;
+    let stage = plan.set().await;
+    let found = stage.find_key().await;
+    let heard = r#"mode: "ask", triggers: [#{ source: "*", type: "*" }]"#;
+    stage.publish(&TWO.replace("quorum: 2", "quorum: 1").replace(r#"mode: "ask""#, heard)).await;
+    let lea = stage.person("lea", &["responder"]).await;
+    lea.post(&format!("/alerts/{}/replay", id(&found["alert_id"])), &json!({})).await;
+    lea.post("/incidents", &json!({"title": "it is odd", "severity": "high"})).await;
+    let runs = stage.mia.list("/runs").await;
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    for run in runs {
+        let approval = id(&stage.approval(run["id"].as_str().unwrap()).await["id"]);
+        let path = format!("/approvals/{approval}/decisions");
+        let (status, problem) = lea.post_refused(&path, &yes()).await;
+        assert!(status == 403 && problem.to_string().contains("lea started the run"), "{problem}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_runs_a_run_again_does_not_say_yes_to_it() {
+    let mut plan = Plan::new();
+    plan.ships = false;
+    plan.config.approvals.requester_counts = false;
+    let stage = plan.set().await;
+    stage.publish(&TWO.replace("quorum: 2", "quorum: 1")).await;
+    let run = id(&stage.mia.post("/runs", &json!({"playbook": "two"})).await["id"]);
+    let path = format!("/approvals/{}/decisions", id(&stage.approval(&run).await["id"]));
+    let lea = stage.person("lea", &["responder"]).await;
+    lea.post(&path, &json!({"decision": "reject", "reason": "no"})).await;
+    stage.over(&run).await;
+    let again = json!({"from_step": "1", "reason": "on second thoughts"});
+    lea.post(&format!("/runs/{run}/retry"), &again).await;
+    stage.run_when(&run, |run| run["status"] == "waiting").await;
+    let path = format!("/approvals/{}/decisions", id(&stage.approval(&run).await["id"]));
+    let (status, problem) = lea.post_refused(&path, &yes()).await;
+    assert!(status == 403 && problem.to_string().contains("lea ran the run again"), "{problem}");
+    let zoe = stage.person("zoe", &["responder"]).await;
+    assert_eq!(zoe.post(&path, &yes()).await["status"], "approved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_expires_is_rotated_and_revoked() {
     let stage = Plan::new().manual().set().await;
     let short = json!({"name": "ci", "roles": ["viewer"], "expires": "1h"});

@@ -27,6 +27,9 @@ statements! {
     THAT_NAME =
         "SELECT seq, at, kind, body FROM journal WHERE run_id = $1 \
          AND kind IN ('step_gated', 'step_scheduled') AND body LIKE $2 ORDER BY seq LIMIT 1000";
+    AGAIN =
+        "SELECT seq, at, kind, body FROM journal WHERE run_id = $1 \
+         AND kind = 'generation_started' ORDER BY seq";
     MARK = "SELECT COUNT(*) AS n FROM journal WHERE run_id = $1";
 }
 
@@ -167,6 +170,21 @@ pub async fn that_name(
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let query = conn.query(&THAT_NAME).bind(run.to_string()).bind(format!("%:{name}%"));
     conn.all(query).await?.iter().map(|row| entry(&Row::of("journal", row))).collect()
+}
+
+/// Those who ran a run again, in this order.
+///
+/// # Errors
+/// [`StoreError::Inconsistent`] when a row is no entry.
+pub async fn rerun_by(conn: &mut Conn<'_>, run: RunId) -> Result<Vec<String>, StoreError> {
+    let query = conn.query(&AGAIN).bind(run.to_string());
+    let mut people = Vec::new();
+    for row in &conn.all(query).await? {
+        if let Event::GenerationStarted(generation) = entry(&Row::of("journal", row))?.event {
+            people.extend(generation.by.map(|by| by.by));
+        }
+    }
+    Ok(people)
 }
 
 /// How many entries a run has.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use stanch_engine_core::id::RunId;
-use stanch_engine_store::{Conn, StoreError, playbooks, runs};
+use stanch_engine_store::{Conn, StoreError, journal, playbooks, runs};
 
-/// Everybody who started a run, or one above it, or published its playbook, and which of these.
+/// Everybody who started a run or one above it, ran it again, or published its playbook, and which of
+/// these.
 pub(super) async fn of(
     conn: &mut Conn<'_>,
     run: RunId,
@@ -16,8 +17,18 @@ pub(super) async fn of(
         if let Some(by) = playbooks::publisher(conn, &run.playbook, run.digest).await? {
             people.entry(by).or_insert("published the playbook");
         }
-        people.insert(run.requester, "started the run");
+        if run.generation > 1 {
+            for by in journal::rerun_by(conn, id).await? {
+                people.entry(by).or_insert("ran the run again");
+            }
+        }
+        people.insert(starter(&run.requester).to_owned(), "started the run");
         next = run.parent.map(|parent| parent.run);
     }
     Ok(people)
+}
+
+/// Who it was that had a run started: `mia` of `mia`, `replay by mia` and `schedule nightly, by mia`.
+fn starter(requester: &str) -> &str {
+    requester.rsplit_once(" by ").map_or(requester, |(_, person)| person)
 }

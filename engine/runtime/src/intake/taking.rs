@@ -134,7 +134,7 @@ impl<'s> Taking<'s> {
             // An echo fired nothing.
             let was_heard = in_incident.filter(|stored| !is_echo(stored.joined.as_ref()));
             let earlier = was_heard.map(|stored| &stored.alert);
-            let cause = format!("trigger {}", alert.source);
+            let cause = cause_of(alert);
             let about = trigger::About { alert, alert_id, incident };
             run_ids = trigger::fire(tx, self.shared, &about, earlier, &cause).await?;
         }
@@ -268,4 +268,15 @@ async fn seen_again(
     let mut page = shared.page(key, vec!["role:responder".to_owned()], "seen_again", message);
     page.incident = Some(incident.id);
     pages::raise(tx, &page).await.map(drop)
+}
+
+/// Who or what asks for the runs that an alert starts. What a person saw is theirs to start, and not
+/// to approve.
+fn cause_of(alert: &Alert) -> String {
+    let reported_by = match alert.source.as_str() {
+        "manual" => alert.raw.value()["reported_by"].as_str().map(str::to_owned),
+        _ => None,
+    };
+    let by = reported_by.map(|by| format!(", by {by}")).unwrap_or_default();
+    format!("trigger {}{by}", alert.source)
 }
