@@ -274,7 +274,9 @@ async fn seen_again(
 /// to approve.
 fn cause_of(alert: &Alert) -> String {
     let reported_by = match alert.source.as_str() {
-        "manual" => alert.raw.value()["reported_by"].as_str().map(str::to_owned),
+        "manual" => {
+            alert.raw.value().get("reported_by").and_then(|by| by.as_str()).map(str::to_owned)
+        }
         _ => None,
     };
     let by = reported_by.map(|by| format!(", by {by}")).unwrap_or_default();
