@@ -13,7 +13,7 @@ let keys = aws("iam:ListAccessKeys", #{ UserName: "ci-deploy" }).AccessKeyMetada
 evidence("both", #{ keys: keys, seen: now(), who: who }, #{ caveats: ["sampled: one user of many"] });
 evidence("own words", #{ note: "nothing of it is from an answer of AWS" });
 let users = aws("iam:ListUsers", #{}, #{ paginate: 2500 });
-evidence("users", users.Users);
+evidence("users", users.Users.extract(0, 900));
 evidence("requests", aws("wafv2:GetSampledRequests", #{
     WebAclArn: "arn:aws:wafv2:us-east-1:111122223333:regional/webacl/shop/1", RuleMetricName: "all",
     Scope: "REGIONAL", MaxItems: 100,
@@ -33,6 +33,8 @@ async fn stage(mut plan: Plan, text: &str) -> Stage {
     let users: Vec<Value> = (0..3_000).map(user).collect();
     let script = json!({"answers": [
         {"operation": "iam:ListUsers", "output": {"Users": users, "IsTruncated": false}},
+        {"operation": "secretsmanager:GetSecretValue",
+            "output": {"Name": "prod/db", "SecretString": "the password of a database"}},
         {"operation": "wafv2:GetSampledRequests",
             "output": {"SampledRequests": [], "PopulationSize": 40}},
     ]});

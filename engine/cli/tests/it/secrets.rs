@@ -210,7 +210,7 @@ async fn answered(played: &Played, server: &Server) -> (String, String) {
     let stranger = server.post(path, "a-guess-of-a-stranger", finding("f0").to_string()).await;
     assert_eq!(stranger.0, 401, "{stranger:?}");
     let (_, received) = server.post(path, &value("BEARER"), finding("f1").to_string()).await;
-    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{received}")).to_owned();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (run, incident) = (text(&received["run_ids"][0]), text(&received["incident_id"]));
     eventually("a page that was tried on every channel", async || {
         for page in json(server, "/v1/pages").await["items"].as_array()? {
@@ -224,8 +224,11 @@ async fn answered(played: &Played, server: &Server) -> (String, String) {
         None
     })
     .await;
-    let pending = json(server, "/v1/approvals?status=pending").await;
-    let approval = text(&pending["items"][0]["id"]);
+    let approval = eventually("the question", async || {
+        let pending = json(server, "/v1/approvals?status=pending").await;
+        pending["items"][0]["id"].as_str().map(str::to_owned)
+    })
+    .await;
     let (code, said) = command(played, server, &["approve", &approval, "--reason", "a test"]).await;
     assert_eq!(code, 0, "{}", String::from_utf8_lossy(&said));
     eventually("the end", async || {
