@@ -185,7 +185,7 @@ async fn what_a_journal_needs_stays_with_it() {
     let answer = json!({"operation": "iam:ListUsers", "output": {"Users": users}});
     stage.aws.load(json!({"answers": [answer]}), stage.runtime.world().now()).unwrap();
     let text = "const PLAYBOOK = #{ name: \"p\", title: \"t\" };\n\
-        evidence(\"users\", aws(\"iam:ListUsers\", #{})); evidence(\"note\", \"small\");";
+        aws(\"iam:ListUsers\", #{}); evidence(\"note\", \"small\");";
     stage.publish(text).await;
     let run = stage.start_for_finding("p").await;
     let ended = stage.over(&run).await;
@@ -193,16 +193,19 @@ async fn what_a_journal_needs_stays_with_it() {
     let incident = id(&ended["incident_id"]);
     let journal = stage.journal(&run).await;
     let stored = journal.iter().find_map(|entry| entry["body"]["result"]["$stored"].as_str());
+    let stored: Sha256 = stored.unwrap().parse().unwrap();
+    let users = std::fs::read_to_string(file(&stage, stored)).unwrap().leak();
+    let users = add(&stage, &incident, users).await;
     let items = stage.mia.list(&format!("/incidents/{incident}/evidence")).await;
     let hash = |label: &str| -> Sha256 {
         let item = items.iter().find(|item| item["label"] == label).unwrap();
         id(&item["sha256"]).parse().unwrap()
     };
-    assert_eq!(stored, Some(hash("users").to_string().as_str()), "it is the same bytes");
+    assert_eq!(stored, users, "it is the same bytes");
     close(&stage, &incident).await;
     stage.pass(31 * DAY_MS);
     gone(&stage, hash("note")).await;
-    assert!(file(&stage, hash("users")).exists());
+    assert!(file(&stage, users).exists());
     let marks = deleted_at(&stage, &incident).await;
     assert_eq!(marks.iter().filter(|mark| mark.is_string()).count(), 1, "{marks:?}");
 }
