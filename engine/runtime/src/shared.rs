@@ -62,6 +62,9 @@ pub(crate) struct Shared {
     is_halted: AtomicBool,
     pub(crate) metrics: Metrics,
     active: RwLock<Arc<Vec<Active>>>,
+    /// Held while one looks at what the node then knows by itself: a look that began before a change must
+    /// not say what it saw after one that began later.
+    looking: tokio::sync::Mutex<()>,
 }
 
 /// What a [`Shared`] is made of.
@@ -81,7 +84,7 @@ impl Shared {
         let Parts { node, world, settings, store, catalogue, items, keys, seals } = parts;
         let (rested, _) = broadcast::channel(RESTED);
         let (work, paging, scheduling, orphans, is_halted, active) = Default::default();
-        let (hinting, has_peers, clock_ahead_us, restored_at_us) = Default::default();
+        let (hinting, has_peers, clock_ahead_us, restored_at_us, looking) = Default::default();
         let (reconciling, is_reconcile_asked, writing_back, holding) = Default::default();
         let metrics = Metrics::default();
         let room = Room::of(settings.hot_runs);
@@ -111,6 +114,7 @@ impl Shared {
             is_halted,
             metrics,
             active,
+            looking,
         }
     }
 
@@ -148,6 +152,7 @@ impl Shared {
 
     /// Looks at the kill switch.
     pub(crate) async fn look_at_halt(&self) -> Result<bool, StoreError> {
+        let _alone = self.looking.lock().await;
         let halt = self.store.read(|conn| Box::pin(settings::get(conn, settings::HALT))).await?;
         self.is_halted.store(halt.is_some(), Ordering::Relaxed);
         Ok(halt.is_some())
@@ -179,6 +184,7 @@ impl Shared {
 
     /// Looks at what is active.
     pub(crate) async fn look_at_playbooks(&self) -> Result<(), StoreError> {
+        let _alone = self.looking.lock().await;
         let active = self.store.read(|conn| Box::pin(playbooks::active(conn))).await?;
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(active);
         Ok(())

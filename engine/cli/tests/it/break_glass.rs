@@ -200,6 +200,11 @@ async fn the_key_from_the_safe_throws_the_kill_switch_with_the_server_down_and_b
 
     // And what was halted goes on once it is taken back.
     assert_eq!(switches(&server.folder, "unhalt", "glass.key").await.code, 0);
+    // The node looks every moment, and its metrics are of what it knows by itself.
+    eventually("the node to know of it", async || {
+        server.text("/metrics").await.lines().any(|line| line == "stanch_halted 0").then_some(())
+    })
+    .await;
     let run = asking(&server, "3").await;
     let approval = waiting(&server.folder).await[0]["id"].as_str().unwrap().to_owned();
     let ended = approved(&server, &run, &approval).await;

@@ -225,6 +225,8 @@ async fn answered(played: &Played, server: &Server) -> (String, String) {
     })
     .await;
     let approval = eventually("the question", async || {
+        let asking = json(server, &format!("/v1/runs/{run}")).await;
+        assert!(asking["finished_at"].is_null(), "{asking}");
         let pending = json(server, "/v1/approvals?status=pending").await;
         pending["items"][0]["id"].as_str().map(str::to_owned)
     })

@@ -123,10 +123,19 @@ impl Server {
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        read(self.answer(path).await).await
+    }
+
+    /// What is answered in words, not in JSON.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        self.answer(path).await.text().await.unwrap()
+    }
+
+    async fn answer(&self, path: &str) -> reqwest::Response {
         let http = stanch_plugins_http::client_builder().build().unwrap();
         let token = self.folder.secret("admin.token");
         let request = http.get(format!("{}{path}", self.url)).bearer_auth(token);
-        read(request.send().await.unwrap()).await
+        request.send().await.unwrap()
     }
 }
 
