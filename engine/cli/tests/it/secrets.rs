@@ -118,7 +118,7 @@ fn playbook(url: &str) -> String {
     let asks = format!(
         r#"const PLAYBOOK = #{{ name: "asks", title: "Asks", mode: "auto",
             triggers: [#{{ source: "guardduty", type: "*" }}] }};
-        notify("oncall:first", "Look at it");
+        try {{ notify("oncall:first", "Look at it") }} catch (error) {{ log(error.message) }}
         approval("Go on?", #{{ approvers: ["role:responder"], expires: "1h" }});
         try {{ aws("iam:ListUsers", #{{}}) }} catch (error) {{ log(error.message) }}
         try {{
