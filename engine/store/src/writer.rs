@@ -7,7 +7,8 @@
 //! neighbour.
 //!
 //! On Postgres what many senders bring goes beside it, over connections of its own
-//! ([`beside`]): there each statement waits for the network, and not for the disk.
+//! ([`beside`]): there each statement waits for the network, and not for the disk. So does what can't
+//! wait until others are done.
 
 mod batch;
 mod beside;
@@ -177,6 +178,16 @@ impl Writer {
         + 'static,
     ) -> Result<T, StoreError> {
         hand_in(self.beside.lane(key).unwrap_or(&self.parts), body).await
+    }
+
+    /// Apart from all else, where there is room for it.
+    pub(crate) async fn write_apart<T: Send + 'static>(
+        &self,
+        body: impl for<'a> FnMut(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        hand_in(self.beside.apart().unwrap_or(&self.parts), body).await
     }
 
     pub(crate) fn commits(&self) -> u64 {

@@ -18,6 +18,7 @@ mod opening;
 mod oracle;
 mod passwords;
 mod people;
+mod renewals;
 mod restored;
 mod schedules;
 mod turns;
