@@ -61,6 +61,10 @@ pub async fn decided(
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError> {
+    // The incident's row comes before the row of its chain, as wherever both are changed.
+    if matches!(new.action, CustodyAction::Captured | CustodyAction::CaptureFailed) {
+        incidents::recount(tx, new.incident).await?;
+    }
     let incident = new.incident.to_string();
     // Counting takes the row's lock, so that what is read is the end of the chain.
     let query = tx.query(&NEXT).bind(incident.clone()).bind(Sha256::ZERO.to_string());
@@ -91,9 +95,6 @@ pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError
     tx.run(query).await?;
     let query = tx.query(&SET_HASH).bind(incident).bind(sealed.hash.to_string());
     tx.run(query).await?;
-    if matches!(new.action, CustodyAction::Captured | CustodyAction::CaptureFailed) {
-        incidents::recount(tx, new.incident).await?;
-    }
     Ok(head.after(&sealed))
 }
 

@@ -153,7 +153,7 @@ pub(crate) async fn stand(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(),
     if standing.is_empty() {
         return Ok(());
     }
-    hold(tx, &standing).await?;
+    hold_resting(tx, &standing).await?;
     let rows = serde_json::Value::Array(standing.iter().map(|(c, s)| standing_row(c, s)).collect());
     let query = tx.query(&STAND).bind(rows.to_string());
     let touched = tx.run(query).await?;
@@ -161,13 +161,25 @@ pub(crate) async fn stand(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(),
 }
 
 /// Waits for those who are putting facts into the inboxes of runs that come to rest: what is put before
-/// wakes the run, and what is put after finds it at rest. On SQLite nobody else writes.
-async fn hold(tx: &mut Tx<'_>, standing: &[(&RunCommit, &Standing)]) -> Result<(), StoreError> {
+/// wakes the run, and what is put after finds it at rest.
+async fn hold_resting(
+    tx: &mut Tx<'_>,
+    standing: &[(&RunCommit, &Standing)],
+) -> Result<(), StoreError> {
     let rests = |status: RunStatus| {
         matches!(status, RunStatus::Waiting | RunStatus::Paused | RunStatus::Parked)
     };
     let resting = standing.iter().filter(|(_, stands)| rests(stands.status));
     let ids: Vec<RunId> = resting.map(|(commit, _)| commit.run).collect();
+    hold(tx, &ids).await
+}
+
+/// Locks the rows of runs until the commit, in one order, so that nobody who does the same waits for
+/// somebody who waits for them. On SQLite nobody else writes.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn hold(tx: &mut Tx<'_>, ids: &[RunId]) -> Result<(), StoreError> {
     if ids.is_empty() || tx.dialect() == Dialect::Sqlite {
         return Ok(());
     }

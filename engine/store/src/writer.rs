@@ -236,7 +236,8 @@ async fn hand_in<T: Send + 'static>(
     slot.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(gone)
 }
 
-/// Writes what runs append, as a part of a closure that writes more with it.
+/// Writes the entries of a run's journal, as the first part of a closure that writes more with it: whoever
+/// has lost the lease learns it here. No row of a run is locked by it. [`stand_one`] is the last part.
 ///
 /// # Errors
 /// [`StoreError::Fenced`] when the lease was lost.
@@ -244,9 +245,17 @@ pub async fn append_one(tx: &mut Tx<'_>, commit: &RunCommit) -> Result<(), Store
     append(tx, &[commit]).await
 }
 
+/// Takes out of a run's inbox what [`append_one`] took in, and says where the run stands then. It is the last
+/// part, since it locks the run's row: whoever tells a run something has its incident's row before.
+///
+/// # Errors
+/// [`StoreError::Fenced`] when the lease was lost.
+pub async fn stand_one(tx: &mut Tx<'_>, commit: &RunCommit) -> Result<(), StoreError> {
+    runs::stand(tx, &[commit]).await
+}
+
 async fn append(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(), StoreError> {
     let created: Vec<&NewRun> = commits.iter().filter_map(|c| c.create.as_deref()).collect();
     runs::insert_many(tx, &created).await?;
-    journal::append(tx, commits).await?;
-    runs::stand(tx, commits).await
+    journal::append(tx, commits).await
 }

@@ -28,6 +28,11 @@ impl Batch {
         batch
     }
 
+    /// What runs append.
+    pub(super) fn commits(&self) -> Vec<&RunCommit> {
+        self.appends.iter().map(|(_, commit)| commit).collect()
+    }
+
     pub(super) fn is_single(&self) -> bool {
         self.appends.len() + self.units.len() == 1
     }
