@@ -15,7 +15,7 @@ use stanch_engine_core::turn::{Gate, Turn};
 
 use crate::dialect::Dialect;
 use crate::error::StoreError;
-use crate::inbox;
+use crate::inbox::{self, FactKind};
 use crate::row::Row;
 use crate::sql::statements;
 use crate::tx::{Conn, Tx};
@@ -68,9 +68,13 @@ statements! {
              WHERE id = ANY (ARRAY(SELECT json_array_elements_text(CAST(CAST($1 AS TEXT) AS json)))) \
              ORDER BY id FOR NO KEY UPDATE",
     };
+    // One that waits for its limit rests and goes on right here: nobody works on it who could see to it.
     WAKE =
         "UPDATE runs SET updated_at = $2, parked_reason = NULL, \
-         status = CASE WHEN status = 'running' THEN 'running' ELSE 'queued' END \
+         status = CASE WHEN status = 'running' THEN 'running' \
+         WHEN gate IS NOT NULL AND admitted_at IS NULL AND (CAST($3 AS TEXT) = 'pause' \
+           OR (status = 'paused' AND CAST($3 AS TEXT) NOT IN ('resume', 'cancel'))) THEN 'paused' \
+         ELSE 'queued' END \
          WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')";
     GET = "SELECT * FROM runs WHERE id = $1";
     MIGRATE =
@@ -199,12 +203,19 @@ fn standing_row(commit: &RunCommit, standing: &Standing) -> serde_json::Value {
     ])
 }
 
-/// Wakes a run that waits, is paused or is parked; false when it has ended.
+/// Wakes a run that waits, is paused or is parked, so that it hears of a fact of this kind; false when it has
+/// ended. One that waits for its limit is paused and goes on by this alone: it keeps its place in the line, and
+/// nobody out.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn wake(tx: &mut Tx<'_>, run: RunId, at: Timestamp) -> Result<bool, StoreError> {
-    let query = tx.query(&WAKE).bind(run.to_string()).bind(at.micros());
+pub async fn wake(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    kind: FactKind,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let query = tx.query(&WAKE).bind(run.to_string()).bind(at.micros()).bind(kind.as_str());
     Ok(tx.run(query).await? == 1)
 }
 

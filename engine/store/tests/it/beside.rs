@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
 use stanch_engine_core::run::RunStatus;
+use stanch_engine_store::inbox::FactKind;
 use stanch_engine_store::runs::{self, Standing};
 use stanch_engine_store::{Options, Store, StoreError, Tx, settings, writer};
 use tokio::sync::Notify;
@@ -203,7 +204,7 @@ async fn who_tells_a_run_does_not_wait_for_its_commit() {
         Box::pin(async move {
             settings::set(tx, "incident", "of the alert").await?;
             told.notify_one();
-            runs::wake(tx, run_id(1), at(11)).await
+            runs::wake(tx, run_id(1), FactKind::Signal, at(11)).await
         })
     });
     assert!(alert.await.unwrap());

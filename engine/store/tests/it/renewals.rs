@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stanch_engine_store::inbox::FactKind;
 use stanch_engine_store::{Store, StoreError, runs};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -26,7 +27,7 @@ async fn stay_at(store: &Store, number: u128) -> (Arc<Notify>, JoinHandle<Result
         let written = store.write(move |tx| {
             let (begins, goes) = (begins.clone(), goes.clone());
             Box::pin(async move {
-                runs::wake(tx, run_id(number), at(11)).await?;
+                runs::wake(tx, run_id(number), FactKind::Signal, at(11)).await?;
                 begins.notify_one();
                 goes.notified().await;
                 Ok(())
