@@ -133,9 +133,8 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
         Projection::WithdrawAll(run, at) => {
             for approval in approvals::pending_of_run(tx, *run).await? {
                 approvals::settle(tx, approval.id, ApprovalStatus::Withdrawn, *at).await?;
-                for key in approval_page_keys(approval.id) {
-                    pages::take_by_key(tx, &key, "stanch", *at).await?;
-                }
+                let [asks, alarms] = approval_page_keys(approval.id);
+                pages::take_by_keys(tx, [&asks, &alarms], "stanch", *at).await?;
             }
             Ok(())
         }

@@ -77,6 +77,9 @@ statements! {
          ELSE 'queued' END \
          WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')";
     GET = "SELECT * FROM runs WHERE id = $1";
+    WITH_PUBLISHER =
+        "SELECT r.*, v.published_by AS published_by FROM runs r \
+         LEFT JOIN playbook_versions v ON v.name = r.playbook AND v.digest = r.digest WHERE r.id = $1";
     MIGRATE =
         "UPDATE runs SET digest = $3, updated_at = $4 WHERE id = $1 AND digest = $2 \
          AND node_id IS NULL AND status IN ('waiting', 'paused', 'parked')";
@@ -254,6 +257,22 @@ pub async fn set_generation(
 pub async fn get(conn: &mut Conn<'_>, run: RunId) -> Result<Option<Run>, StoreError> {
     let row = conn.maybe(conn.query(&GET).bind(run.to_string())).await?;
     row.map(|row| read(&Row::of("runs", &row))).transpose()
+}
+
+/// One run, and who published the version of its playbook that it has.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn with_publisher(
+    conn: &mut Conn<'_>,
+    run: RunId,
+) -> Result<Option<(Run, Option<String>)>, StoreError> {
+    let row = conn.maybe(conn.query(&WITH_PUBLISHER).bind(run.to_string())).await?;
+    let read = |row| {
+        let row = Row::of("runs", &row);
+        Ok((read(&row)?, row.text_opt("published_by")?))
+    };
+    row.map(read).transpose()
 }
 
 pub(crate) fn read(row: &Row<'_>) -> Result<Run, StoreError> {

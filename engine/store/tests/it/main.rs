@@ -6,6 +6,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod approvals;
 mod beside;
 mod both;
 mod chains;
