@@ -128,7 +128,7 @@ impl Lane {
     }
 
     async fn try_together(&mut self, batch: &mut Batch) -> Result<Outcomes, StoreError> {
-        if let Some(commit) = batch.lone_append() {
+        if let Some(commit) = batch.lone_append(self.dialect) {
             return self.alone(commit).await;
         }
         let (dialect, begin) = (self.dialect, self.begin);
@@ -178,7 +178,7 @@ impl Lane {
         if let Some(hook) = &hook {
             hook(CommitPoint::Before);
         }
-        journal::append(&mut tx, &[commit]).await?;
+        journal::append_alone(&mut tx, commit).await?;
         if let Some(hook) = &hook {
             hook(CommitPoint::After);
         }
