@@ -62,11 +62,33 @@ async fn a_second_person_makes_it_active() {
     // Back to what two have seen goes one alone.
     let back = bob.post("/playbooks/p/rollback", &json!({})).await;
     assert_eq!(back["digest"], first["digest"]);
+    // A second time would bring back what was just taken away.
+    let (status, refused) = ann.post_refused("/playbooks/p/rollback", &json!({})).await;
+    assert_eq!(status, 409, "{refused}");
+    assert!(refused["detail"].to_string().contains("stanch playbooks activate p"), "{refused}");
     let versions = ann.list("/playbooks/p/versions").await;
     let active: Vec<_> = versions.iter().filter(|version| version["active"] == true).collect();
     assert_eq!(active.len(), 1, "{versions:?}");
     assert_eq!(active[0]["digest"], first["digest"]);
     assert_eq!(ann.list("/playbooks/p/versions").await[0]["source"], "commit 4f2c1e9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_active_after_a_rollback_can_be_rolled_back_again() {
+    let stage = Plan::new().set().await;
+    let ann = stage.person("ann", &["author"]).await;
+    let back = async || ann.post("/playbooks/p/rollback", &json!({})).await["digest"].clone();
+    let first = publish(&ann, &playbook("1", "gate")).await;
+    let (status, refused) = ann.post_refused("/playbooks/p/rollback", &json!({})).await;
+    assert_eq!(status, 409, "{refused}");
+    assert!(refused["detail"].to_string().contains("never another version"), "{refused}");
+    let second = publish(&ann, &playbook("2", "gate")).await;
+    assert_eq!(back().await, first["digest"]);
+    // It was no mistake of the version: it goes forward again, and back from there.
+    ann.post("/playbooks/p/activate", &json!({"digest": second["digest"]})).await;
+    assert_eq!(back().await, first["digest"]);
+    publish(&ann, &playbook("3", "gate")).await;
+    assert_eq!(back().await, first["digest"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -162,6 +162,28 @@ async fn a_schedule_stands_still_until_it_is_let_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tick_that_waits_when_it_is_paused_does_not_start_when_it_is_resumed() {
+    let (stage, first) = two_ticks("buffer_one").await;
+    eventually("a tick waits", async || {
+        (often(&stage).await["waiting_tick"] == "2026-11-24T05:00:00Z").then_some(())
+    })
+    .await;
+    let path = |verb: &str| format!("/schedules/sweep/often/{verb}");
+    let paused = stage.mia.post(&path("pause"), &json!({"note": "the vendor is at it"})).await;
+    assert_eq!(paused["waiting_tick"], Value::Null, "{paused}");
+    go(&stage, &first).await;
+    stage.over(&first).await;
+    stage.mia.post(&path("resume"), &json!({})).await;
+    stage.pass(HOUR_MS);
+    let decided = ticks(&stage, 2).await;
+    assert_eq!(outcomes(&decided), ["started", "started"]);
+    assert_eq!(decided[1]["tick_at"], "2026-11-24T06:00:00Z");
+    let period = json!({"from": "2026-11-24T04:30:00Z", "until": "2026-11-24T05:30:00Z"});
+    let done = stage.mia.post(&path("backfill"), &period).await;
+    assert_eq!((done["started"].as_array().unwrap().len(), &done["known"]), (1, &json!(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn people_start_it_now_and_start_what_was_missed() {
     let stage = stage_with(Plan::new(), "cron: \"0 0 * * * *\"", "wait_signal(\"go\").data").await;
     let path = |verb: &str| format!("/schedules/sweep/often/{verb}");

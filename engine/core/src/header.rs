@@ -165,6 +165,9 @@ impl Header {
             if earlier.into_iter().any(|other| other.name == schedule.name) {
                 return Err(wrong("there are two of this name".to_owned()));
             }
+            if let Some(why) = schedule.fault() {
+                return Err(wrong(why));
+            }
             let mut inputs = schedule.inputs.clone();
             self.complete_inputs(&mut inputs).map_err(wrong)?;
         }
@@ -255,6 +258,14 @@ mod tests {
         read(json!({"account": "111122223333"})).unwrap();
         let error = read(json!({})).unwrap_err().to_string();
         assert!(error.contains("nightly") && error.contains("account"), "{error}");
+    }
+
+    #[test]
+    fn a_schedule_that_never_ticks_is_refused() {
+        let schedules = json!([{"name": "nightly", "cron": "0 2 30 2 *"}]);
+        let error = Header::read(json!({"name": "a", "title": "t", "schedules": schedules}));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("`nightly`: it never ticks"), "{error}");
     }
 
     #[test]

@@ -268,9 +268,13 @@ pub const SCHEDULES: usize = 32;
 /// is short, and a sweep of the night that comes at noon surprises people.
 pub const CATCH_UP: Span = Span::from_secs(600);
 
-/// Ticks in a row that exceptions of a schedule may take away; then it is taken to tick no more.
-/// A second's schedule that leaves a day out needs 86,400.
+/// Steps in a row by which exceptions of a schedule may take ticks away; then it is taken to tick no more.
+/// A step is a day, a minute or one tick, as much as the exception leaves out without a gap.
 pub const EXCEPTIONS_IN_A_ROW: usize = 100_000;
+
+/// For how long exceptions may take every tick of a schedule away; then it is taken to tick no more. A certain
+/// weekday falls on the 29th of February once in 28 years, and in 40 over a year such as 2100.
+pub const EXCEPTIONS_LAST: Span = Span::from_secs(41 * 366 * 86_400);
 
 /// Ticks that one look at a schedule decides on. More are left to the next look.
 pub const TICKS_AT_ONCE: usize = 100;

@@ -16,6 +16,10 @@ use crate::limits;
 use crate::span::Span;
 use crate::time::Timestamp;
 
+/// Where one looks whether a schedule ticks at all: its patterns come back, so that any day does. It is the
+/// first of 2026.
+const ANY_DAY: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
+
 /// One member of `schedules` in a playbook's header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,12 +99,23 @@ impl Schedule {
     pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
         let mut tick = self.cron.next_after(moment, &self.zone)?;
         for _ in 0..limits::EXCEPTIONS_IN_A_ROW {
-            if !self.except.iter().any(|except| except.holds(tick, &self.zone)) {
-                return Some(tick);
+            let left_out = self.except.iter().filter_map(|it| it.holds_until(tick, &self.zone));
+            let Some(until) = left_out.max() else { return Some(tick) };
+            if until.ms_since(moment) > limits::EXCEPTIONS_LAST.ms {
+                return None;
             }
-            tick = self.cron.next_after(tick, &self.zone)?;
+            tick = self.cron.next_after(until, &self.zone)?;
         }
         None
+    }
+
+    /// Why it can't be one, though each of its members is right.
+    pub(crate) fn fault(&self) -> Option<String> {
+        if self.cron.next_after(ANY_DAY, &self.zone).is_none() {
+            return Some(format!("it never ticks: `{}` names no day that there is", self.cron));
+        }
+        let never = "it never ticks: `except` leaves out whatever `cron` names";
+        self.next_after(ANY_DAY).is_none().then(|| never.to_owned())
     }
 
     /// When the run of a tick is started: the tick, and a part of the jitter that is always the
@@ -198,6 +213,39 @@ mod tests {
         );
         let never = schedule(json!({"except": ["* * * * * *"]}));
         assert_eq!(never.next_after(at("2026-01-01T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn what_ticks_each_second_gets_over_a_weekend() {
+        for weekend in ["* * * * SAT,SUN", "* * * * * SAT,SUN", "*/1 * * * * SAT,SUN"] {
+            let office = schedule(json!({"cron": "* * * * * *", "except": [weekend]}));
+            assert_eq!(
+                ticks(&office, "2026-11-27T23:59:58Z", 3),
+                ["2026-11-27T23:59:59Z", "2026-11-30T00:00:00Z", "2026-11-30T00:00:01Z"],
+                "{weekend}"
+            );
+        }
+        // The day has 23 hours there.
+        let except = json!(["2026-03-29", "* 0-1 30 MAR *"]);
+        let berlin = json!({"cron": "* * * * * *", "zone": "Europe/Berlin", "except": except});
+        assert_eq!(
+            ticks(&schedule(berlin), "2026-03-28T22:59:58Z", 2),
+            ["2026-03-28T22:59:59Z", "2026-03-30T00:00:00Z"],
+        );
+    }
+
+    #[test]
+    fn what_never_ticks_is_no_schedule() {
+        let fault =
+            |cron: &str, except: Value| schedule(json!({"cron": cron, "except": except})).fault();
+        assert_eq!(fault("0 2 29 2 *", json!([])), None);
+        assert_eq!(fault("* * * * * *", json!(["* * * * MON-SAT", "* 1-23 * * *"])), None);
+        let never = fault("0 2 30 2 *", json!([])).unwrap();
+        assert!(never.contains("`0 2 30 2 *` names no day"), "{never}");
+        for except in [json!(["* * * * *"]), json!(["* * * * SAT,SUN", "* * * * MON-FRI"])] {
+            let never = fault("0 */5 * * * *", except).unwrap();
+            assert!(never.contains("`except` leaves out"), "{never}");
+        }
     }
 
     #[test]

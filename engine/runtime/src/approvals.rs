@@ -135,7 +135,7 @@ async fn take(
     decision: &Decision,
 ) -> Result<Taken, StoreError> {
     let mut claimed = None;
-    let Some(approval) = approvals::get(tx, id).await? else {
+    let Some(approval) = approvals::hold(tx, id).await? else {
         return Ok(Err(DecideError::NotFound(id)));
     };
     let heard = Heard::of(tx, shared, &approval, &decision.person, decision.at).await?;
@@ -147,7 +147,7 @@ async fn take(
     if !approvals::decide(tx, id, decision).await? {
         return Ok(Err(DecideError::Twice));
     }
-    let decisions = approvals::decisions(tx, id).await?;
+    let decisions = heard.with(decision);
     let status = tally(&approval.rules, &decisions, approval.expires_at, decision.at);
     acknowledge(tx, &approval, decision).await?;
     if decision.is_break_glass {
@@ -155,9 +155,8 @@ async fn take(
     }
     if status != ApprovalStatus::Pending {
         approvals::settle(tx, id, status, decision.at).await?;
-        for key in approval_page_keys(id) {
-            pages::take_by_key(tx, &key, &decision.person, decision.at).await?;
-        }
+        let [asks, alarms] = approval_page_keys(id);
+        pages::take_by_keys(tx, [&asks, &alarms], &decision.person, decision.at).await?;
         let decided = Decided { approval: id, status, decisions };
         let fact = Fact {
             id: shared.world.id(InboxId::new),
@@ -280,10 +279,9 @@ async fn acknowledge(
     decision: &Decision,
 ) -> Result<(), StoreError> {
     let Some(incident) = approval.incident else { return Ok(()) };
-    incidents::acknowledge(tx, incident, &decision.person).await?;
-    milestones::mark(tx, incident, Milestone::AcknowledgedAt, decision.at, &decision.person)
-        .await?;
-    incidents::recount(tx, incident).await?;
+    let (person, at) = (&decision.person, decision.at);
+    incidents::taken_up(tx, incident, person).await?;
+    milestones::mark_alone(tx, incident, Milestone::AcknowledgedAt, at, person).await?;
     let detail = json!({
         "approval": approval.id, "title": approval.title, "plan": approval.plan_digest,
         "decision": decision,

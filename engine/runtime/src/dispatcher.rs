@@ -235,18 +235,29 @@ impl Loader {
         let (shared, run) = (&self.shared, claimed.id);
         let bundle = self.bundles.get(shared, claimed.digest).await?;
         let mut entries = Vec::new();
-        loop {
-            let read = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-            let from = claimed.base_seq.saturating_add(read);
-            let more =
-                shared.store.read(|conn| Box::pin(journal::load(conn, run, from, ENTRIES))).await?;
-            let is_last = more.len() < ENTRIES as usize;
+        let facts = loop {
+            let read = entries.len();
+            let from = u32::try_from(read).unwrap_or(u32::MAX);
+            let from = claimed.base_seq.saturating_add(from);
+            // With the last of the journal the inbox is read: a way less to the database and back.
+            let look = shared.store.read(|conn| {
+                Box::pin(async move {
+                    let more = journal::load(conn, run, from, ENTRIES).await?;
+                    let is_last = more.len() < ENTRIES as usize
+                        || read + more.len() > limits::STEPS_PER_RUN as usize * 8;
+                    let facts = match is_last {
+                        true => Some(inbox::of_run(conn, run).await?),
+                        false => None,
+                    };
+                    Ok((more, facts))
+                })
+            });
+            let (more, facts) = look.await?;
             entries.extend(more);
-            if is_last || entries.len() > limits::STEPS_PER_RUN as usize * 8 {
-                break;
+            if let Some(facts) = facts {
+                break facts;
             }
-        }
-        let facts = shared.store.read(|conn| Box::pin(inbox::of_run(conn, run))).await?;
+        };
         let bodies = large::load(shared, &entries)
             .await
             .map_err(|what| StoreError::Inconsistent { table: "journal", column: "body", what })?;

@@ -95,6 +95,8 @@ struct Held {
     clock: Timestamp,
     others: i64,
     taken: u64,
+    /// Whether leases are left that were to be held for longer: others had the runs' rows.
+    is_behind: bool,
 }
 
 /// Says that the node lives, holds its leases, and takes over from nodes that are dead.
@@ -102,7 +104,13 @@ pub(crate) async fn hold_leases(shared: Arc<Shared>, mut stop: watch::Receiver<b
     let every_ms = shared.settings.lease.map_or(10_000, |lease| lease.ms / 3);
     while !*stop.borrow() {
         let now = shared.world.now();
-        match hold(&shared, now).await {
+        let held = hold(&shared, now).await;
+        // Whatever stood in the way, there is time for some tries before the leases end.
+        let pause_ms = match &held {
+            Ok(held) if !held.is_behind => every_ms,
+            _ => every_ms / 4,
+        };
+        match held {
             Ok(held) => {
                 shared.clock_is(now, held.clock);
                 shared.has_peers.store(held.others > 0, Ordering::Relaxed);
@@ -118,33 +126,45 @@ pub(crate) async fn hold_leases(shared: Arc<Shared>, mut stop: watch::Receiver<b
             Err(error) => tracing::error!(%error, "the leases can't be held"),
         }
         tokio::select! {
-            () = shared.world.clock.sleep_until(now.plus_ms(every_ms)) => {}
+            () = shared.world.clock.sleep_until(now.plus_ms(pause_ms)) => {}
             _ = stop.changed() => {}
         }
     }
 }
 
+/// The node's own leases come first, and by themselves: who takes over others' may be busy for longer.
 async fn hold(shared: &Shared, now: Timestamp) -> Result<Held, StoreError> {
     let (node, lease) = (shared.node, shared.settings.lease);
-    shared
+    let (clock, is_behind) = shared
         .store
-        .write(move |tx| {
+        .write_apart(move |tx| {
             Box::pin(async move {
                 let clock = nodes::clock(tx, now).await?;
                 if !nodes::seen(tx, node, clock).await? {
                     nodes::join(tx, node, env!("CARGO_PKG_VERSION"), clock).await?;
                 }
-                let Some(lease) = lease else {
-                    return Ok(Held { clock, others: 0, taken: 0 });
-                };
-                runs::renew(tx, node, lease_until(Some(lease), clock)).await?;
+                let Some(lease) = lease else { return Ok((clock, false)) };
+                let until = lease_until(Some(lease), clock);
+                runs::renew(tx, node, until).await?;
+                // Those that were held for longer a third of a lease ago, and not now.
+                let passed_over = runs::passed_over(tx, node, until.plus_ms(-lease.ms / 4)).await?;
+                Ok((clock, passed_over > 0))
+            })
+        })
+        .await?;
+    let Some(lease) = lease else { return Ok(Held { clock, others: 0, taken: 0, is_behind }) };
+    let (others, taken) = shared
+        .store
+        .write_apart(move |tx| {
+            Box::pin(async move {
                 let taken = runs::take_over(tx, clock).await?;
                 nodes::forget(tx, clock.plus_ms(-LISTED_MS)).await?;
                 let others = nodes::others(tx, node, clock.plus_ms(-lease.ms)).await?;
-                Ok(Held { clock, others, taken })
+                Ok((others, taken))
             })
         })
-        .await
+        .await?;
+    Ok(Held { clock, others, taken, is_behind })
 }
 
 /// Gives the hints that are asked for, as one where they come together.

@@ -56,6 +56,9 @@ pub enum PublishError {
     /// There is no such playbook or version.
     #[error("{0}")]
     NotFound(String),
+    /// It does not fit what is active.
+    #[error("{0}")]
+    TooLate(String),
     /// Another person has to say so.
     #[error(
         "{by} published {digest}, and a second person activates it: `stanch playbooks activate \
@@ -195,20 +198,47 @@ pub async fn activate(
     point(runtime, name, digest, by).await
 }
 
-/// Moves the pointer back to the version that was active before.
+/// Moves the pointer back to the version that was active before. It goes back once: what was active before that
+/// is what was rolled back.
 ///
 /// # Errors
-/// [`PublishError::NotFound`] when there was none.
+/// [`PublishError::NotFound`] when there is no such playbook; [`PublishError::TooLate`] when nothing says what to
+/// go back to, with what does.
 pub async fn rollback(runtime: &Runtime, name: &str, by: &str) -> Result<Sha256, PublishError> {
+    // Another node may have moved it just now.
+    runtime.shared.look_at_playbooks().await?;
     let Some(active) = runtime.shared.playbook(name) else {
         return Err(not_there(runtime, name));
     };
+    let (from, now) = (active.digest, runtime.world().now());
     let Some(previous) = active.previous else {
-        let message = format!("`{name}` was never another version than {}", active.digest);
-        return Err(PublishError::NotFound(message));
+        return Err(PublishError::TooLate(match versions(runtime, name).await?.len() {
+            0 | 1 => format!("`{name}` was never another version than {from}"),
+            _ => format!(
+                "`{name}` was rolled back to {from} already, or never was another version: \
+                 `stanch playbooks versions {name}` lists all, and `stanch playbooks activate \
+                 {name} DIGEST` makes one of them active"
+            ),
+        }));
     };
-    point(runtime, name, previous, by).await?;
-    Ok(previous)
+    let wanted = (name.to_owned(), by.to_owned());
+    let moved = runtime
+        .store()
+        .write(move |tx: &mut Tx<'_>| {
+            let (name, by) = wanted.clone();
+            Box::pin(async move { playbooks::roll_back(tx, &name, from, &by, now).await })
+        })
+        .await?;
+    runtime.shared.look_at_playbooks().await?;
+    runtime.shared.scheduling.notify_one();
+    if moved {
+        return Ok(previous);
+    }
+    let why = format!(
+        "somebody changed which version of `{name}` is active at the same moment: look at \
+         `stanch playbooks versions {name}`"
+    );
+    Err(PublishError::TooLate(why))
 }
 
 async fn point(

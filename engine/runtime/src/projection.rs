@@ -63,9 +63,59 @@ pub(crate) enum Projection {
     Recount(IncidentId),
 }
 
-/// Carries projections out, in order.
-pub(crate) async fn apply(tx: &mut Tx<'_>, projections: &[Projection]) -> Result<(), StoreError> {
-    for projection in projections {
+/// Which rows a projection changes that others change, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rows {
+    Incidents,
+    Others,
+    Runs,
+}
+
+impl Projection {
+    const fn rows(&self) -> Rows {
+        match self {
+            Self::Mark { .. }
+            | Self::Status(..)
+            | Self::Verdict(..)
+            | Self::Severity(..)
+            | Self::Phase(..)
+            | Self::Recount(_) => Rows::Incidents,
+            Self::Generation { .. } | Self::Tell(_) => Rows::Runs,
+            _ => Rows::Others,
+        }
+    }
+}
+
+/// Projections in the order in which everybody changes rows: an alert has its incident before it tells a run.
+/// Who took the run first would wait for the incident, and the alert for the run.
+fn in_order(projections: &[Projection]) -> Vec<&Projection> {
+    let mut all: Vec<&Projection> = projections.iter().collect();
+    all.sort_by_key(|projection| projection.rows());
+    all
+}
+
+/// Carries the projections of a run out, by which rows they change, and else in order.
+pub(crate) async fn apply(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    projections: &[Projection],
+) -> Result<(), StoreError> {
+    let all = in_order(projections);
+    let (last, first): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| it.rows() == Rows::Runs);
+    for projection in first {
+        apply_one(tx, projection).await?;
+    }
+    let told = last.iter().filter_map(|projection| match projection {
+        Projection::Tell(fact) => Some(fact.run),
+        _ => None,
+    });
+    let mut held: Vec<RunId> = told.collect();
+    // A run that tells another may be told something by it in the same moment, on another node.
+    if !held.is_empty() {
+        held.push(run);
+        runs::hold(tx, &held).await?;
+    }
+    for projection in last {
         apply_one(tx, projection).await?;
     }
     Ok(())
@@ -83,9 +133,8 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
         Projection::WithdrawAll(run, at) => {
             for approval in approvals::pending_of_run(tx, *run).await? {
                 approvals::settle(tx, approval.id, ApprovalStatus::Withdrawn, *at).await?;
-                for key in approval_page_keys(approval.id) {
-                    pages::take_by_key(tx, &key, "stanch", *at).await?;
-                }
+                let [asks, alarms] = approval_page_keys(approval.id);
+                pages::take_by_keys(tx, [&asks, &alarms], "stanch", *at).await?;
             }
             Ok(())
         }
@@ -157,4 +206,21 @@ pub(crate) fn approval_page_keys(id: ApprovalId) -> [String; 2] {
 /// The approval that a page with this key asks for, if it asks for one.
 pub(crate) fn approval_of_page(key: &str) -> Option<ApprovalId> {
     key.strip_prefix("approval/")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn incidents_come_before_runs() {
+        let (run, incident) =
+            (RunId::new(Timestamp::default(), 1), IncidentId::new(Timestamp::default(), 2));
+        let generation = Projection::Generation { run, generation: 2, base_seq: 7 };
+        let need = |text: &str| Projection::Need(Sha256::of(text), run);
+        let phase = |name: &str| Projection::Phase(incident, name.to_owned());
+        let all = [generation.clone(), need("a"), phase("one"), need("b"), phase("two")];
+        let expected = [phase("one"), phase("two"), need("a"), need("b"), generation];
+        assert!(in_order(&all).into_iter().eq(&expected));
+    }
 }

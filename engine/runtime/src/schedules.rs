@@ -133,7 +133,8 @@ async fn standing(
     })
 }
 
-/// Makes a schedule stand still: it does not tick until it is let go on.
+/// Makes a schedule stand still: it does not tick until it is let go on, and what waits for the end of a run
+/// does not start: `backfill` starts it.
 ///
 /// # Errors
 /// [`SchedulesError::TooLate`] when it stands still already.

@@ -309,7 +309,8 @@ impl Shard {
                 Box::pin(async move {
                     let (commit, projections) = &*parts;
                     writer::append_one(tx, commit).await?;
-                    projection::apply(tx, projections).await
+                    projection::apply(tx, run, projections).await?;
+                    writer::stand_one(tx, commit).await
                 })
             });
             let result = write.await;

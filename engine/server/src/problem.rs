@@ -166,6 +166,7 @@ impl From<PublishError> for Refusal {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, error_code::PLAYBOOK, detail)
             }
             PublishError::SecondPerson { .. } => Self::forbidden(detail),
+            PublishError::TooLate(_) => Self::conflict(detail),
             PublishError::NotFound(_) => {
                 Self::new(StatusCode::NOT_FOUND, error_code::NO_PLAYBOOK, detail)
             }

@@ -23,6 +23,10 @@ statements! {
          evidence_head) \
          VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     GET = "SELECT * FROM approvals WHERE id = $1";
+    HOLD = {
+        sqlite: "SELECT * FROM approvals WHERE id = $1",
+        postgres: "SELECT * FROM approvals WHERE id = $1 FOR NO KEY UPDATE",
+    };
     SETTLE =
         "UPDATE approvals SET status = $2, decided_at = $3 WHERE id = $1 AND status = 'pending'";
     DECIDE =
@@ -121,6 +125,17 @@ pub async fn insert(tx: &mut Tx<'_>, approval: &Approval) -> Result<(), StoreErr
 /// [`StoreError`] of the database.
 pub async fn get(conn: &mut Conn<'_>, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
     let row = conn.maybe(conn.query(&GET).bind(id.to_string())).await?;
+    row.map(|row| read(&Row::of("approvals", &row))).transpose()
+}
+
+/// One approval, which nobody else decides on until the commit: what was said of it is all there is, also where
+/// people decide on other nodes.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn hold(tx: &mut Tx<'_>, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+    let query = tx.query(&HOLD).bind(id.to_string());
+    let row = tx.maybe(query).await?;
     row.map(|row| read(&Row::of("approvals", &row))).transpose()
 }
 

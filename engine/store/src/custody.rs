@@ -7,6 +7,7 @@ use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;
 
+use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::incidents;
 use crate::row::Row;
@@ -17,8 +18,14 @@ statements! {
     NEXT =
         "INSERT INTO custody_heads (incident_id, count, hash) VALUES ($1, 1, $2) \
          ON CONFLICT (incident_id) DO UPDATE SET count = custody_heads.count + 1 RETURNING count, hash";
-    APPEND =
-        "INSERT INTO custody (incident_id, seq, at, hash, body, detail) VALUES ($1, $2, $3, $4, $5, $6)";
+    // On Postgres each statement waits for the way to it and back: there it says the chain's new end, too.
+    APPEND = {
+        sqlite:
+            "INSERT INTO custody (incident_id, seq, at, hash, body, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+        postgres:
+            "WITH head AS (UPDATE custody_heads SET hash = $4 WHERE incident_id = $1) \
+             INSERT INTO custody (incident_id, seq, at, hash, body, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+    };
     SET_HASH = "UPDATE custody_heads SET hash = $2 WHERE incident_id = $1";
     HEAD = "SELECT count, hash FROM custody_heads WHERE incident_id = $1";
     HASH = "SELECT hash FROM custody WHERE incident_id = $1 AND seq = $2";
@@ -61,6 +68,10 @@ pub async fn decided(
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError> {
+    // The incident's row comes before the row of its chain, as wherever both are changed.
+    if matches!(new.action, CustodyAction::Captured | CustodyAction::CaptureFailed) {
+        incidents::recount(tx, new.incident).await?;
+    }
     let incident = new.incident.to_string();
     // Counting takes the row's lock, so that what is read is the end of the chain.
     let query = tx.query(&NEXT).bind(incident.clone()).bind(Sha256::ZERO.to_string());
@@ -89,10 +100,9 @@ pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError
         .bind(sealed.body.clone())
         .bind(detail);
     tx.run(query).await?;
-    let query = tx.query(&SET_HASH).bind(incident).bind(sealed.hash.to_string());
-    tx.run(query).await?;
-    if matches!(new.action, CustodyAction::Captured | CustodyAction::CaptureFailed) {
-        incidents::recount(tx, new.incident).await?;
+    if tx.dialect() == Dialect::Sqlite {
+        let query = tx.query(&SET_HASH).bind(incident).bind(sealed.hash.to_string());
+        tx.run(query).await?;
     }
     Ok(head.after(&sealed))
 }

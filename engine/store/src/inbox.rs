@@ -105,7 +105,7 @@ impl std::str::FromStr for FactKind {
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn put(tx: &mut Tx<'_>, fact: &Fact) -> Result<(), StoreError> {
-    if !runs::wake(tx, fact.run, fact.at).await? {
+    if !runs::wake(tx, fact.run, fact.kind, fact.at).await? {
         return Ok(());
     }
     if fact.kind == FactKind::Cancel {

@@ -36,6 +36,9 @@ statements! {
     ACKNOWLEDGE =
         "UPDATE incidents SET acknowledged_by = $2, kpi_version = kpi_version + 1 \
          WHERE id = $1 AND acknowledged_by IS NULL";
+    TAKEN_UP =
+        "UPDATE incidents SET acknowledged_by = COALESCE(acknowledged_by, $2), \
+         kpi_version = kpi_version + 1 WHERE id = $1";
     SET_MERGED =
         "UPDATE incidents SET merged_into = $2, kpi_version = kpi_version + 1 WHERE id = $1";
     LEAD_TO = "UPDATE correlations SET incident_id = $2 WHERE incident_id = $1";
@@ -242,6 +245,16 @@ pub async fn acknowledge(
 ) -> Result<bool, StoreError> {
     let query = tx.query(&ACKNOWLEDGE).bind(id.to_string()).bind(person.to_owned());
     Ok(tx.run(query).await? == 1)
+}
+
+/// Notes that a person has done something about an incident: whoever was the first has taken it, and what KPIs
+/// are made of has changed.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn taken_up(tx: &mut Tx<'_>, id: IncidentId, person: &str) -> Result<(), StoreError> {
+    let query = tx.query(&TAKEN_UP).bind(id.to_string()).bind(person.to_owned());
+    tx.run(query).await.map(drop)
 }
 
 /// Notes that an incident goes on in another.

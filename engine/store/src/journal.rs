@@ -46,22 +46,46 @@ static APPENDS: LazyLock<Vec<Sql>> = LazyLock::new(|| {
     sizes.take_while(|rows| *rows <= ROWS_AT_ONCE).map(append_of).collect()
 });
 
+/// The same, for one run that takes facts out of its inbox with it. On Postgres that is one statement, too: the
+/// facts go if the rows come. SQLite deletes by a statement of its own, and has the text of [`APPENDS`] here.
+static TAKINGS: LazyLock<Vec<Sql>> = LazyLock::new(|| {
+    let sizes = std::iter::successors(Some(1), |rows| Some(rows * 2));
+    sizes.take_while(|rows| *rows <= ROWS_AT_ONCE).map(taking_of).collect()
+});
+
 /// A row is written while its run's lease is as it is believed to be. Rows without a run fill the
 /// statement up.
 ///
 /// SQLite's values have no numbers: it looks a numbered one up by going through all of them.
 fn append_of(rows: usize) -> Sql {
-    let numbered = |row: usize| {
-        let [run, seq, at, kind, body, epoch] = [1, 2, 3, 4, 5, 6].map(|n| row * 6 + n);
-        format!(
-            "(${run}, CAST(${seq} AS BIGINT), CAST(${at} AS BIGINT), ${kind}, ${body}, \
-             CAST(${epoch} AS BIGINT))"
-        )
-    };
     Sql {
         sqlite: append_text(vec!["(?, ?, ?, ?, ?, ?)".to_owned(); rows]),
         postgres: append_text((0..rows).map(numbered).collect()),
     }
+}
+
+fn numbered(row: usize) -> String {
+    let [run, seq, at, kind, body, epoch] = [1, 2, 3, 4, 5, 6].map(|n| row * 6 + n);
+    format!(
+        "(${run}, CAST(${seq} AS BIGINT), CAST(${at} AS BIGINT), ${kind}, ${body}, \
+         CAST(${epoch} AS BIGINT))"
+    )
+}
+
+fn taking_of(rows: usize) -> Sql {
+    let values: Vec<String> = (0..rows).map(numbered).collect();
+    let taken = rows * 6 + 1;
+    let postgres = format!(
+        "WITH x (run_id, seq, at, kind, body, epoch) AS (VALUES {}), \
+         held AS (SELECT x.run_id, x.seq, x.at, x.kind, x.body FROM x \
+         WHERE (SELECT epoch FROM runs WHERE id = x.run_id) = x.epoch), \
+         gone AS (DELETE FROM inbox WHERE EXISTS (SELECT 1 FROM held) \
+         AND id IN (SELECT json_array_elements_text(CAST(CAST(${taken} AS TEXT) AS json)))) \
+         INSERT INTO journal (run_id, seq, at, kind, body) \
+         SELECT held.run_id, held.seq, held.at, held.kind, held.body FROM held",
+        values.join(", ")
+    );
+    Sql { postgres: postgres.leak(), ..append_of(rows) }
 }
 
 fn append_text(values: Vec<String>) -> &'static str {
@@ -89,14 +113,39 @@ pub(crate) async fn append(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<()
     Ok(())
 }
 
+/// Appends what one run appends, of [`ROWS_AT_ONCE`] at most, and takes out of its inbox what it took in: by one
+/// statement on Postgres, where it is a transaction by itself.
+///
+/// # Errors
+/// As [`append`].
+pub(crate) async fn append_alone(tx: &mut Tx<'_>, commit: &RunCommit) -> Result<(), StoreError> {
+    if commit.consumed.is_empty() {
+        return append(tx, &[commit]).await;
+    }
+    let rows = rows_of(&[commit]);
+    let taken = serde_json::to_string(&commit.consumed).unwrap_or_default();
+    let query = bind_rows(tx, TAKINGS.as_slice(), taking_of, &rows).bind(taken);
+    if tx.run(query).await? == rows.len() as u64 { Ok(()) } else { Err(StoreError::Fenced) }
+}
+
 fn rows_of<'a>(commits: &[&'a RunCommit]) -> Vec<(&'a RunCommit, &'a Entry)> {
     commits.iter().flat_map(|c| c.entries.iter().map(|entry| (*c, entry))).collect()
 }
 
 fn append_rows(conn: &Conn<'_>, rows: &[(&RunCommit, &Entry)]) -> Bound {
+    bind_rows(conn, APPENDS.as_slice(), append_of, rows)
+}
+
+/// The statement of the right size, with its rows.
+fn bind_rows(
+    conn: &Conn<'_>,
+    sized: &[Sql],
+    of: fn(usize) -> Sql,
+    rows: &[(&RunCommit, &Entry)],
+) -> Bound {
     let size = rows.len().next_power_of_two();
     let place = usize::try_from(size.trailing_zeros()).unwrap_or_default();
-    let sql = APPENDS.get(place).copied().unwrap_or_else(|| append_of(size));
+    let sql = sized.get(place).copied().unwrap_or_else(|| of(size));
     let mut query = conn.query(&sql);
     for (commit, entry) in rows {
         query = query
@@ -199,5 +248,5 @@ pub async fn length(conn: &mut Conn<'_>, run: RunId) -> Result<u32, StoreError> 
 /// The statements that are made of others, for the test that prepares every one.
 #[cfg(test)]
 pub(crate) fn sized() -> Vec<Sql> {
-    APPENDS.clone()
+    APPENDS.iter().chain(TAKINGS.iter()).copied().collect()
 }

@@ -67,17 +67,31 @@ pub async fn mark(
     at: Timestamp,
     source: &str,
 ) -> Result<bool, StoreError> {
+    let is_new = mark_alone(tx, incident, milestone, at, source).await?;
+    if is_new {
+        incidents::recount(tx, incident).await?;
+    }
+    Ok(is_new)
+}
+
+/// The same, where the incident's KPIs are counted anew in any case.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn mark_alone(
+    tx: &mut Tx<'_>,
+    incident: IncidentId,
+    milestone: Milestone,
+    at: Timestamp,
+    source: &str,
+) -> Result<bool, StoreError> {
     let query = tx
         .query(&MARK)
         .bind(incident.to_string())
         .bind(milestone.as_str())
         .bind(at.micros())
         .bind(source.to_owned());
-    let is_new = tx.run(query).await? == 1;
-    if is_new {
-        incidents::recount(tx, incident).await?;
-    }
-    Ok(is_new)
+    Ok(tx.run(query).await? == 1)
 }
 
 /// Takes a milestone back that no longer holds.

@@ -13,7 +13,12 @@ statements! {
     JOIN = "INSERT INTO nodes (id, started_at, seen_at, version) VALUES ($1, $2, $2, $3)";
     SEEN = "UPDATE nodes SET seen_at = $2 WHERE id = $1";
     LEAVE = "DELETE FROM nodes WHERE id = $1";
-    FORGET = "DELETE FROM nodes WHERE seen_at < $1";
+    FORGET = {
+        sqlite: "DELETE FROM nodes WHERE seen_at < $1",
+        postgres:
+            "DELETE FROM nodes WHERE seen_at < $1 \
+             AND id = ANY (ARRAY(SELECT id FROM nodes WHERE seen_at < $1 FOR UPDATE SKIP LOCKED))",
+    };
     LIST =
         "SELECT n.id AS id, n.started_at AS started_at, n.seen_at AS seen_at, n.version AS version, \
          (SELECT COUNT(*) FROM runs r WHERE r.node_id = n.id AND r.status = 'running') AS runs \
@@ -97,7 +102,7 @@ pub async fn leave(tx: &mut Tx<'_>, id: NodeId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Forgets the nodes that have said nothing since `before`.
+/// Forgets the nodes that have said nothing since `before`, but for one that is saying something just now.
 ///
 /// # Errors
 /// [`StoreError`] of the database.

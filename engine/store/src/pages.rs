@@ -35,8 +35,11 @@ statements! {
     TAKE_OF_INCIDENT =
         "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE incident_id = $1 AND taken_at IS NULL";
     MOVE = "UPDATE pages SET incident_id = $2 WHERE incident_id = $1";
-    TAKE_BY_KEY =
-        "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE dedup_key = $1 AND taken_at IS NULL";
+    // Who took it before stays the one who took it; its channels are told how it stands.
+    TAKE_BY_KEYS =
+        "UPDATE pages SET taken_by = CASE WHEN taken_at IS NULL THEN $4 ELSE taken_by END, \
+         taken_at = COALESCE(taken_at, $3), follow_at = $3, follow_tries = 0 \
+         WHERE dedup_key IN ($1, $2)";
     TAKE_ALIKE =
         "UPDATE pages SET taken_at = $2, taken_by = $3 WHERE dedup_key LIKE $1 AND taken_at IS NULL";
     UNDELIVERED =
@@ -245,10 +248,26 @@ pub async fn take_by_key(
     person: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let query =
-        tx.query(&TAKE_BY_KEY).bind(key.to_owned()).bind(now.micros()).bind(person.to_owned());
-    tx.run(query).await?;
-    follow::by_key(tx, key, now).await
+    take_by_keys(tx, [key, key], person, now).await
+}
+
+/// Takes the pages with two keys, if they are out.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn take_by_keys(
+    tx: &mut Tx<'_>,
+    [one, other]: [&str; 2],
+    person: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let query = tx
+        .query(&TAKE_BY_KEYS)
+        .bind(one.to_owned())
+        .bind(other.to_owned())
+        .bind(now.micros())
+        .bind(person.to_owned());
+    tx.run(query).await.map(drop)
 }
 
 /// Pages whose keys begin so are over.

@@ -25,6 +25,9 @@ statements! {
          ON CONFLICT (name) DO UPDATE SET previous_digest = playbooks.digest, digest = excluded.digest, \
          activated_at = excluded.activated_at, activated_by = excluded.activated_by \
          WHERE playbooks.digest <> excluded.digest";
+    ROLL_BACK =
+        "UPDATE playbooks SET digest = previous_digest, previous_digest = NULL, activated_at = $3, \
+         activated_by = $4 WHERE name = $1 AND digest = $2 AND previous_digest IS NOT NULL";
     PUBLISHER = "SELECT published_by FROM playbook_versions WHERE name = $1 AND digest = $2";
     TEXTS = "SELECT path, body FROM playbook_texts WHERE digest = $1";
     ACTIVE =
@@ -42,7 +45,7 @@ statements! {
 pub struct Active {
     /// The digest of its text.
     pub digest: Sha256,
-    /// The one that was active before.
+    /// The one that was active before; nothing after it was rolled back to this one.
     pub previous: Option<Sha256>,
     /// What its header says.
     pub header: Header,
@@ -123,6 +126,28 @@ pub async fn activate(
         .query(&ACTIVATE)
         .bind(name.to_owned())
         .bind(digest.to_string())
+        .bind(now.micros())
+        .bind(by.to_owned());
+    Ok(tx.run(query).await? == 1)
+}
+
+/// Moves the pointer from a version back to the one that was active before it; false when another is active, or
+/// nothing says which one was. Nothing says so right after, or else a second time would lead to the version that
+/// the first one led away from.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn roll_back(
+    tx: &mut Tx<'_>,
+    name: &str,
+    from: Sha256,
+    by: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let query = tx
+        .query(&ROLL_BACK)
+        .bind(name.to_owned())
+        .bind(from.to_string())
         .bind(now.micros())
         .bind(by.to_owned());
     Ok(tx.run(query).await? == 1)

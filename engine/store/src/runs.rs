@@ -15,15 +15,15 @@ use stanch_engine_core::turn::{Gate, Turn};
 
 use crate::dialect::Dialect;
 use crate::error::StoreError;
-use crate::inbox;
+use crate::inbox::{self, FactKind};
 use crate::row::Row;
 use crate::sql::statements;
 use crate::tx::{Conn, Tx};
 use crate::writer::RunCommit;
 
 pub use lease::{
-    Claimed, claim, claim_one, claim_shares, has_work, next_wake, park, release, release_node,
-    renew, take_over,
+    Claimed, claim, claim_one, claim_shares, has_work, next_wake, park, passed_over, release,
+    release_node, renew, take_over,
 };
 pub use list::{Filter, list, of_alert, of_incident, open_of_subject};
 pub(crate) use new::insert_many;
@@ -68,11 +68,18 @@ statements! {
              WHERE id = ANY (ARRAY(SELECT json_array_elements_text(CAST(CAST($1 AS TEXT) AS json)))) \
              ORDER BY id FOR NO KEY UPDATE",
     };
+    // One that waits for its limit rests and goes on right here: nobody works on it who could see to it.
     WAKE =
         "UPDATE runs SET updated_at = $2, parked_reason = NULL, \
-         status = CASE WHEN status = 'running' THEN 'running' ELSE 'queued' END \
+         status = CASE WHEN status = 'running' THEN 'running' \
+         WHEN gate IS NOT NULL AND admitted_at IS NULL AND (CAST($3 AS TEXT) = 'pause' \
+           OR (status = 'paused' AND CAST($3 AS TEXT) NOT IN ('resume', 'cancel'))) THEN 'paused' \
+         ELSE 'queued' END \
          WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')";
     GET = "SELECT * FROM runs WHERE id = $1";
+    WITH_PUBLISHER =
+        "SELECT r.*, v.published_by AS published_by FROM runs r \
+         LEFT JOIN playbook_versions v ON v.name = r.playbook AND v.digest = r.digest WHERE r.id = $1";
     MIGRATE =
         "UPDATE runs SET digest = $3, updated_at = $4 WHERE id = $1 AND digest = $2 \
          AND node_id IS NULL AND status IN ('waiting', 'paused', 'parked')";
@@ -153,7 +160,7 @@ pub(crate) async fn stand(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(),
     if standing.is_empty() {
         return Ok(());
     }
-    hold(tx, &standing).await?;
+    hold_resting(tx, &standing).await?;
     let rows = serde_json::Value::Array(standing.iter().map(|(c, s)| standing_row(c, s)).collect());
     let query = tx.query(&STAND).bind(rows.to_string());
     let touched = tx.run(query).await?;
@@ -161,13 +168,25 @@ pub(crate) async fn stand(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(),
 }
 
 /// Waits for those who are putting facts into the inboxes of runs that come to rest: what is put before
-/// wakes the run, and what is put after finds it at rest. On SQLite nobody else writes.
-async fn hold(tx: &mut Tx<'_>, standing: &[(&RunCommit, &Standing)]) -> Result<(), StoreError> {
+/// wakes the run, and what is put after finds it at rest.
+async fn hold_resting(
+    tx: &mut Tx<'_>,
+    standing: &[(&RunCommit, &Standing)],
+) -> Result<(), StoreError> {
     let rests = |status: RunStatus| {
         matches!(status, RunStatus::Waiting | RunStatus::Paused | RunStatus::Parked)
     };
     let resting = standing.iter().filter(|(_, stands)| rests(stands.status));
     let ids: Vec<RunId> = resting.map(|(commit, _)| commit.run).collect();
+    hold(tx, &ids).await
+}
+
+/// Locks the rows of runs until the commit, in one order, so that nobody who does the same waits for
+/// somebody who waits for them. On SQLite nobody else writes.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn hold(tx: &mut Tx<'_>, ids: &[RunId]) -> Result<(), StoreError> {
     if ids.is_empty() || tx.dialect() == Dialect::Sqlite {
         return Ok(());
     }
@@ -187,12 +206,19 @@ fn standing_row(commit: &RunCommit, standing: &Standing) -> serde_json::Value {
     ])
 }
 
-/// Wakes a run that waits, is paused or is parked; false when it has ended.
+/// Wakes a run that waits, is paused or is parked, so that it hears of a fact of this kind; false when it has
+/// ended. One that waits for its limit is paused and goes on by this alone: it keeps its place in the line, and
+/// nobody out.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn wake(tx: &mut Tx<'_>, run: RunId, at: Timestamp) -> Result<bool, StoreError> {
-    let query = tx.query(&WAKE).bind(run.to_string()).bind(at.micros());
+pub async fn wake(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    kind: FactKind,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let query = tx.query(&WAKE).bind(run.to_string()).bind(at.micros()).bind(kind.as_str());
     Ok(tx.run(query).await? == 1)
 }
 
@@ -231,6 +257,22 @@ pub async fn set_generation(
 pub async fn get(conn: &mut Conn<'_>, run: RunId) -> Result<Option<Run>, StoreError> {
     let row = conn.maybe(conn.query(&GET).bind(run.to_string())).await?;
     row.map(|row| read(&Row::of("runs", &row))).transpose()
+}
+
+/// One run, and who published the version of its playbook that it has.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn with_publisher(
+    conn: &mut Conn<'_>,
+    run: RunId,
+) -> Result<Option<(Run, Option<String>)>, StoreError> {
+    let row = conn.maybe(conn.query(&WITH_PUBLISHER).bind(run.to_string())).await?;
+    let read = |row| {
+        let row = Row::of("runs", &row);
+        Ok((read(&row)?, row.text_opt("published_by")?))
+    };
+    row.map(read).transpose()
 }
 
 pub(crate) fn read(row: &Row<'_>) -> Result<Run, StoreError> {

@@ -18,11 +18,12 @@ statements! {
         "UPDATE schedules SET revision = revision + 1, decided_until = $4, waiting_tick = $5 \
          WHERE playbook = $1 AND name = $2 AND revision = $3";
     PAUSE =
-        "UPDATE schedules SET revision = revision + 1, paused_at = $3, paused_by = $4, note = $5 \
-         WHERE playbook = $1 AND name = $2 AND paused_at IS NULL";
+        "UPDATE schedules SET revision = revision + 1, paused_at = $3, paused_by = $4, note = $5, \
+         waiting_tick = NULL WHERE playbook = $1 AND name = $2 AND paused_at IS NULL";
     RESUME =
         "UPDATE schedules SET revision = revision + 1, paused_at = NULL, paused_by = NULL, \
-         note = NULL, decided_until = $3 WHERE playbook = $1 AND name = $2 AND paused_at IS NOT NULL";
+         note = NULL, decided_until = $3, waiting_tick = NULL \
+         WHERE playbook = $1 AND name = $2 AND paused_at IS NOT NULL";
     TICK =
         "INSERT INTO ticks (playbook, schedule, tick_at, cause, outcome, run_id, is_open, decided_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (playbook, schedule, tick_at) DO NOTHING";
@@ -194,7 +195,8 @@ pub async fn advance(tx: &mut Tx<'_>, state: &ScheduleState) -> Result<bool, Sto
     Ok(tx.run(query).await? == 1)
 }
 
-/// Makes a schedule stand still; false when it does.
+/// Makes a schedule stand still; false when it does. A tick that waits for the end of a run is no tick, as those
+/// of the time that follows.
 ///
 /// # Errors
 /// [`StoreError`] of the database.

@@ -103,6 +103,20 @@ impl Store {
         self.writer.write_beside(key, body).await.map_err(StoreError::told)
     }
 
+    /// The same, for what comes too late when it waits: on Postgres nothing else is written in its
+    /// line. It must not wait for rows that others hold.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the closure, or of the commit.
+    pub async fn write_apart<T: Send + 'static>(
+        &self,
+        body: impl for<'a> FnMut(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write_apart(body).await.map_err(StoreError::told)
+    }
+
     /// Has the outcomes of [`Store::append`]s reported to `sink`.
     pub fn register(&self, sink: Arc<dyn CommitSink>) -> SinkId {
         self.writer.register(sink)

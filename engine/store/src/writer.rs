@@ -7,7 +7,8 @@
 //! neighbour.
 //!
 //! On Postgres what many senders bring goes beside it, over connections of its own
-//! ([`beside`]): there each statement waits for the network, and not for the disk.
+//! ([`beside`]): there each statement waits for the network, and not for the disk. So does what can't
+//! wait until others are done.
 
 mod batch;
 mod beside;
@@ -179,6 +180,16 @@ impl Writer {
         hand_in(self.beside.lane(key).unwrap_or(&self.parts), body).await
     }
 
+    /// Apart from all else, where there is room for it.
+    pub(crate) async fn write_apart<T: Send + 'static>(
+        &self,
+        body: impl for<'a> FnMut(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        hand_in(self.beside.apart().unwrap_or(&self.parts), body).await
+    }
+
     pub(crate) fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
     }
@@ -225,7 +236,8 @@ async fn hand_in<T: Send + 'static>(
     slot.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(gone)
 }
 
-/// Writes what runs append, as a part of a closure that writes more with it.
+/// Writes the entries of a run's journal, as the first part of a closure that writes more with it: whoever
+/// has lost the lease learns it here. No row of a run is locked by it. [`stand_one`] is the last part.
 ///
 /// # Errors
 /// [`StoreError::Fenced`] when the lease was lost.
@@ -233,9 +245,17 @@ pub async fn append_one(tx: &mut Tx<'_>, commit: &RunCommit) -> Result<(), Store
     append(tx, &[commit]).await
 }
 
+/// Takes out of a run's inbox what [`append_one`] took in, and says where the run stands then. It is the last
+/// part, since it locks the run's row: whoever tells a run something has its incident's row before.
+///
+/// # Errors
+/// [`StoreError::Fenced`] when the lease was lost.
+pub async fn stand_one(tx: &mut Tx<'_>, commit: &RunCommit) -> Result<(), StoreError> {
+    runs::stand(tx, &[commit]).await
+}
+
 async fn append(tx: &mut Tx<'_>, commits: &[&RunCommit]) -> Result<(), StoreError> {
     let created: Vec<&NewRun> = commits.iter().filter_map(|c| c.create.as_deref()).collect();
     runs::insert_many(tx, &created).await?;
-    journal::append(tx, commits).await?;
-    runs::stand(tx, commits).await
+    journal::append(tx, commits).await
 }

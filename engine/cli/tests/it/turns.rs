@@ -134,6 +134,37 @@ async fn whoever_waits_for_a_limit_can_be_cancelled_and_comes_next_when_one_is()
     when(&server, &runs[2], "waiting").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_a_limit_is_paused_at_once_and_keeps_nobody_out() {
+    let folder = crate::server::Folder::new();
+    folder.write("playbooks/asks.rhai", ONE_BY_ONE);
+    let server = folder.serve().await;
+    let mut runs = Vec::new();
+    for id in ["f1", "f2", "f3"] {
+        let (_, received) = server.send(id).await;
+        runs.push(received["run_ids"][0].as_str().unwrap().to_owned());
+    }
+    when(&server, &runs[0], "waiting").await;
+    let say = async |verb: &str, run: &str| {
+        let ran = server.run(&[verb, run, "--reason", "a test"]).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    say("pause", &runs[1]).await;
+    let (_, paused) = server.get(&format!("/v1/runs/{}", runs[1])).await;
+    assert_eq!(paused["status"], "paused", "{paused}");
+    assert_eq!(paused["limit"]["admitted_at"], Value::Null);
+    say("cancel", &runs[0]).await;
+    when(&server, &runs[2], "waiting").await;
+    say("resume", &runs[1]).await;
+    let (_, waits) = server.get(&format!("/v1/runs/{}", runs[1])).await;
+    assert_eq!(waits["status"], "queued", "{waits}");
+    say("cancel", &runs[2]).await;
+    when(&server, &runs[1], "waiting").await;
+    let (_, journal) = server.get(&format!("/v1/runs/{}/journal", runs[1])).await;
+    let journal = journal.to_string();
+    assert!(journal.contains("\"paused\"") && journal.contains("\"resumed\""), "{journal}");
+}
+
 async fn when(server: &Server, run: &str, status: &str) {
     eventually(&format!("{run} that is {status}"), async || {
         let (_, found) = server.get(&format!("/v1/runs/{run}")).await;

@@ -59,6 +59,22 @@ impl Cron {
         self.text.split(' ').count() > 5
     }
 
+    /// Whether it names every moment of each minute of which it names any.
+    pub(super) fn fills_minutes(&self) -> bool {
+        self.names_every(0)
+    }
+
+    /// Whether it names every moment of each day of which it names any.
+    pub(super) fn fills_days(&self) -> bool {
+        self.names_every(2)
+    }
+
+    /// Whether the field for seconds, if there is one, and so many behind it leave nothing out.
+    fn names_every(&self, behind_seconds: usize) -> bool {
+        let count = behind_seconds + usize::from(self.has_seconds());
+        self.text.split(' ').take(count).all(|field| matches!(field, "*" | "*/1"))
+    }
+
     /// Whether it names the minute in which a moment lies, on the clocks of a zone.
     pub fn covers(&self, moment: Timestamp, zone: &Zone) -> bool {
         let minute = moment.micros().div_euclid(60_000_000) * 60_000_000;
@@ -135,6 +151,12 @@ impl Zone {
     /// Its name.
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// The last second of the day in which a moment lies.
+    pub(super) fn end_of_day(&self, moment: Timestamp) -> Timestamp {
+        let end = self.at(moment).and_then(|at| at.0.end_of_day().ok());
+        end.map_or(moment, |end| Timestamp::from_micros(end.timestamp().as_second() * 1_000_000))
     }
 
     pub(super) fn at(&self, moment: Timestamp) -> Option<Moment> {

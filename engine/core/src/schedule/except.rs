@@ -34,11 +34,28 @@ impl Exception {
         pattern.map(Self::Pattern).map_err(|_| NotAnException(text.chars().take(120).collect()))
     }
 
-    pub(super) fn holds(&self, tick: Timestamp, zone: &Zone) -> bool {
+    /// Until when a tick and all moments after it are left out, as far as that can be said at once; nothing
+    /// when the tick is not left out. So a schedule of each second gets over a weekend in two steps.
+    pub(super) fn holds_until(&self, tick: Timestamp, zone: &Zone) -> Option<Timestamp> {
         match self {
-            Self::Day(day) => zone.at(tick).is_some_and(|at| at.0.date() == *day),
-            Self::Pattern(pattern) if pattern.has_seconds() => pattern.names(tick, zone),
-            Self::Pattern(pattern) => pattern.covers(tick, zone),
+            Self::Day(day) => (zone.at(tick)?.0.date() == *day).then(|| zone.end_of_day(tick)),
+            Self::Pattern(pattern) => {
+                let holds = match pattern.has_seconds() {
+                    true => pattern.names(tick, zone),
+                    false => pattern.covers(tick, zone),
+                };
+                if !holds {
+                    return None;
+                }
+                Some(if pattern.fills_days() {
+                    zone.end_of_day(tick)
+                } else if pattern.fills_minutes() {
+                    let minute = tick.micros().div_euclid(60_000_000) * 60_000_000;
+                    Timestamp::from_micros(minute + 59_000_000)
+                } else {
+                    tick
+                })
+            }
         }
     }
 }

@@ -49,6 +49,14 @@ impl Heard {
         Hearing { rules: &approval.rules, decisions, barred, stand_ins, handed_over }
     }
 
+    /// All decisions that count when this one was taken, by time, as the database gives them.
+    pub(super) fn with(mut self, decision: &Decision) -> Vec<Decision> {
+        self.decisions.retain(|earlier| earlier.person != decision.person);
+        self.decisions.push(decision.clone());
+        self.decisions.sort_by(|a, b| (a.at, &a.person).cmp(&(b.at, &b.person)));
+        self.decisions
+    }
+
     /// What a person may say it as.
     pub(super) fn voice(
         &self,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stanch_engine_core::id::RunId;
-use stanch_engine_store::{Conn, StoreError, journal, playbooks, runs};
+use stanch_engine_store::{Conn, StoreError, journal, runs};
 
 /// Everybody who started a run or one above it, ran it again, or published its playbook, and which of
 /// these.
@@ -13,8 +13,8 @@ pub(super) async fn of(
 ) -> Result<BTreeMap<String, &'static str>, StoreError> {
     let (mut people, mut next) = (BTreeMap::new(), Some(run));
     while let Some(id) = next {
-        let Some(run) = runs::get(conn, id).await? else { break };
-        if let Some(by) = playbooks::publisher(conn, &run.playbook, run.digest).await? {
+        let Some((run, publisher)) = runs::with_publisher(conn, id).await? else { break };
+        if let Some(by) = publisher {
             people.entry(by).or_insert("published the playbook");
         }
         if run.generation > 1 {

@@ -16,7 +16,7 @@ pub(super) async fn find_open(
     id: ApprovalId,
     now: Timestamp,
 ) -> Result<Result<Approval, DecideError>, StoreError> {
-    let Some(approval) = approvals::get(tx, id).await? else {
+    let Some(approval) = approvals::hold(tx, id).await? else {
         return Ok(Err(DecideError::NotFound(id)));
     };
     Ok(is_open(&approval, now).map(|()| approval))

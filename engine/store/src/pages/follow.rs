@@ -17,9 +17,6 @@ statements! {
     AGAIN =
         "UPDATE pages SET follow_at = $3, follow_tries = follow_tries + 1 \
          WHERE id = $1 AND follow_at = $2";
-    BY_KEY =
-        "UPDATE pages SET follow_at = $2, follow_tries = 0 \
-         WHERE dedup_key = $1 AND taken_at IS NOT NULL";
     OF_INCIDENT =
         "UPDATE pages SET follow_at = $2, follow_tries = 0 \
          WHERE incident_id = $1 AND taken_at IS NOT NULL";
@@ -113,11 +110,6 @@ async fn moved(
 /// [`StoreError`] of the database.
 pub async fn if_taken(tx: &mut Tx<'_>, page: PageId, now: Timestamp) -> Result<(), StoreError> {
     let query = tx.query(&IF_TAKEN).bind(page.to_string()).bind(now.micros());
-    tx.run(query).await.map(drop)
-}
-
-pub(super) async fn by_key(tx: &mut Tx<'_>, key: &str, now: Timestamp) -> Result<(), StoreError> {
-    let query = tx.query(&BY_KEY).bind(key.to_owned()).bind(now.micros());
     tx.run(query).await.map(drop)
 }
 

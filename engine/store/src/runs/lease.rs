@@ -3,6 +3,9 @@
 //! A lease is held until a time; every taking raises the run's epoch, and every write names the
 //! epoch that it believes in. A node that slept through its lease can therefore do no harm: its
 //! next write touches no row. The time alone only decides when another node may take over.
+//!
+//! On Postgres neither who holds leases nor who takes over waits for a row that somebody else has: whoever
+//! waits keeps others waiting for the rows that he has, and time goes on meanwhile.
 
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{AlertId, IncidentId, NodeId, RunId};
@@ -58,7 +61,15 @@ statements! {
         "UPDATE runs SET status = 'running', node_id = $1, epoch = epoch + 1, lease_until = $2, \
          updated_at = $3, wake_at = NULL WHERE id = $4 AND status = 'queued' AND (gate IS NULL OR admitted_at IS NOT NULL) \
          AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt')) RETURNING *";
-    RENEW = "UPDATE runs SET lease_until = $2 WHERE node_id = $1 AND status = 'running'";
+    RENEW = {
+        sqlite: "UPDATE runs SET lease_until = $2 WHERE node_id = $1 AND status = 'running'",
+        postgres:
+            "UPDATE runs SET lease_until = $2 WHERE node_id = $1 AND status = 'running' \
+             AND id = ANY (ARRAY(SELECT id FROM runs WHERE node_id = $1 AND status = 'running' \
+             FOR NO KEY UPDATE SKIP LOCKED))",
+    };
+    PASSED_OVER =
+        "SELECT COUNT(*) AS n FROM runs WHERE node_id = $1 AND status = 'running' AND lease_until < $2";
     RELEASE =
         "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL \
          WHERE id = $1 AND epoch = $2 AND status = 'running'";
@@ -68,12 +79,22 @@ statements! {
     RELEASE_NODE =
         "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL \
          WHERE node_id = $1 AND status = 'running'";
-    TAKE_OVER =
-        "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL, \
-         recoveries = CASE WHEN recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
-           THEN recoveries + 1 ELSE 1 END, \
-         recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
-         WHERE status = 'running' AND lease_until < $1";
+    TAKE_OVER = {
+        sqlite:
+            "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL, \
+             recoveries = CASE WHEN recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
+               THEN recoveries + 1 ELSE 1 END, \
+             recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
+             WHERE status = 'running' AND lease_until < $1",
+        postgres:
+            "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL, \
+             recoveries = CASE WHEN recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
+               THEN recoveries + 1 ELSE 1 END, \
+             recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
+             WHERE status = 'running' AND lease_until < $1 \
+             AND id = ANY (ARRAY(SELECT id FROM runs WHERE status = 'running' AND lease_until < $1 \
+             FOR NO KEY UPDATE SKIP LOCKED))",
+    };
     HAS_WORK =
         "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND (gate IS NULL OR admitted_at IS NOT NULL) \
            AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt'))) \
@@ -203,7 +224,8 @@ fn read(row: &Row<'_>) -> Result<Claimed, StoreError> {
     })
 }
 
-/// Holds all of a node's leases for longer.
+/// Holds all of a node's leases for longer, but for runs whose row somebody else has just now: see
+/// [`passed_over`].
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -211,6 +233,20 @@ pub async fn renew(tx: &mut Tx<'_>, node: NodeId, until: Timestamp) -> Result<()
     let query = tx.query(&RENEW).bind(node.to_string()).bind(until.micros());
     tx.run(query).await?;
     Ok(())
+}
+
+/// How many leases of a node end before `before`, since their rows were passed over when it held them last.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn passed_over(
+    conn: &mut Conn<'_>,
+    node: NodeId,
+    before: Timestamp,
+) -> Result<i64, StoreError> {
+    let query = conn.query(&PASSED_OVER).bind(node.to_string()).bind(before.micros());
+    let row = conn.one(query).await?;
+    Row::of("runs", &row).int("n")
 }
 
 /// Lets go of a run in order: it is queued again.
@@ -256,7 +292,8 @@ pub async fn release_node(tx: &mut Tx<'_>, node: NodeId) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Queues the runs whose lease ended before `before`: their node is dead or asleep.
+/// Queues the runs whose lease ended before `before`: their node is dead or asleep. Runs whose row somebody
+/// has just now are left for the next time.
 ///
 /// # Errors
 /// [`StoreError`] of the database.

@@ -15,22 +15,23 @@ use crate::sql::statements;
 use crate::tx::{Conn, Tx};
 
 /// The gates that runs wait at and that have room: how many are admitted, and how many may be. The gates
-/// are found one after the other, each by the index; what waits at them is not looked at.
+/// are found one after the other, each by the index; what waits at them is not looked at. Those that are paused
+/// there do not wait.
 macro_rules! room {
     () => {
         "WITH RECURSIVE gates (gate) AS (\
          SELECT MIN(f.gate) FROM runs f \
-         WHERE f.gate IS NOT NULL AND f.admitted_at IS NULL AND f.finished_at IS NULL \
+         WHERE f.gate IS NOT NULL AND f.admitted_at IS NULL AND f.finished_at IS NULL AND f.status <> 'paused' \
          UNION ALL \
          SELECT (SELECT MIN(n.gate) FROM runs n \
-          WHERE n.gate > g.gate AND n.admitted_at IS NULL AND n.finished_at IS NULL) \
+          WHERE n.gate > g.gate AND n.admitted_at IS NULL AND n.finished_at IS NULL AND n.status <> 'paused') \
          FROM gates g WHERE g.gate IS NOT NULL), \
          counted (gate, held, most) AS MATERIALIZED (\
          SELECT g.gate, \
          (SELECT COUNT(*) FROM runs h \
           WHERE h.gate = g.gate AND h.admitted_at IS NOT NULL AND h.finished_at IS NULL), \
          (SELECT MAX(m.gate_max) FROM runs m \
-          WHERE m.gate = g.gate AND m.admitted_at IS NULL AND m.finished_at IS NULL) \
+          WHERE m.gate = g.gate AND m.admitted_at IS NULL AND m.finished_at IS NULL AND m.status <> 'paused') \
          FROM gates g WHERE g.gate IS NOT NULL), \
          room (gate, held, most) AS (\
          SELECT c.gate, c.held, c.most FROM counted c WHERE c.held < c.most) "
@@ -62,18 +63,18 @@ statements! {
             ", places (gate, place, most, id) AS (\
              SELECT o.gate, o.held + 1, o.most, \
              (SELECT w.id FROM runs w \
-              WHERE w.gate = o.gate AND w.admitted_at IS NULL AND w.finished_at IS NULL \
+              WHERE w.gate = o.gate AND w.admitted_at IS NULL AND w.finished_at IS NULL AND w.status <> 'paused' \
               ORDER BY w.created_at - w.level * 900000000, w.id LIMIT 1) \
              FROM room o \
              UNION ALL \
              SELECT p.gate, p.place + 1, p.most, COALESCE(\
              (SELECT w.id FROM runs w \
-              WHERE w.gate = p.gate AND w.admitted_at IS NULL AND w.finished_at IS NULL \
+              WHERE w.gate = p.gate AND w.admitted_at IS NULL AND w.finished_at IS NULL AND w.status <> 'paused' \
               AND w.created_at - w.level * 900000000 = \
                 (SELECT l.created_at - l.level * 900000000 FROM runs l WHERE l.id = p.id) \
               AND w.id > p.id ORDER BY w.id LIMIT 1), \
              (SELECT w.id FROM runs w \
-              WHERE w.gate = p.gate AND w.admitted_at IS NULL AND w.finished_at IS NULL \
+              WHERE w.gate = p.gate AND w.admitted_at IS NULL AND w.finished_at IS NULL AND w.status <> 'paused' \
               AND w.created_at - w.level * 900000000 > \
                 (SELECT l.created_at - l.level * 900000000 FROM runs l WHERE l.id = p.id) \
               ORDER BY w.created_at - w.level * 900000000, w.id LIMIT 1)) \
@@ -83,10 +84,12 @@ statements! {
         ));
     ADMIT = {
         sqlite:
-            "UPDATE runs SET admitted_at = $2 WHERE admitted_at IS NULL AND finished_at IS NULL \
+            "UPDATE runs SET admitted_at = $2 \
+             WHERE admitted_at IS NULL AND finished_at IS NULL AND status = 'queued' \
              AND id IN (SELECT value FROM json_each($1))",
         postgres:
-            "UPDATE runs SET admitted_at = $2 WHERE admitted_at IS NULL AND finished_at IS NULL \
+            "UPDATE runs SET admitted_at = $2 \
+             WHERE admitted_at IS NULL AND finished_at IS NULL AND status = 'queued' \
              AND id = ANY (ARRAY(SELECT json_array_elements_text(CAST(CAST($1 AS TEXT) AS json))))",
     };
     LET_IN =

@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::{Part, RunCommit, SinkId, Unit};
+use crate::dialect::Dialect;
 use crate::journal;
 
 /// What waits for one transaction.
@@ -28,6 +29,11 @@ impl Batch {
         batch
     }
 
+    /// What runs append.
+    pub(super) fn commits(&self) -> Vec<&RunCommit> {
+        self.appends.iter().map(|(_, commit)| commit).collect()
+    }
+
     pub(super) fn is_single(&self) -> bool {
         self.appends.len() + self.units.len() == 1
     }
@@ -41,9 +47,11 @@ impl Batch {
     }
 
     /// The one append of the batch, when it is all there is and one statement writes it.
-    pub(super) fn lone_append(&self) -> Option<&RunCommit> {
+    pub(super) fn lone_append(&self, dialect: Dialect) -> Option<&RunCommit> {
         match self.appends.as_slice() {
-            [(_, commit)] if self.units.is_empty() && commit.is_one_statement() => Some(commit),
+            [(_, commit)] if self.units.is_empty() && commit.is_one_statement(dialect) => {
+                Some(commit)
+            }
             _ => None,
         }
     }
@@ -51,8 +59,9 @@ impl Batch {
 
 impl RunCommit {
     /// Whether one statement writes all of it.
-    fn is_one_statement(&self) -> bool {
-        let more = self.create.is_some() || self.standing.is_some() || !self.consumed.is_empty();
+    fn is_one_statement(&self, dialect: Dialect) -> bool {
+        let takes = !self.consumed.is_empty() && dialect == Dialect::Sqlite;
+        let more = self.create.is_some() || self.standing.is_some() || takes;
         !more && (1..=journal::ROWS_AT_ONCE).contains(&self.entries.len())
     }
 }

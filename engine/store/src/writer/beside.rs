@@ -7,6 +7,9 @@
 //! between nodes. Whoever lost such a race tries again while the others wait: within this node it can't
 //! lose twice, and against other nodes it tries until it is its turn.
 //!
+//! One more lane is for what comes too late when it waits: a node that holds its leases. Whatever else
+//! the node writes may take as long as it takes.
+//!
 //! SQLite has one writer, and its statements wait for nothing.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -33,26 +36,35 @@ const SETTING: &str = "SET lock_timeout = '100ms'";
 type Waited = (Lane, mpsc::UnboundedReceiver<Part>);
 
 /// The lines in front of the lanes.
-pub(super) struct Beside(Vec<mpsc::UnboundedSender<Part>>);
+#[derive(Default)]
+pub(super) struct Beside {
+    lines: Vec<mpsc::UnboundedSender<Part>>,
+    apart: Option<mpsc::UnboundedSender<Part>>,
+}
 
 impl Beside {
     /// The lanes beside one, and their lines. None of them connects before something waits for it.
     pub(super) fn of(writer: &Lane) -> (Self, Vec<Waited>) {
-        let count = match writer.dialect {
-            Dialect::Sqlite => 0,
-            Dialect::Postgres => LANES,
-        };
+        let (mut beside, mut lanes) = (Self::default(), Vec::new());
+        if writer.dialect == Dialect::Sqlite {
+            return (beside, lanes);
+        }
         let turn = Arc::new(RwLock::new(()));
-        let made = (0..count).map(|_| {
-            let (parts, waiting) = mpsc::unbounded_channel();
+        for _ in 0..LANES {
+            let (line, waiting) = mpsc::unbounded_channel();
             let mut lane = writer.another(turn.clone());
             // Each commits by itself, and the database has commits of one moment share a flush: a
             // part that held what another waits for would hold it for as long as its neighbours take.
             (lane.setting, lane.begin, lane.most) = (Some(SETTING), BEGIN, 1);
-            (parts, (lane, waiting))
-        });
-        let (lines, lanes) = made.unzip();
-        (Self(lines), lanes)
+            beside.lines.push(line);
+            lanes.push((lane, waiting));
+        }
+        let (line, waiting) = mpsc::unbounded_channel();
+        let mut lane = writer.another(Arc::default());
+        lane.most = 1;
+        beside.apart = Some(line);
+        lanes.push((lane, waiting));
+        (beside, lanes)
     }
 
     /// The line for what has this key: what is about the same thing stays in one line, since it would
@@ -60,11 +72,16 @@ impl Beside {
     pub(super) fn lane(&self, key: &str) -> Option<&mpsc::UnboundedSender<Part>> {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
-        let lanes = u64::try_from(self.0.len()).ok().filter(|lanes| *lanes > 0)?;
-        self.0.get(usize::try_from(hasher.finish() % lanes).ok()?)
+        let lanes = u64::try_from(self.lines.len()).ok().filter(|lanes| *lanes > 0)?;
+        self.lines.get(usize::try_from(hasher.finish() % lanes).ok()?)
+    }
+
+    /// The line of what must not wait for anything else.
+    pub(super) fn apart(&self) -> Option<&mpsc::UnboundedSender<Part>> {
+        self.apart.as_ref()
     }
 
     pub(super) fn lanes(&self) -> impl Iterator<Item = &mpsc::UnboundedSender<Part>> {
-        self.0.iter()
+        self.lines.iter().chain(&self.apart)
     }
 }

@@ -11,9 +11,9 @@ use super::batch::Batch;
 use super::{Body, Committed, Outcomes, Part, RunCommit, Shared, SinkId, append};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
-use crate::journal;
 use crate::open::{CommitHook, CommitPoint, Connect};
 use crate::tx::{Conn, Tx};
+use crate::{journal, runs};
 
 /// How many waiting parts one transaction takes at most: enough for full speed, and few enough
 /// that nobody waits long.
@@ -128,7 +128,7 @@ impl Lane {
     }
 
     async fn try_together(&mut self, batch: &mut Batch) -> Result<Outcomes, StoreError> {
-        if let Some(commit) = batch.lone_append() {
+        if let Some(commit) = batch.lone_append(self.dialect) {
             return self.alone(commit).await;
         }
         let (dialect, begin) = (self.dialect, self.begin);
@@ -137,8 +137,7 @@ impl Lane {
         let mut transaction = connection.begin_with(begin).await?;
         let mut tx = Tx(Conn { connection: &mut transaction, dialect, entropy });
         if !batch.appends.is_empty() {
-            let commits: Vec<&RunCommit> = batch.appends.iter().map(|(_, commit)| commit).collect();
-            append(&mut tx, &commits).await?;
+            append(&mut tx, &batch.commits()).await?;
         }
         let mut outcomes = Vec::with_capacity(batch.units.len());
         if let Some(unit) = batch.lone_unit() {
@@ -157,6 +156,8 @@ impl Lane {
             for unit in &mut batch.units {
                 outcomes.push(in_savepoint(&mut tx, &mut unit.body).await?);
             }
+            // The rows of runs come last: see `stand_one`.
+            runs::stand(&mut tx, &batch.commits()).await?;
         }
         if let Some(hook) = &hook {
             hook(CommitPoint::Before);
@@ -177,7 +178,7 @@ impl Lane {
         if let Some(hook) = &hook {
             hook(CommitPoint::Before);
         }
-        journal::append(&mut tx, &[commit]).await?;
+        journal::append_alone(&mut tx, commit).await?;
         if let Some(hook) = &hook {
             hook(CommitPoint::After);
         }

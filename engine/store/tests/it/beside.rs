@@ -4,10 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
-use stanch_engine_store::{Options, Store, StoreError, Tx, settings};
+use stanch_engine_core::run::RunStatus;
+use stanch_engine_store::inbox::FactKind;
+use stanch_engine_store::runs::{self, Standing};
+use stanch_engine_store::{Options, Store, StoreError, Tx, settings, writer};
 use tokio::sync::Notify;
 
-use crate::both::{both, postgres};
+use crate::both::{
+    at, both, claim, commit, entry, insert, new_run, node, postgres, run_id, status,
+};
 
 async fn value(store: &Store, name: &'static str) -> Option<String> {
     store.read(|conn| Box::pin(settings::get(conn, name))).await.unwrap()
@@ -163,4 +168,48 @@ async fn who_is_beside_gives_way_to_the_writer() {
     writer.await.unwrap().unwrap();
     assert_eq!(value(&fresh.store, "a").await.as_deref(), Some("beside"));
     assert_eq!(value(&fresh.store, "b").await.as_deref(), Some("beside"));
+}
+
+/// A run has its entries written and wants its incident; an alert has the incident and tells the run.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tells_a_run_does_not_wait_for_its_commit() {
+    let fresh = postgres().await;
+    insert(&fresh.store, new_run(1)).await.unwrap();
+    claim(&fresh.store, node(1), at(10), 1).await;
+    let mut sleep = commit(1, 1, vec![entry(1)]);
+    let (parked, wake_at, outcome) = (None, None, None);
+    let rests = Standing { status: RunStatus::Waiting, parked, wake_at, outcome, at: at(9) };
+    sleep.standing = Some(Box::new(rests));
+    let (sleep, wrote, told) = (Arc::new(sleep), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (store, writes, tells) = (fresh.store.clone(), wrote.clone(), told.clone());
+    let run = tokio::spawn(async move {
+        let written = store.write(move |tx| {
+            let (sleep, writes, tells) = (sleep.clone(), writes.clone(), tells.clone());
+            Box::pin(async move {
+                writer::append_one(tx, &sleep).await?;
+                writes.notify_one();
+                tells.notified().await;
+                settings::set(tx, "incident", "of the run").await?;
+                writer::stand_one(tx, &sleep).await
+            })
+        });
+        written.await
+    });
+    wrote.notified().await;
+    let tries = Arc::new(AtomicU32::new(0));
+    let tried = tries.clone();
+    let alert = fresh.store.write_beside("k", move |tx| {
+        tried.fetch_add(1, Ordering::SeqCst);
+        let told = told.clone();
+        Box::pin(async move {
+            settings::set(tx, "incident", "of the alert").await?;
+            told.notify_one();
+            runs::wake(tx, run_id(1), FactKind::Signal, at(11)).await
+        })
+    });
+    assert!(alert.await.unwrap());
+    run.await.unwrap().unwrap();
+    assert_eq!(tries.load(Ordering::SeqCst), 1, "the alert did not have to give way");
+    assert_eq!(status(&fresh.store, 1).await, RunStatus::Waiting);
+    assert_eq!(value(&fresh.store, "incident").await.as_deref(), Some("of the run"));
 }

@@ -96,6 +96,32 @@ both! {
         assert_eq!(status(&fresh.store, 1).await, RunStatus::Waiting);
     }
 
+    a_run_that_goes_on_takes_its_facts_out_with_its_entries_or_not_at_all(fresh) {
+        insert(&fresh.store, new_run(1)).await.unwrap();
+        claim(&fresh.store, node(1), at(10), 1).await;
+        for number in 1..=3 {
+            put(&fresh.store, fact(number)).await.unwrap();
+        }
+        let taking = |epoch, seqs: std::ops::RangeInclusive<u32>, facts: &[u128]| {
+            let mut takes = commit(1, epoch, seqs.map(entry).collect());
+            takes.consumed = facts.iter().map(|number| fact(*number).id).collect();
+            takes
+        };
+        let mut appender = Appender::of(&fresh.store);
+        let stale = appender.append_one(taking(0, 1..=1, &[1])).await;
+        assert!(matches!(stale, Err(StoreError::Fenced)), "{stale:?}");
+        assert_eq!(facts(&fresh.store).await.len(), 3, "nothing was journaled, so nothing is taken");
+        appender.append_one(taking(1, 1..=1, &[2])).await.unwrap();
+        assert_eq!(facts(&fresh.store).await, [fact(1), fact(3)]);
+        let twice = appender.append_one(taking(1, 1..=2, &[1])).await;
+        assert!(matches!(twice, Err(StoreError::Conflict(_))), "{twice:?}");
+        assert_eq!(facts(&fresh.store).await.len(), 2);
+        // Three rows in a statement of four.
+        appender.append_one(taking(1, 2..=4, &[1, 3])).await.unwrap();
+        assert_eq!(facts(&fresh.store).await, []);
+        assert_eq!(status(&fresh.store, 1).await, RunStatus::Running);
+    }
+
     a_run_that_has_ended_takes_nothing(fresh) {
         insert(&fresh.store, new_run(1)).await.unwrap();
         claim(&fresh.store, node(1), at(10), 1).await;

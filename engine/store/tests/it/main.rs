@@ -6,6 +6,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod approvals;
 mod beside;
 mod both;
 mod chains;
@@ -18,6 +19,7 @@ mod opening;
 mod oracle;
 mod passwords;
 mod people;
+mod renewals;
 mod restored;
 mod schedules;
 mod turns;

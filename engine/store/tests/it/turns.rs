@@ -8,7 +8,7 @@ use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::runs::{self, Claimed, NewRun, Standing};
 use stanch_engine_store::{Options, Store};
 
-use crate::both::{Appender, at, both, claim, commit, insert, new_run, node, run_id};
+use crate::both::{Appender, at, both, claim, commit, insert, new_run, node, run_id, status};
 
 fn limited(number: u128, gate: &str, max: u32) -> NewRun {
     let gate = Some(Gate { name: gate.to_owned(), max });
@@ -53,6 +53,17 @@ async fn end(store: &Store, number: u128, epoch: i64) {
     Appender::of(store).append_one(ends).await.unwrap();
 }
 
+/// Puts a fact into the inbox of a run.
+async fn tell(store: &Store, number: u128, kind: FactKind, fact: u128) {
+    let told = store.write(move |tx| {
+        Box::pin(async move {
+            let (id, run, body) = (InboxId::new(at(50), fact), run_id(number), Json::null());
+            inbox::put(tx, &Fact { id, run, at: at(50), kind, body }).await
+        })
+    });
+    told.await.unwrap();
+}
+
 both! {
     a_limit_is_held_until_a_run_has_ended(fresh) {
         let store = &fresh.store;
@@ -81,17 +92,48 @@ both! {
         let store = &fresh.store;
         insert_all(store, (1..=3).map(|n| limited(n, "a", 1))).await;
         assert_eq!(ids(&look(store, node(1)).await), [run_id(1)]);
-        let cancel = store.write(|tx| Box::pin(async move {
-            let (kind, body) = (FactKind::Cancel, Json::null());
-            let fact = Fact { id: InboxId::new(at(50), 1), run: run_id(2), at: at(50), kind, body };
-            inbox::put(tx, &fact).await
-        }));
-        cancel.await.unwrap();
+        tell(store, 2, FactKind::Cancel, 1).await;
         assert_eq!(ids(&look(store, node(1)).await), [run_id(2)], "only to be ended");
         end(store, 2, 1).await;
         assert_eq!(look(store, node(1)).await, []);
         end(store, 1, 1).await;
         assert_eq!(ids(&look(store, node(1)).await), [run_id(3)]);
+    }
+
+    a_run_that_is_paused_while_it_waits_rests_at_once_and_keeps_nobody_out(fresh) {
+        let store = &fresh.store;
+        insert_all(store, (1..=3).map(|n| limited(n, "a", 1))).await;
+        assert_eq!(ids(&look(store, node(1)).await), [run_id(1)]);
+        tell(store, 2, FactKind::Pause, 1).await;
+        assert_eq!(status(store, 2).await, RunStatus::Paused);
+        tell(store, 2, FactKind::Signal, 2).await;
+        assert_eq!(status(store, 2).await, RunStatus::Paused, "what it hears does not let it go on");
+        end(store, 1, 1).await;
+        assert_eq!(ids(&look(store, node(1)).await), [run_id(3)], "it stands in nobody's way");
+        end(store, 3, 1).await;
+        assert!(!has_admissible(store).await, "nobody waits");
+        assert_eq!(look(store, node(1)).await, []);
+        tell(store, 2, FactKind::Resume, 3).await;
+        assert_eq!(status(store, 2).await, RunStatus::Queued);
+        assert_eq!(ids(&look(store, node(1)).await), [run_id(2)]);
+    }
+
+    a_run_that_is_paused_while_it_waits_can_be_cancelled(fresh) {
+        let store = &fresh.store;
+        insert_all(store, (1..=2).map(|n| limited(n, "a", 1))).await;
+        assert_eq!(ids(&look(store, node(1)).await), [run_id(1)]);
+        tell(store, 2, FactKind::Pause, 1).await;
+        tell(store, 2, FactKind::Cancel, 2).await;
+        assert_eq!(ids(&look(store, node(1)).await), [run_id(2)], "only to be ended");
+    }
+
+    one_that_has_been_admitted_sees_to_its_pause_itself(fresh) {
+        let store = &fresh.store;
+        insert(store, limited(1, "a", 1)).await.unwrap();
+        assert_eq!(admit(store).await, 1);
+        tell(store, 1, FactKind::Pause, 1).await;
+        assert_eq!(status(store, 1).await, RunStatus::Queued);
+        assert_eq!(ids(&claim(store, node(1), at(100), 1).await), [run_id(1)]);
     }
 
     nodes_that_look_at_the_same_time_admit_no_more_than_the_limit(fresh) {
