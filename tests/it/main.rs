@@ -63,6 +63,7 @@ mod openapi;
 mod options;
 mod organization;
 mod origins;
+mod over;
 mod own;
 mod parked;
 mod parts;

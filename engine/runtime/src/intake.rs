@@ -36,7 +36,7 @@ pub(crate) use taking::{Hand, Taking};
 pub struct Received {
     /// The alert.
     pub alert_id: AlertId,
-    /// Its incident; none when it is kept quiet.
+    /// Its incident; none when it is kept quiet, or was over before anybody here knew of it.
     pub incident_id: Option<IncidentId>,
     /// The runs that it started, or that it was told to.
     pub run_ids: Vec<RunId>,

@@ -39,7 +39,8 @@ statements! {
 pub struct StoredAlert {
     /// Its id.
     pub id: AlertId,
-    /// The incident that it is a part of; none while it is kept quiet.
+    /// The incident that it is a part of; none while it is kept quiet, and where it was over when it
+    /// first came.
     pub incident: Option<IncidentId>,
     /// What keeps it quiet.
     pub suppressed_by: Option<SuppressionId>,
