@@ -106,7 +106,7 @@ impl<'s> Taking<'s> {
         let quiet = suppression::of(&self.quiet, alert, was, self.now);
         let mut alert = alert;
         if let Some(stored) = &stored
-            && !alert.is_newer_than(&stored.version)
+            && !alert.is_newer_than(&stored.version, self.now)
         {
             let is_let_out = stored.suppressed_by.is_some()
                 && quiet.is_none()
