@@ -65,6 +65,7 @@ mod organization;
 mod origins;
 mod over;
 mod own;
+mod packed;
 mod parked;
 mod parts;
 mod pressure;
