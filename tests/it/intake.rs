@@ -60,6 +60,35 @@ async fn an_update_is_told_to_the_run_that_is_open() {
     assert_eq!(stage.over(&run).await["status"], "succeeded");
 }
 
+async fn a_time_that_is_ahead_makes_nothing_old(plan: Plan) {
+    let stage = plan.manual().set().await;
+    let sent = async |updated_at: &str, count: u32| {
+        stage.pass(60_000);
+        let mut finding = finding();
+        finding["detail"]["updatedAt"] = json!(updated_at);
+        finding["detail"]["service"]["count"] = json!(count);
+        stage.detector.post("/webhooks/guardduty", &finding).await["duplicate"].clone()
+    };
+    assert_eq!(sent("2099-01-01T00:00:00.000Z", 5).await, false);
+    assert_eq!(sent("2099-01-01T00:00:00.000Z", 5).await, true, "a redelivery of it is one");
+    assert_eq!(sent("2026-11-24T02:59:00.000Z", 5).await, true, "what was before it is old");
+    assert_eq!(sent("2026-11-24T03:03:30.000Z", 5).await, false, "what comes after it is news");
+    assert_eq!(sent("2026-11-24T03:03:30.000Z", 5).await, true);
+    assert_eq!(sent("2026-11-24T03:05:30.000Z", 5).await, false);
+    let alert = &stage.mia.list("/alerts").await[0];
+    assert_eq!(alert["updated_at"], "2026-11-24T03:05:30Z");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_is_ahead_makes_nothing_old_on_sqlite() {
+    a_time_that_is_ahead_makes_nothing_old(Plan::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_is_ahead_makes_nothing_old_on_postgres() {
+    a_time_that_is_ahead_makes_nothing_old(Plan::new().on_postgres().await).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_that_is_worse_starts_what_the_first_did_not() {
     let stage = Plan::new().set().await;

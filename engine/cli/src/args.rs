@@ -21,6 +21,7 @@ mod report;
 mod schedules;
 mod simulate;
 mod suppressions;
+mod undo;
 
 use std::path::PathBuf;
 
@@ -46,6 +47,7 @@ pub(crate) use report::{Report, ReportFormat};
 pub(crate) use schedules::Schedules;
 pub(crate) use simulate::{Probes, Say, Simulate};
 pub(crate) use suppressions::{Suppress, Suppressions};
+pub(crate) use undo::Undo;
 
 /// Incident response playbooks for AWS as durable, auditable runs.
 #[derive(Debug, Parser)]
@@ -132,8 +134,8 @@ pub(crate) enum Command {
     Pause(Wish),
     /// Lets a run go on that is paused or parked.
     Resume(Wish),
-    /// Takes back what a run changed.
-    Undo(Wish),
+    /// Takes back what a run changed, or what one step of it did.
+    Undo(Undo),
     /// Runs a run again that has ended, or says what became of a step in doubt.
     Retry(Retry),
     /// Gives a run another version of its playbook, if that would have come as far.

@@ -76,7 +76,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Cancel(wish) => people::wish(&client()?, wish, "cancel", json).await?,
         Command::Pause(wish) => people::wish(&client()?, wish, "pause", json).await?,
         Command::Resume(wish) => people::wish(&client()?, wish, "resume", json).await?,
-        Command::Undo(wish) => people::wish(&client()?, wish, "undo", json).await?,
+        Command::Undo(args) => people::undo(&client()?, args, json).await?,
         Command::Retry(args) => people::retry(&client()?, args, json).await?,
         Command::Migrate(args) => people::migrate(&client()?, args, json).await?,
         Command::Signal(args) => people::signal(&client()?, args, json).await?,

@@ -49,6 +49,7 @@ pub use kpis::{Digest, Kpis};
 pub use noise::{Correlation, Noise, Storm};
 pub use notify::{ChannelConfig, Duty, Notify, Person};
 pub use ocsf_out::OcsfOut;
+pub(crate) use ocsf_out::folder_of;
 pub use oidc::OidcConfig;
 pub use otlp::Otlp;
 pub use queues::Queue;

@@ -95,6 +95,10 @@ pub async fn start(
     let mut sources = config.source_policies(variable, |name| catalogue.takes(name))?;
     sources.extend(seams.sources);
     config.check_queues(|name| catalogue.takes(name))?;
+    // Nothing is told of a simulation, which may be played on another machine.
+    if seams.simulation.is_none() {
+        config.check_ocsf_files()?;
+    }
     let spans = config.trace_target(variable)?.map(|target| otlp::start(&target)).transpose()?;
     let settings = Settings { simulation: seams.simulation, spans, ..settings(config, is_alone)? };
     let runtime = Runtime::start(world.clone(), settings, store, catalogue).await?;
@@ -128,6 +132,7 @@ pub(crate) fn try_out(config: &Config, variable: Variable<'_>) -> anyhow::Result
     let catalogue = channels::register(catalogue, config, variable)?;
     config.source_policies(variable, |name| catalogue.takes(name))?;
     config.check_queues(|name| catalogue.takes(name))?;
+    config.check_ocsf_files()?;
     config.trace_target(variable)?;
     channels::ears(config, variable)?;
     config.slack_policy(variable)?;

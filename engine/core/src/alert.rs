@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::json::Json;
+use crate::limits;
 use crate::severity::Severity;
 use crate::suggest;
 use crate::time::Timestamp;
@@ -157,26 +158,45 @@ impl Alert {
 
     /// Whether a delivery with the same key says more than the one that is stored: a later
     /// update, a higher count, another status, or that it is worse. Many senders give no time of an
-    /// update; what is known to be older is no news.
-    pub fn is_newer_than(&self, stored: &AlertVersion) -> bool {
-        let is_as_late = self.updated_at == stored.updated_at;
+    /// update; what is known to be older is no news. A time that is ahead of its receipt is only held
+    /// against another that is: else it would be later than all that is ever to come.
+    pub fn is_newer_than(&self, stored: &AlertVersion, now: Timestamp) -> bool {
+        let is_as_late = self.updated_at == stored.said_at;
         let may_be_later = is_as_late || self.updated_at.is_none();
-        self.updated_at > stored.updated_at
+        let believed = self.updated_at.map(|at| believed(at, now));
+        let are_ahead = believed != self.updated_at && stored.updated_at != stored.said_at;
+        let is_later = match are_ahead {
+            true => self.updated_at > stored.said_at,
+            false => believed > stored.updated_at,
+        };
+        (is_later && !is_as_late)
             || self.count > stored.count
             || (is_as_late && self.status != stored.status)
             || (may_be_later && self.severity > stored.severity)
     }
 
-    /// The part of it that tells one delivery from the next.
-    pub fn version(&self) -> AlertVersion {
-        let (updated_at, count) = (self.updated_at, self.count);
-        AlertVersion { updated_at, count, status: self.status, severity: self.severity }
+    /// The part of it that tells one delivery from the next, as it came at a time.
+    pub fn version(&self, received_at: Timestamp) -> AlertVersion {
+        AlertVersion {
+            updated_at: self.updated_at.map(|at| believed(at, received_at)),
+            said_at: self.updated_at,
+            count: self.count,
+            status: self.status,
+            severity: self.severity,
+        }
     }
 
     /// The last time that the detector saw it happen, as far as the payload tells.
     pub fn last_seen_at(&self) -> Option<Timestamp> {
         self.updated_at.or(self.detected_at).or(self.occurred_at)
     }
+}
+
+/// When a change was that a sender dates: at the receipt, where its date is further ahead of that than
+/// a clock may be.
+pub fn believed(said_at: Timestamp, received_at: Timestamp) -> Timestamp {
+    let most = received_at.plus_ms(limits::CLOCK_SKEW_MS);
+    if said_at > most { received_at } else { said_at }
 }
 
 /// Whether a finding says of itself that it is a sample, in one of the ways that there are.
@@ -204,8 +224,10 @@ fn is_marked_sample(finding: &Value) -> bool {
 /// What tells an update of an alert from a redelivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlertVersion {
-    /// When the detector last changed it.
+    /// When the detector last changed it, as far as that is believed.
     pub updated_at: Option<Timestamp>,
+    /// The same, as the detector says it.
+    pub said_at: Option<Timestamp>,
     /// How often the detector saw it.
     pub count: Option<u64>,
     /// Whether it holds.
@@ -259,15 +281,41 @@ pub(crate) mod tests {
 
     #[test]
     fn a_redelivery_is_not_newer_and_an_update_is() {
-        let stored = alert().version();
-        assert!(!alert().is_newer_than(&stored));
+        let now = Timestamp::from_micros(20);
+        let stored = alert().version(now);
+        assert!(!alert().is_newer_than(&stored, now));
         let later = Alert { updated_at: Some(Timestamp::from_micros(11)), ..alert() };
-        assert!(later.is_newer_than(&stored));
+        assert!(later.is_newer_than(&stored, now));
         let again = Alert { count: Some(2), ..alert() };
-        assert!(again.is_newer_than(&stored));
+        assert!(again.is_newer_than(&stored, now));
         let late_delivery_of_an_old_version =
             Alert { updated_at: Some(Timestamp::from_micros(9)), ..alert() };
-        assert!(!late_delivery_of_an_old_version.is_newer_than(&stored));
+        assert!(!late_delivery_of_an_old_version.is_newer_than(&stored, now));
+    }
+
+    #[test]
+    fn a_time_that_is_far_ahead_makes_nothing_old_that_comes_after_it() {
+        let at = |ms: i64| Timestamp::from_micros(0).plus_ms(ms);
+        let of = |ms: i64| Alert { updated_at: Some(at(ms)), ..alert() };
+        let year = 365 * 86_400_000;
+        let skewed = limits::CLOCK_SKEW_MS;
+        for (stored, came, next, comes, is_newer) in [
+            (year, 1_000, 2_000, 2_000, true),
+            // The same once more, however late; and what was before it.
+            (year, 1_000, year, 9_000, false),
+            (year, 1_000, 900, 2_000, false),
+            // A sender whose clock is wrong all the time.
+            (year, 1_000, year + 1, 2_000, true),
+            (year, 1_000, year - 1, 2_000, false),
+            (900, 1_000, year, 2_000, true),
+            // A clock may be a little ahead.
+            (skewed, 0, skewed - 1, 1_000, false),
+            (skewed + 1, 0, 1, 1_000, true),
+        ] {
+            let said = (stored, came, next, comes);
+            let version = of(stored).version(at(came));
+            assert_eq!(of(next).is_newer_than(&version, at(comes)), is_newer, "{said:?}");
+        }
     }
 
     #[test]
@@ -285,7 +333,8 @@ pub(crate) mod tests {
             (of(low, Some(10)), of(critical, Some(9)), false),
             (of(critical, None), of(low, None), false),
         ] {
-            assert_eq!(now.is_newer_than(&stored.version()), is_newer, "{now:?}");
+            let came = Timestamp::from_micros(20);
+            assert_eq!(now.is_newer_than(&stored.version(came), came), is_newer, "{now:?}");
         }
     }
 

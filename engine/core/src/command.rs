@@ -385,6 +385,9 @@ pub struct PageArgs {
 pub struct UndoPlanArgs {
     /// The run whose changes are undone.
     pub run: crate::id::RunId,
+    /// The change, or the `execute` of a plan, that alone is undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<crate::step::StepKey>,
 }
 
 impl Command {

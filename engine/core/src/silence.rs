@@ -97,7 +97,8 @@ mod tests {
         let begun = at(AlertStatus::Active, Timestamp::from_micros(10));
         let over = at(AlertStatus::Resolved, Timestamp::from_micros(20));
         assert_eq!(begun.dedup_key, over.dedup_key);
-        assert!(over.is_newer_than(&begun.version()));
+        let then = Timestamp::from_micros(20);
+        assert!(over.is_newer_than(&begun.version(then), then));
         let next = Heard { last_at: Timestamp::from_micros(20), alarmed_at: None };
         let next = alert(
             "guardduty",

@@ -23,6 +23,11 @@ impl StepKey {
     pub fn place(&self) -> Vec<u32> {
         self.0.split('.').map(|number| number.parse().unwrap_or(0)).collect()
     }
+
+    /// The place that it lies below: a plan's, for a change.
+    pub fn above(&self) -> Option<&str> {
+        self.0.rsplit_once('.').map(|(above, _)| above)
+    }
 }
 
 impl From<&str> for StepKey {

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use serde_json::json;
 use stanch_engine_core::approval::Answer;
 use stanch_engine_core::audit::{Asked, Ended};
-use stanch_engine_core::containment::{ContainmentStatus, Standing};
+use stanch_engine_core::containment::{ContainmentStatus, OneStep, Standing, Took};
 use stanch_engine_core::duty::Duty;
-use stanch_engine_core::id::{ApprovalId, ContainmentId, RunId};
+use stanch_engine_core::id::{ApprovalId, ContainmentId, IncidentId, RunId};
 use stanch_engine_core::limits;
 use stanch_engine_core::span::Span;
+use stanch_engine_core::step::StepKey;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::containments::{self as rows, Containment, End};
 use stanch_engine_store::people::{self, Disabled};
+use stanch_engine_store::runs::Run;
 use stanch_engine_store::{StoreError, Tx, approvals, assignments, audit, custody, pages, runs};
 use tokio::sync::watch;
 
@@ -137,22 +139,64 @@ pub(crate) fn row(
 }
 
 /// A run has taken back what another one did, and what that one had others do: nothing of it stands any
-/// more. Where the other one had taken something back itself, that stands again, until `expires_at`.
+/// more; or one step of it, and the rest stands. Where the other one had taken something back itself,
+/// that stands again, until `expires_at`.
 pub(crate) async fn undone(
     tx: &mut Tx<'_>,
-    by: RunId,
+    (by, one): (RunId, Option<&OneStep>),
     (now, expires_at): (Timestamp, Timestamp),
 ) -> Result<(), StoreError> {
     let Some(undoing) = runs::get(tx, by).await? else { return Ok(()) };
-    let target = undoing.subject.as_deref().and_then(|subject| subject.strip_prefix("undo/"));
-    let Some(target) = target.and_then(|id| id.parse::<RunId>().ok()) else { return Ok(()) };
-    rows::stand_again(tx, target, expires_at).await?;
-    for it in rows::open_beside(tx, target, undoing.incident).await? {
-        if is_under(tx, it.run, target).await? {
-            let reason = format!("{by} took back what {target} did");
+    let Some(target) = undone_by(&undoing) else { return Ok(()) };
+    stand_again(tx, (target, undoing.incident), expires_at).await?;
+    for mut it in rows::open_beside(tx, target, undoing.incident).await? {
+        if !is_under(tx, it.run, target).await? {
+            continue;
+        }
+        let (took, what) = match one {
+            None => (Took::All, target.to_string()),
+            Some(one) if it.run == target => {
+                let verified = StepKey::from(it.step.as_str());
+                let took = one.taken_from(&verified, &mut it.changes, by);
+                (took, format!("the step {} of {target}", one.step))
+            }
+            Some(_) => continue,
+        };
+        if one.is_some() && took != Took::Nothing {
+            rows::change(tx, it.id, &it.changes).await?;
+        }
+        if took == Took::All {
+            let reason = format!("{by} took back what {what} did");
             let end = End { at: now, by: undoing.requester.clone(), reason, undone_by: Some(by) };
             rows::end(tx, it.id, ContainmentStatus::Undone, &end).await?;
             pages::take_by_key(tx, &page_key(&it), &undoing.requester, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The run that a run takes back.
+fn undone_by(undoing: &Run) -> Option<RunId> {
+    undoing.subject.as_deref()?.strip_prefix("undo/")?.parse().ok()
+}
+
+/// What a run had taken back stands again, since that was taken back: whole plans, and single changes.
+async fn stand_again(
+    tx: &mut Tx<'_>,
+    (run, incident): (RunId, Option<IncidentId>),
+    until: Timestamp,
+) -> Result<(), StoreError> {
+    rows::stand_again(tx, run, until).await?;
+    let found = runs::get(tx, run).await?;
+    let Some(contained) = found.as_ref().and_then(undone_by) else { return Ok(()) };
+    for mut it in rows::beside(tx, contained, incident).await? {
+        let mut stands = false;
+        for change in it.changes.iter_mut().filter(|change| change.undone_by == Some(run)) {
+            change.undone_by = None;
+            stands = true;
+        }
+        if stands {
+            rows::stand_again_with(tx, it.id, &it.changes, until).await?;
         }
     }
     Ok(())

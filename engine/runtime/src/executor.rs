@@ -10,7 +10,7 @@ mod origin;
 mod owners;
 mod secrets;
 mod tell;
-mod undo;
+pub(crate) mod undo;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ async fn other_work(shared: &Arc<Shared>, job: &Job) -> JobOutcome {
         }
         Work::RaiseAlert(alert) => raise(shared, alert).await,
         Work::Notify { to, message } => tell::tell(shared, job, to, message).await,
-        Work::UndoPlan(run) => undo::plan(shared, job, *run).await,
+        Work::UndoPlan(args) => undo::plan(shared, job, args).await,
         Work::Owners { plan, tags } => owners::find(shared, job, plan, tags).await,
     }
 }

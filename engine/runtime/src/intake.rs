@@ -5,6 +5,7 @@ pub mod replay;
 
 mod cooling;
 mod echo;
+mod packed;
 mod place;
 mod storm;
 mod taking;
@@ -28,6 +29,7 @@ use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::silence;
 
+pub use packed::{Packed, unpack};
 pub(crate) use place::about;
 pub(crate) use taking::{Hand, Taking};
 
@@ -36,7 +38,7 @@ pub(crate) use taking::{Hand, Taking};
 pub struct Received {
     /// The alert.
     pub alert_id: AlertId,
-    /// Its incident; none when it is kept quiet.
+    /// Its incident; none when it is kept quiet, or was over before anybody here knew of it.
     pub incident_id: Option<IncidentId>,
     /// The runs that it started, or that it was told to.
     pub run_ids: Vec<RunId>,
@@ -164,7 +166,9 @@ pub fn normalize(catalogue: &Catalogue, source: &str, body: &[u8]) -> Result<Rea
 fn instead(body: &[u8]) -> Option<&'static str> {
     match body {
         [] => Some("it is empty"),
-        [0x1f, 0x8b, ..] => Some("it is packed with gzip: unpack it first"),
+        [0x1f, 0x8b, ..] => Some(
+            "it is packed with gzip, and is only unpacked where it is whole and `Content-Encoding` says so",
+        ),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{' | b'[', ..] | [b'{' | b'[', 0, ..] => {
             Some("it is UTF-16, and only UTF-8 is read")
         }

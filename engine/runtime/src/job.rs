@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use stanch_engine_core::alert::Alert;
-use stanch_engine_core::command::{CollectArgs, StepOptions};
+use stanch_engine_core::command::{CollectArgs, StepOptions, UndoPlanArgs};
 use stanch_engine_core::effect::{Effect, RetrySafety};
 use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
 use stanch_engine_core::json::Json;
@@ -49,8 +49,8 @@ pub(crate) enum Work {
     RaiseAlert(Box<Alert>),
     /// Tell somebody.
     Notify { to: String, message: String },
-    /// Make the plan that undoes a run.
-    UndoPlan(RunId),
+    /// Make the plan that undoes a run, or a step of it.
+    UndoPlan(UndoPlanArgs),
     /// Read these tags of what a plan touches.
     Owners { plan: Box<Plan>, tags: Vec<String> },
 }

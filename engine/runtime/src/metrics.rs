@@ -49,6 +49,7 @@ fn became(received: &Received) -> &'static str {
     match received {
         Received { duplicate: true, .. } => "duplicate",
         Received { suppressed_by: Some(_), .. } => "suppressed",
+        Received { incident_id: None, .. } => "over",
         _ => "new",
     }
 }

@@ -1,6 +1,7 @@
 //! What an entry of a journal changes elsewhere, in the same commit.
 
 use stanch_engine_core::approval::ApprovalStatus;
+use stanch_engine_core::containment::OneStep;
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::id::{ApprovalId, IncidentId, RunId};
 use stanch_engine_core::incident::{IncidentEvent, IncidentStatus, Milestone, Verdict};
@@ -55,8 +56,8 @@ pub(crate) enum Projection {
     Tell(Box<Fact>),
     /// Something stands for a while.
     Contain(Box<Begun>),
-    /// A run has taken back what another did; what stands again does so until then.
-    Undone { by: RunId, at: Timestamp, expires_at: Timestamp },
+    /// A run has taken back what another did, or one step of it; what stands again does so until then.
+    Undone { by: RunId, one: Option<OneStep>, at: Timestamp, expires_at: Timestamp },
     /// A run has ended, and is held against CloudTrail then.
     Audit { run: RunId, incident: IncidentId, due_at: Timestamp },
     /// What KPIs are made of has changed.
@@ -158,8 +159,8 @@ async fn apply_one(tx: &mut Tx<'_>, projection: &Projection) -> Result<(), Store
         }
         Projection::Tell(fact) => inbox::put(tx, fact).await,
         Projection::Contain(begun) => containments::begin(tx, begun).await,
-        Projection::Undone { by, at, expires_at } => {
-            containments::undone(tx, *by, (*at, *expires_at)).await
+        Projection::Undone { by, one, at, expires_at } => {
+            containments::undone(tx, (*by, one.as_ref()), (*at, *expires_at)).await
         }
         Projection::Audit { run, incident, due_at } => {
             trail_audits::want(tx, *run, *incident, *due_at).await

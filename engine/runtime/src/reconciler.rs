@@ -191,7 +191,7 @@ async fn take(
             for alert in read {
                 match alerts::find(tx, &alert.dedup_key).await? {
                     None => missed += 1,
-                    Some(stored) if alert.is_newer_than(&stored.version) => updated += 1,
+                    Some(it) if alert.is_newer_than(&it.version, taking.now) => updated += 1,
                     Some(_) => continue,
                 }
                 taking.take_one(tx, alert).await?;

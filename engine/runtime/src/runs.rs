@@ -1,6 +1,7 @@
 //! Runs, as people start them and as people stop them.
 
 mod queue;
+mod taking_back;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use stanch_engine_store::runs::{self, NewRun};
 use stanch_engine_store::{StoreError, alerts, incidents};
 use tokio::sync::oneshot;
 
+pub use self::taking_back::undo;
 use crate::dispatcher::shard_of;
 pub use crate::live::facts::DoubtOutcome;
 use crate::live::facts::{ALERT, Retry, Signal, Wish};
@@ -329,29 +331,6 @@ pub async fn settle_doubt(
     let result = kept(result);
     let retry = Retry { by, reason, step, outcome, result };
     wish_for(runtime, run, FactKind::Retry, Json::of(&retry)).await
-}
-
-/// Starts the run that takes back what another changed.
-///
-/// # Errors
-/// [`RunsError`] when there is no such run, or it is being undone already.
-pub async fn undo(runtime: &Runtime, run: RunId, person: Person) -> Result<RunId, RunsError> {
-    let found = runtime.store().read(|conn| Box::pin(runs::get(conn, run))).await?;
-    let found = found.ok_or_else(|| RunsError::NotFound(format!("there is no run {run}")))?;
-    if !found.status.is_final() && found.status != RunStatus::Parked {
-        let message = format!("{run} is {}: let it end, or cancel it first", found.status);
-        return Err(RunsError::TooLate(message));
-    }
-    let inputs = json!({"run": run, "reason": person.reason, "by": person.name});
-    let request = StartRequest {
-        playbook: crate::playbooks::UNDO.to_owned(),
-        inputs: inputs.as_object().cloned().unwrap_or_default(),
-        alert: found.alert,
-        incident: found.incident,
-        requester: person.name,
-        subject: Some(format!("undo/{run}")),
-    };
-    start(runtime, request).await
 }
 
 async fn status_of(runtime: &Runtime, run: RunId) -> Result<RunStatus, RunsError> {

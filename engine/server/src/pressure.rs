@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use stanch_engine_core::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -28,7 +28,8 @@ impl Pressure {
     pub(crate) fn admit(&self, headers: &HeaderMap, most: usize) -> Handled<OwnedSemaphorePermit> {
         let length =
             headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        // Who does not say how much comes may send as much as is allowed.
+        // Who does not say how much comes may send as much as is allowed, and so may who packs it.
+        let length = length.filter(|_| !headers.contains_key(CONTENT_ENCODING));
         let bytes = length
             .unwrap_or(most)
             .clamp(limits::INTAKE_LEAST_BYTES, most.max(limits::INTAKE_LEAST_BYTES));
@@ -55,6 +56,13 @@ mod tests {
         // One that says nothing of its length counts as the largest.
         let held: Vec<_> =
             (0..32).map(|_| pressure.admit(&HeaderMap::new(), 1 << 20).unwrap()).collect();
+        assert!(pressure.admit(&large, 1 << 20).is_err());
+        drop(held);
+        // Nor does the length of what is packed say how much it is.
+        let mut packed = HeaderMap::new();
+        packed.insert(CONTENT_LENGTH, 2.into());
+        packed.insert(CONTENT_ENCODING, axum::http::HeaderValue::from_static("gzip"));
+        let held: Vec<_> = (0..32).map(|_| pressure.admit(&packed, 1 << 20).unwrap()).collect();
         assert!(pressure.admit(&large, 1 << 20).is_err());
         drop(held);
         let mut small = HeaderMap::new();

@@ -98,6 +98,16 @@ pub(crate) struct RetryBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct UndoBody {
+    /// The change, or the `execute` of a plan; else all that the run changed.
+    #[serde(default)]
+    step: Option<StepKey>,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct SignalBody {
     name: String,
     #[serde(default)]
@@ -345,16 +355,17 @@ pub(crate) async fn migrate(
     Ok(Json(json!(migrated)))
 }
 
-/// Starts the run that takes back what this one changed.
+/// Starts the run that takes back what this one changed, or one step of it.
 pub(crate) async fn undo(
     State(app): State<App>,
     caller: Known,
     Path(id): Path<String>,
-    Read(why): Read<Why>,
+    Read(UndoBody { step, reason }): Read<UndoBody>,
 ) -> Handled<Response> {
     let id = paging::id(&id)?;
-    let undo = runs::undo(&app.runtime, id, caller.saying(Role::Responder, why.reason)?).await?;
+    let person = caller.saying(Role::Responder, reason)?;
+    let undo = runs::undo(&app.runtime, id, step.clone(), person).await?;
     let run = find(&app.runtime, undo).await?;
-    let body = json!({"id": undo, "status": run.status, "undoes": id});
+    let body = json!({"id": undo, "status": run.status, "undoes": id, "step": step});
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }

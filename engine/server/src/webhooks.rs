@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 
 use axum::Json;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_ENCODING;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::json;
 use stanch_engine_core::error_code;
 use stanch_engine_core::limits;
-use stanch_engine_runtime::intake::{self, IntakeError};
+use stanch_engine_runtime::intake::{self, IntakeError, Packed};
 use stanch_engine_runtime::trace;
 use stanch_plugins_sdk::Verified;
 
@@ -19,6 +21,9 @@ use crate::App;
 use crate::auth;
 use crate::body::capped;
 use crate::problem::{Handled, Refusal};
+
+/// What gzip is called (<https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.3>).
+const GZIP: [&str; 2] = ["gzip", "x-gzip"];
 
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/webhooks/{source}", post(receive))
@@ -65,6 +70,7 @@ async fn receive(
             }
         }
     }
+    let body = unpacked(&head.headers, body, most)?;
     let received = intake::receive(&app.runtime, &source, &body).await.map_err(refused)?;
     let place = head.headers.get("traceparent").and_then(|place| place.to_str().ok());
     if let Some(place) = place.and_then(|place| place.parse().ok()) {
@@ -78,6 +84,24 @@ async fn receive(
         "duplicate": first.duplicate, "alerts": received,
     });
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+}
+
+/// The payload, unpacked where its sender says that it is packed: only now, since what proves a sender is
+/// made of the bytes as they came. What can't be unpacked is kept as it came.
+fn unpacked(headers: &HeaderMap, body: Bytes, most: usize) -> Handled<Bytes> {
+    let said = headers.get(CONTENT_ENCODING).and_then(|encoding| encoding.to_str().ok());
+    let said = said.unwrap_or_default().trim();
+    if !GZIP.iter().any(|name| said.eq_ignore_ascii_case(name)) {
+        return Ok(body);
+    }
+    match intake::unpack(&body, most) {
+        Ok(unpacked) => Ok(unpacked.into()),
+        Err(Packed::Broken(_)) => Ok(body),
+        Err(error @ Packed::TooLarge(_)) => {
+            let (status, code) = (StatusCode::PAYLOAD_TOO_LARGE, error_code::TOO_LARGE);
+            Err(Refusal::new(status, code, error.to_string()))
+        }
+    }
 }
 
 fn refused(error: IntakeError) -> Refusal {

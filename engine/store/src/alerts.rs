@@ -1,6 +1,6 @@
 //! Alerts, one row each however often they are delivered.
 
-use stanch_engine_core::alert::{Alert, AlertStatus, AlertVersion};
+use stanch_engine_core::alert::{Alert, AlertStatus, AlertVersion, believed};
 use stanch_engine_core::id::{AlertId, IncidentId, SuppressionId};
 use stanch_engine_core::json::Json;
 use stanch_engine_core::severity::Severity;
@@ -39,7 +39,8 @@ statements! {
 pub struct StoredAlert {
     /// Its id.
     pub id: AlertId,
-    /// The incident that it is a part of; none while it is kept quiet.
+    /// The incident that it is a part of; none while it is kept quiet, and where it was over when it
+    /// first came.
     pub incident: Option<IncidentId>,
     /// What keeps it quiet.
     pub suppressed_by: Option<SuppressionId>,
@@ -113,7 +114,7 @@ pub async fn insert(
         .bind(alert.region.clone())
         .bind(i64::from(alert.is_sample()))
         .bind(alert.count.and_then(|count| i64::try_from(count).ok()))
-        .bind(alert.updated_at.map(Timestamp::micros))
+        .bind(alert.version(now).updated_at.map(Timestamp::micros))
         .bind(now.micros())
         .bind(body(alert))
         .bind(place.suppressed_by.map(|id| id.to_string()))
@@ -142,7 +143,7 @@ pub async fn update(
         .bind(alert.severity.as_str())
         .bind(alert.status.as_str())
         .bind(alert.count.and_then(|count| i64::try_from(count).ok()))
-        .bind(alert.updated_at.map(Timestamp::micros))
+        .bind(alert.version(now).updated_at.map(Timestamp::micros))
         .bind(now.micros())
         .bind(body(alert))
         .bind(place.suppressed_by.map(|id| id.to_string()))
@@ -227,15 +228,18 @@ async fn rows(conn: &mut Conn<'_>, query: Bound) -> Result<Vec<StoredAlert>, Sto
 
 fn read(row: &Row<'_>) -> Result<StoredAlert, StoreError> {
     let alert: Alert = row.parsed("body")?;
+    let last_received_at = row.time("last_received_at")?;
+    // A row of before may have a time that is still to come.
+    let updated_at = row.time_opt("updated_at")?.map(|at| believed(at, last_received_at));
     Ok(StoredAlert {
         id: row.word("id")?,
         incident: row.word_opt("incident_id")?,
         suppressed_by: row.word_opt("suppressed_by")?,
         joined: row.json_opt("joined")?,
         severity: row.word("severity")?,
-        version: alert.version(),
+        version: AlertVersion { updated_at, ..alert.version(last_received_at) },
         received_at: row.time("received_at")?,
-        last_received_at: row.time("last_received_at")?,
+        last_received_at,
         deliveries: row.count("deliveries")?,
         alert,
     })

@@ -22,6 +22,14 @@ statements! {
     OPEN_BESIDE =
         "SELECT * FROM containments WHERE status = 'open' AND (run_id = $1 OR incident_id = $2) \
          ORDER BY id";
+    BESIDE =
+        "SELECT * FROM containments WHERE status <> 'final' AND (run_id = $1 OR incident_id = $2) \
+         ORDER BY id";
+    CHANGE = "UPDATE containments SET changes = $2 WHERE id = $1 AND status = 'open'";
+    STAND_AGAIN_WITH =
+        "UPDATE containments SET status = 'open', changes = $2, expires_at = $3, ask_at = $3, \
+         ended_at = NULL, ended_by = NULL, reason = NULL, undone_by = NULL \
+         WHERE id = $1 AND status <> 'final'";
     OF_OWNER = "SELECT * FROM containments WHERE owner = $1 AND status <> 'final' ORDER BY id";
     DUE =
         "SELECT * FROM containments WHERE status = 'open' AND ask_at <= $1 ORDER BY ask_at LIMIT $2";
@@ -148,6 +156,20 @@ pub async fn open_beside(
     conn.all(query).await?.iter().map(|row| read(&Row::of("containments", row))).collect()
 }
 
+/// The same, with those that were taken back.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn beside(
+    conn: &mut Conn<'_>,
+    run: RunId,
+    incident: Option<IncidentId>,
+) -> Result<Vec<Containment>, StoreError> {
+    let incident = incident.map(|id| id.to_string());
+    let query = conn.query(&BESIDE).bind(run.to_string()).bind(incident);
+    conn.all(query).await?.iter().map(|row| read(&Row::of("containments", row))).collect()
+}
+
 /// Those of an owner that stand for a while, or may again.
 ///
 /// # Errors
@@ -256,6 +278,35 @@ pub async fn stand_again(
     until: Timestamp,
 ) -> Result<(), StoreError> {
     let query = tx.query(&STAND_AGAIN).bind(undone_by.to_string()).bind(until.micros());
+    tx.run(query).await.map(drop)
+}
+
+/// What is to be known of the changes of one that is open has changed.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn change(
+    tx: &mut Tx<'_>,
+    id: ContainmentId,
+    changes: &[Standing],
+) -> Result<(), StoreError> {
+    let text = Json::of(&changes).as_str().to_owned();
+    let query = tx.query(&CHANGE).bind(id.to_string()).bind(text);
+    tx.run(query).await.map(drop)
+}
+
+/// It stands again, with these changes, unless it was made final.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn stand_again_with(
+    tx: &mut Tx<'_>,
+    id: ContainmentId,
+    changes: &[Standing],
+    until: Timestamp,
+) -> Result<(), StoreError> {
+    let text = Json::of(&changes).as_str().to_owned();
+    let query = tx.query(&STAND_AGAIN_WITH).bind(id.to_string()).bind(text).bind(until.micros());
     tx.run(query).await.map(drop)
 }
 

@@ -31,6 +31,7 @@ pub(super) async fn run(common: &Common, args: &Doctor) -> anyhow::Result<ExitCo
 async fn look(common: &Common, args: &Doctor, config: &Config, report: &mut Report) {
     local::data_folder(config, report);
     local::keys(config, report);
+    local::event_files(config, report);
     let published = Box::pin(local::database(config, report)).await;
     local::server(common, config, report).await;
     if args.local {

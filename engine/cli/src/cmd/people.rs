@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::args::{Migrate, Retry, Signal, Wish};
+use crate::args::{Migrate, Retry, Signal, Undo, Wish};
 use crate::client::Client;
 use crate::output;
 
@@ -17,10 +17,20 @@ pub(super) async fn wish(
     let answer = client.post(&format!("/runs/{}/{verb}", wish.run), &body).await?;
     if json {
         output::json(&answer);
-    } else if verb == "undo" {
-        println!("{} takes back what {} did", output::text(&answer["id"]), wish.run);
     } else {
         println!("{}: {verb} is on its way", wish.run);
+    }
+    Ok(())
+}
+
+pub(super) async fn undo(client: &Client, args: Undo, json: bool) -> anyhow::Result<()> {
+    let body = json!({"step": args.step, "reason": args.reason});
+    let answer = client.post(&format!("/runs/{}/undo", args.run), &body).await?;
+    if json {
+        output::json(&answer);
+    } else {
+        let step = args.step.map(|step| format!("the step {step} of ")).unwrap_or_default();
+        println!("{} takes back what {step}{} did", output::text(&answer["id"]), args.run);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `[[ocsf_out]]`: who is told what happens, in OCSF.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stanch_engine_core::ocsf::Class;
@@ -97,6 +97,14 @@ impl OcsfOut {
     }
 }
 
+/// The folder that a file lies in, or would.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 impl Config {
     /// Who is told.
     pub(crate) fn ocsf_sinks(&self) -> Vec<OcsfSettings> {
@@ -105,6 +113,28 @@ impl Config {
             Some(OcsfSettings { name, to: sink.to()?, classes })
         };
         self.ocsf_out.iter().filter_map(told).collect()
+    }
+
+    /// Whether there is a place for every file that lines are added to. What is configured may be read
+    /// on another machine; where it is to work, the folder has to be there.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the entry.
+    pub(crate) fn check_ocsf_files(&self) -> Result<(), ConfigError> {
+        for sink in &self.ocsf_out {
+            let Some(file) = &sink.file else { continue };
+            let wrong =
+                |why: String| Err(ConfigError(format!("[[ocsf_out]] `{}`: {why}", sink.name)));
+            let folder = folder_of(file);
+            if !folder.is_dir() {
+                let folder = folder.display();
+                return wrong(format!("`file`: there is no folder {folder}: make it first"));
+            }
+            if file.is_dir() {
+                return wrong(format!("`file`: {} is a folder, and no file", file.display()));
+            }
+        }
+        Ok(())
     }
 
     /// # Errors
@@ -188,5 +218,20 @@ mod tests {
         }
         let text = "[[ocsf_out]]\nname = \"a\"\nfile = \"x\"\naccount = \"111122223333\"";
         assert!(load(text, &[]).unwrap_err().to_string().contains("`account`"));
+    }
+    #[test]
+    fn a_file_needs_a_folder_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let fault = |file: &std::path::Path| {
+            let config =
+                load(&format!("[[ocsf_out]]\nname = \"a\"\nfile = {file:?}"), &[]).unwrap();
+            config.check_ocsf_files().err().map(|error| error.to_string())
+        };
+        assert_eq!(fault(&folder.path().join("events.ndjson")), None);
+        assert_eq!(fault("events.ndjson".as_ref()), None, "beside where it is started");
+        let lacks = fault(&folder.path().join("not/there/events.ndjson")).unwrap();
+        assert!(lacks.contains("no folder") && lacks.contains("not/there"), "{lacks}");
+        let is_folder = fault(folder.path()).unwrap();
+        assert!(is_folder.contains("is a folder"), "{is_folder}");
     }
 }

@@ -64,6 +64,7 @@ async fn before_the_first_start_each_thing_is_said_to_be_missing() {
         ("[sources.scanner]\nseverity = \"rank =\"\n", "JMESPath"),
         ("[sources.\"../x\"]\nseverity = \"rank\"\n", "small letters"),
         ("[sources.nobody]\nsilent_after = \"1h\"\n", "there is no such source"),
+        ("[[ocsf_out]]\nname = \"siem\"\nfile = \"logs/events.ndjson\"\n", "no folder logs"),
     ] {
         folder.write("stanch.toml", text);
         lacks(&local(&folder).await, "configuration", "stanch.toml", words);
@@ -93,6 +94,11 @@ async fn a_server_at_work_is_well_and_its_files_are_watched() {
     let quiet = "[sources.guardduty]\nsilent_after = \"1h\"\n";
     folder.write("stanch.toml", &format!("{settings}{quiet}"));
     is(&local(folder).await, "silence", "guardduty", "warning");
+
+    let sink = "[[ocsf_out]]\nname = \"siem\"\nfile = \"events.ndjson\"\n";
+    folder.write("stanch.toml", &format!("{settings}{sink}"));
+    is(&local(folder).await, "ocsf_out", "siem (events.ndjson)", "ok");
+    assert!(!folder.path().join("events.ndjson").exists(), "it writes nothing");
 
     let key = folder.path().join("data/keys/evidence.key");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);

@@ -70,6 +70,16 @@ async fn a_second_process_on_the_same_data_is_refused() {
 }
 
 #[tokio::test]
+async fn a_file_for_events_in_a_folder_that_is_not_there_is_refused() {
+    let folder = Folder::new();
+    let sink = "[[ocsf_out]]\nname = \"siem\"\nfile = \"logs/events.ndjson\"\n";
+    folder.write("stanch.toml", sink);
+    let ran = folder.run(&["serve"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("siem") && ran.err.contains("no folder logs"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn a_playbook_that_is_changed_is_published_and_a_broken_one_leaves_the_old() {
     let mut server = Folder::new().serve().await;
     let text = crate::server::ASKS.replace("Go on?", "Go on now?");

@@ -8,10 +8,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use stanch_engine_core::alert::Alert;
 use stanch_engine_core::id::{AlertId, DeadLetterId};
+use stanch_engine_core::limits;
 use stanch_engine_store::alerts::{self, Place, StoredAlert};
 use stanch_engine_store::dead_letters::{self, DeadLetter};
 use stanch_engine_store::{StoreError, Tx};
 
+use super::packed::{is_packed, unpack};
 use super::taking::record;
 use super::{Hand, Received, Taking, about, normalize, reasons, trigger};
 use crate::runtime::Runtime;
@@ -65,7 +67,7 @@ pub async fn letter(
             let (shared, taken) = (shared.clone(), taken.clone());
             Box::pin(async move {
                 let (alerts, by) = &*taken;
-                let taking = Taking::begin(tx, &shared, Hand::Person).await?;
+                let taking = Taking::begin(tx, &shared, Hand::Letter).await?;
                 let mut received = Vec::with_capacity(alerts.len());
                 for alert in alerts {
                     received.push(taking.take_one(tx, alert).await?);
@@ -84,6 +86,11 @@ pub async fn letter(
 fn read(runtime: &Runtime, letter: &DeadLetter) -> Result<stanch_plugins_sdk::Reading, String> {
     let bytes = BASE64.decode(&letter.body_base64);
     let bytes = bytes.map_err(|error| format!("its bytes were kept wrongly: {error}"))?;
+    // Its sender had not said that it was packed, or it came when nobody could unpack it.
+    let bytes = match is_packed(&bytes) {
+        true => unpack(&bytes, limits::REQUEST_BYTES).map_err(|error| error.to_string())?,
+        false => bytes,
+    };
     normalize(runtime.catalogue(), &letter.source, &bytes)
 }
 

@@ -32,6 +32,9 @@ pub(crate) enum Hand {
     Reconciler,
     /// A person's, who wants them taken whatever is suppressed.
     Person,
+    /// A person's, who has read again what could not be read: nothing is suppressed, and what was over
+    /// before anybody knew of it is as little work as when a sender tells it.
+    Letter,
 }
 
 /// What a commit knows while it takes alerts.
@@ -55,7 +58,7 @@ impl<'s> Taking<'s> {
             Hand::Sender | Hand::Reconciler => {
                 suppressions::open(tx, now, limits::SUPPRESSIONS).await?
             }
-            Hand::Person => Vec::new(),
+            Hand::Person | Hand::Letter => Vec::new(),
         };
         Ok(Self { shared, now, hand, said: Vec::new(), quiet })
     }
@@ -103,7 +106,7 @@ impl<'s> Taking<'s> {
         let quiet = suppression::of(&self.quiet, alert, was, self.now);
         let mut alert = alert;
         if let Some(stored) = &stored
-            && !alert.is_newer_than(&stored.version)
+            && !alert.is_newer_than(&stored.version, self.now)
         {
             let is_let_out = stored.suppressed_by.is_some()
                 && quiet.is_none()
@@ -116,6 +119,10 @@ impl<'s> Taking<'s> {
         }
         if let Some(quiet) = quiet {
             return self.keep_quiet(tx, alert, stored.as_ref(), quiet).await;
+        }
+        let is_over = alert.status != AlertStatus::Active && self.hand != Hand::Person;
+        if is_over && in_incident.is_none() {
+            return self.keep_over(tx, alert, stored.as_ref()).await;
         }
         let own = stored.as_ref().and_then(|stored| stored.incident);
         let found = match self.echo_of(tx, alert, own).await? {
@@ -176,6 +183,20 @@ impl<'s> Taking<'s> {
         suppressions::count(tx, quiet.id, self.now).await?;
         let (run_ids, suppressed_by) = (Vec::new(), place.suppressed_by);
         let incident_id = place.incident;
+        Ok(Received { alert_id, incident_id, run_ids, duplicate: false, suppressed_by })
+    }
+
+    /// Stores an alert that was over before it was in any incident: there is nothing to answer. Should
+    /// it come back, it is taken as if it came for the first time.
+    async fn keep_over(
+        &self,
+        tx: &mut Tx<'_>,
+        alert: &Alert,
+        stored: Option<&StoredAlert>,
+    ) -> Result<Received, StoreError> {
+        let alert_id = self.put(tx, alert, stored, &Place::default()).await?;
+        payloads::put(tx, &alert.raw).await?;
+        let (incident_id, run_ids, suppressed_by) = (None, Vec::new(), None);
         Ok(Received { alert_id, incident_id, run_ids, duplicate: false, suppressed_by })
     }
 

@@ -1,7 +1,9 @@
 //! Which run it is, and what it is about.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 use stanch_engine_core::alert::Alert;
+use stanch_engine_core::containment::OneStep;
 use stanch_engine_core::drill;
 use stanch_engine_core::id::{AlertId, IncidentId, RunId};
 use stanch_engine_core::journal::Started;
@@ -74,6 +76,8 @@ pub(crate) struct About {
     pub(crate) drill_user: Option<String>,
     /// How many alerts that runs raised lead to this run.
     pub(crate) raised: u32,
+    /// The one step that it is to take back, if it is an undo of no more than that.
+    pub(crate) undoes: Option<OneStep>,
 }
 
 impl About {
@@ -89,6 +93,8 @@ impl About {
         let (account, title) = (text("account"), text("title"));
         // AWS Health says so of what is in no region, and nobody answers there.
         let region = text("region").filter(|region| region != "global");
-        Self { account, region, title, is_sample, drill_user, raised }
+        let inputs = scope.get("inputs").filter(|inputs| inputs.get("step").is_some());
+        let undoes = inputs.and_then(|inputs| OneStep::deserialize(inputs).ok());
+        Self { account, region, title, is_sample, drill_user, raised, undoes }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn work_of(live: &Live, verb: Verb, args: &Json) -> Result<Work, Step
             let PageArgs { to, message } = args.read().map_err(bad)?;
             Work::Notify { to, message }
         }
-        Verb::UndoPlan => Work::UndoPlan(args.read::<UndoPlanArgs>().map_err(bad)?.run),
+        Verb::UndoPlan => Work::UndoPlan(args.read::<UndoPlanArgs>().map_err(bad)?),
         Verb::Owners => {
             let OwnersArgs { plan, tags } = args.read().map_err(bad)?;
             Work::Owners { plan: Box::new(plan), tags }

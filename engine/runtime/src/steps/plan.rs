@@ -276,7 +276,8 @@ fn contained(
 fn reached(live: &mut Live, shared: &Shared, purpose: Purpose) {
     if purpose == Purpose::Undo {
         let expires_at = live.now().plus_ms(shared.settings.containments.expires.ms);
-        live.project(Projection::Undone { by: live.who.id, at: live.now(), expires_at });
+        let (by, at, one) = (live.who.id, live.now(), live.about.undoes.clone());
+        live.project(Projection::Undone { by, one, at, expires_at });
     }
     let Some(incident) = live.who.incident else { return };
     if let Some(milestone) = purpose.milestone() {

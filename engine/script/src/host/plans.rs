@@ -47,6 +47,10 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("undo_plan", |cx: Cx, run: &str| {
         step(Verb::UndoPlan, object(&[("run", &quoted(run))]), cx.call_position())
     });
+    engine.register_fn("undo_plan", |cx: Cx, run: &str, one: &str| {
+        let args = object(&[("run", &quoted(run)), ("step", &quoted(one))]);
+        step(Verb::UndoPlan, args, cx.call_position())
+    });
 }
 
 /// The members that say where a call goes: the alert's account and region unless it is said.

@@ -140,15 +140,6 @@ fn tags_keep_their_case() {
 fn a_finding_is_about_what_its_resource_type_says() {
     for (kind, block, details, expected) in [
         (
-            "S3Bucket",
-            "s3BucketDetails",
-            json!([{"name": "b", "arn": "arn:aws:s3:::b", "tags": []}]),
-            Resource {
-                arn: Some("arn:aws:s3:::b".into()),
-                ..resource("AwsS3Bucket", "b", Some("b"))
-            },
-        ),
-        (
             "EKSCluster",
             "eksClusterDetails",
             json!({"name": "c", "tags": []}),
@@ -167,12 +158,6 @@ fn a_finding_is_about_what_its_resource_type_says() {
             resource("AwsRdsDbInstance", "db", Some("db")),
         ),
         (
-            "Container",
-            "containerDetails",
-            json!({"id": "c1", "name": "web"}),
-            resource("Container", "c1", Some("web")),
-        ),
-        (
             "ECSCluster",
             "ecsClusterDetails",
             json!({"name": "e"}),
@@ -184,6 +169,69 @@ fn a_finding_is_about_what_its_resource_type_says() {
         finding["resource"][block] = details;
         assert_eq!(one(&finding).resources, [expected], "{kind}");
     }
+}
+
+/// The kinds and ids of what a finding is about.
+fn about(finding: &Value) -> Vec<(String, String)> {
+    one(finding).resources.into_iter().map(|found| (found.kind, found.id)).collect()
+}
+
+fn pairs<const N: usize>(of: [(&str, &str); N]) -> Vec<(String, String)> {
+    of.map(|(kind, id)| (kind.to_owned(), id.to_owned())).to_vec()
+}
+
+#[test]
+fn calls_on_a_bucket_are_about_the_credentials_too() {
+    let bucket = ("AwsS3Bucket", "b");
+    let key = ("AwsIamAccessKey", "AKIAIOSFODNN7EXAMPLE");
+    let user = ("AwsIamUser", "ci-deploy");
+    let mut finding = finding();
+    finding["type"] = json!("Exfiltration:S3/AnomalousBehavior");
+    finding["resource"]["resourceType"] = json!("S3Bucket");
+    finding["resource"]["s3BucketDetails"] =
+        json!([{"name": "b", "arn": "arn:aws:s3:::b", "tags": []}]);
+    assert_eq!(about(&finding), pairs([bucket, key, user]));
+    assert_eq!(about(&pascal(&finding)), pairs([bucket, key, user]));
+    // Another account's credentials are not ours to cut off.
+    let call = &mut finding["service"]["action"]["awsApiCallAction"];
+    call["remoteAccountDetails"] = json!({"accountId": "111122223333", "affiliated": true});
+    assert_eq!(about(&finding), pairs([bucket, key, user]));
+    let call = &mut finding["service"]["action"]["awsApiCallAction"];
+    call["remoteAccountDetails"] = json!({"accountId": "999988887777", "affiliated": false});
+    assert_eq!(about(&finding), pairs([bucket]));
+    // Nobody's key, where anybody may call.
+    finding["resource"]["accessKeyDetails"] =
+        json!({"accessKeyId": "", "principalId": "", "userName": "", "userType": "Anonymous"});
+    finding["service"].as_object_mut().unwrap().remove("action");
+    assert_eq!(about(&finding), pairs([bucket]));
+}
+
+#[test]
+fn a_key_that_opened_a_bucket_names_the_bucket_and_one_that_did_not_does_not() {
+    let mut finding = finding();
+    finding["resource"]["s3BucketDetails"] = json!([{"name": "b", "arn": "arn:aws:s3:::b"}]);
+    let key = ("AwsIamAccessKey", "AKIAIOSFODNN7EXAMPLE");
+    let user = ("AwsIamUser", "ci-deploy");
+    assert_eq!(about(&finding), pairs([key, user]));
+    finding["type"] = json!("Policy:S3/BucketAnonymousAccessGranted");
+    assert_eq!(about(&finding), pairs([key, user, ("AwsS3Bucket", "b")]));
+}
+
+#[test]
+fn a_container_is_about_the_instance_on_which_it_stands() {
+    let mut finding = finding();
+    finding["type"] = json!("Execution:Container/MaliciousFile");
+    finding["resource"]["resourceType"] = json!("Container");
+    finding["resource"]["containerDetails"] = json!({"id": "c1", "name": "web"});
+    let (container, instance) = (("Container", "c1"), ("AwsEc2Instance", "i-0abc"));
+    assert_eq!(about(&finding), pairs([container, instance]));
+    let volume = "arn:aws:ec2:eu-west-1:111122223333:volume/vol-0abcdef12";
+    finding["resource"]["ebsVolumeDetails"] =
+        json!({"scannedVolumeDetails": [{"volumeArn": volume}]});
+    let volume = ("AwsEc2Volume", "vol-0abcdef12");
+    assert_eq!(about(&finding), pairs([container, instance, volume]));
+    finding["resource"].as_object_mut().unwrap().remove("instanceDetails");
+    assert_eq!(about(&finding), pairs([container, volume]));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use stanch_plugins_aws::Roles;
 
 use super::report::Report;
 use crate::args::Common;
-use crate::config::{Config, environment};
+use crate::config::{Config, environment, folder_of};
 use crate::wiring;
 
 /// How long the server may take to answer.
@@ -66,6 +66,29 @@ pub(super) fn data_folder(config: &Config, report: &mut Report) {
         Err(error) => {
             let mend = format!("let whoever runs Stanch write to it: `chown` {shown}");
             report.missing("data_folder", &shown, format!("it can't be written: {error}"), mend);
+        }
+    }
+}
+
+/// The files that events are added to. That their folders are there is said of the configuration.
+pub(super) fn event_files(config: &Config, report: &mut Report) {
+    for sink in &config.ocsf_out {
+        let Some(file) = sink.file.as_ref().filter(|file| folder_of(file).is_dir()) else {
+            continue;
+        };
+        let of = format!("{} ({})", sink.name, file.display());
+        // Nothing is written, and no file is left.
+        let trial = match file.exists() {
+            true => std::fs::OpenOptions::new().append(true).open(file).map(drop),
+            false => tempfile::tempfile_in(folder_of(file)).map(drop),
+        };
+        match trial {
+            Ok(()) => report.ok("ocsf_out", &of, "events can be added to it"),
+            Err(error) => {
+                let found = format!("it can't be written: {error}");
+                let mend = "let whoever runs Stanch write to it, or name another file";
+                report.missing("ocsf_out", &of, found, mend);
+            }
         }
     }
 }

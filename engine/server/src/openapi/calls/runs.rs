@@ -69,9 +69,9 @@ pub(super) const CALLS: &[Call] = &[
     Call(
         "POST",
         "/v1/runs/{id}/undo",
-        "Starts the run that takes back what it changed.",
+        "Starts the run that takes back what it changed, or what one step of it did.",
         "",
-        WHY,
+        "step reason!",
         "201 Started",
     ),
     Call(

@@ -2,7 +2,9 @@
 //! (<https://docs.aws.amazon.com/securityhub/latest/userguide/asff-resources-attributes.html>).
 //!
 //! A finding may describe more than it is about: an instance finding names the instance's role, and
-//! a sample has blocks of every kind. `resourceType` says which of them count.
+//! a sample has blocks of every kind. `resourceType` says which of them count: that of the thing itself,
+//! and what has a part in it whenever GuardDuty finds such a thing. Calls on a bucket have a caller, and a
+//! container stands on an instance.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +24,34 @@ pub(super) fn all(finding: &Value) -> Vec<Resource> {
             let path = ["service", "detection", "sequence", "resources"];
             items(finding, &path).iter().filter_map(of_sequence).collect()
         }
+        Some(kind @ "S3Bucket") => {
+            of_kind(kind, resource).into_iter().chain(caller(finding)).collect()
+        }
+        Some(kind @ "AccessKey") if is_of_buckets(finding) => {
+            of_kind(kind, resource).into_iter().chain(buckets(resource, false)).collect()
+        }
+        Some(kind @ "Container") => {
+            of_kind(kind, resource).into_iter().chain(instance(resource)).collect()
+        }
         Some(kind) => of_kind(kind, resource),
         None => only_block(resource),
     }
+}
+
+/// The credentials that a bucket was called with, where they are of the finding's own account: what is
+/// somebody else's is nothing that could be cut off.
+fn caller(finding: &Value) -> Vec<Resource> {
+    let own = text(finding, &["accountId"]);
+    let path = ["service", "action", "awsApiCallAction", "remoteAccountDetails", "accountId"];
+    let is_foreign = text(finding, &path).is_some_and(|caller| Some(caller) != own);
+    let resource = member(finding, "resource").filter(|_| !is_foreign);
+    resource.map(access_key).unwrap_or_default()
+}
+
+/// Whether it is about what somebody did to a bucket: `Policy:S3/BucketAnonymousAccessGranted` and its
+/// like are of a key, and name the bucket.
+fn is_of_buckets(finding: &Value) -> bool {
+    text(finding, &["type"]).is_some_and(|kind| kind.contains(":S3/"))
 }
 
 /// The blocks of a finding's resource, and the resource types that they are of.
