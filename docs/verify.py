@@ -181,16 +181,57 @@ def walk_audit(log):
         seq, prev = it["seq"] + 1, hashlib.sha256(line.encode()).hexdigest()
 
 
-def compare_decisions(approvals, records):
-    """Each decision is in a record of the chain."""
-    same = lambda decision: [decision.get(name) for name in ("person", "answer", "reason", "at")]
-    told = [it.get("detail") or {} for it in records if it["action"] == "decided"]
-    told = [(it.get("approval"), same(it["decision"])) for it in told if isinstance(it.get("decision"), dict)]
+def same(one, other):
+    """Whether two values of JSON are the same one: 1 is neither true nor 1.0."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def given(decision):
+    """A decision as it was given, whether or not it was taken back since."""
+    return {name: value for name, value in decision.items() if name != "revoked_at"}
+
+
+def hear(answers, it, detail):
+    """Takes in a record about an approval: what each person said last, and whether it still counts."""
+    approval, said = detail["approval"], detail.get("decision")
+    if isinstance(said, dict):
+        answers.pop((approval, said.get("person")), None)
+        answers[approval, said.get("person")] = (it["seq"], said)
+    for (of, person), (seq, answer) in answers.items():
+        if said == "withdrawn":
+            ends = person == it["actor"]
+        else:
+            ends = said == "revoked" and detail.get("of") in [person, *answer.get("on_behalf", [])]
+        if ends and of == approval and answer.get("answer") == "approve" and "revoked_at" not in answer:
+            answers[of, person] = (seq, {**answer, "revoked_at": it["at"]})
+
+
+def compare_approvals(approvals, records):
+    """What was asked and answered, against the chain in both directions."""
+    about = [(it, it.get("detail") or {}) for it in records if it["action"] == "decided"]
+    about = [(it, detail) for it, detail in about if isinstance(detail.get("approval"), str)]
     for approval in approvals:
         for decision in approval["decisions"]:
-            if (approval["id"], same(decision)) not in told:
+            told = [detail.get("decision") for _, detail in about if detail["approval"] == approval["id"]]
+            if not any(same(given(decision), said) for said in told):
                 who = f"what {decision['person']} is to have said to {approval['id']}"
                 raise Fault(f"approvals.json: {who} is in no record")
+    answers, found = {}, {approval["id"]: approval for approval in approvals}
+    for it, detail in about:
+        hear(answers, it, detail)
+        of, seq = detail["approval"], it["seq"]
+        if of not in found:
+            raise Fault(f"approvals.json: {of} is missing: record {seq} names it")
+        for named, shown in ("title", "title"), ("plan", "plan_sha256"):
+            if named in detail and not same(detail[named], found[of].get(shown)):
+                raise Fault(f"approvals.json: {of} has another {named} than in record {seq}")
+    for (of, person), (seq, answer) in answers.items():
+        shown = [it for it in found[of]["decisions"] if same(given(it), given(answer))]
+        if not shown:
+            raise Fault(f"approvals.json: what {person} said to {of} is missing: it is in record {seq}")
+        if not same(shown[0], answer):
+            raise Fault(f"approvals.json: what {person} said to {of} was taken back, or was not, "
+                        "other than the records say")
 
 
 def fingerprint(key):
@@ -310,7 +351,7 @@ def prove(path, pems, anchors):
         raise Fault(f"{path} was added")
     walk_audit(lines(optional("audit.jsonl")))
     if "approvals.json" in texts:
-        compare_decisions(json.loads(text(texts, "approvals.json")), records)
+        compare_approvals(json.loads(text(texts, "approvals.json")), records)
     compare("anchors.jsonl", optional("anchors.jsonl"), records, statement["incident"], keys)
     count = compare("the anchors", anchors or "", records, statement["incident"], keys)
     said = [f"whole: {len(records)} records, {len(items)} items, {len(files)} files of {statement['incident']}, "

@@ -3,6 +3,7 @@
 
 mod anchors;
 mod bucket;
+mod decisions;
 mod evidence;
 mod kms;
 mod stamps;

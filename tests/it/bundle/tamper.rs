@@ -26,11 +26,11 @@ async fn stage(mut plan: Plan) -> (Stage, String) {
     (stage, incident)
 }
 
-async fn export(stage: &Stage, incident: &str) -> Files {
+pub(super) async fn export(stage: &Stage, incident: &str) -> Files {
     unpack(&stage.mia.bytes(&format!("/incidents/{incident}/export")).await)
 }
 
-fn said(stage: &Stage, files: &Files) -> Result<(), String> {
+pub(super) fn said(stage: &Stage, files: &Files) -> Result<(), String> {
     let key = stage.runtime.public_key();
     both_with(&pack(files), &Brought { keys: &[&key], ..Brought::default() })
 }
@@ -41,7 +41,7 @@ fn fault(stage: &Stage, files: &Files, tamper: impl FnOnce(&mut Files)) -> Strin
     said(stage, &files).unwrap_err()
 }
 
-fn lines(files: &Files, path: &str) -> Vec<String> {
+pub(super) fn lines(files: &Files, path: &str) -> Vec<String> {
     let text = std::str::from_utf8(&files[path]).unwrap();
     text.lines().map(str::to_owned).collect()
 }

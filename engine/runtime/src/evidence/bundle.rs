@@ -18,6 +18,7 @@
 
 mod packing;
 mod story;
+mod then;
 
 use std::collections::BTreeMap;
 use std::io::Write;

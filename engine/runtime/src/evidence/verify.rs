@@ -1,6 +1,7 @@
 //! Proves a bundle, offline: against keys and anchors that the verifier has by another way.
 
 mod anchors;
+mod approvals;
 mod scan;
 mod signers;
 mod stamps;
@@ -112,6 +113,9 @@ pub enum Fault {
         /// To what.
         approval: String,
     },
+    /// What is said of an approval, or was said to it, is not what a record has.
+    #[error("approvals.json: {0}")]
+    Approval(String),
     /// Another file.
     #[error("{path} {what}")]
     File {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::report::{document, text};
 use stanch_engine_core::time::Timestamp;
@@ -12,6 +12,7 @@ use stanch_engine_store::{
     StoreError, alerts, approvals, audit, evidence, journal, milestones, runs,
 };
 
+use super::then::Then;
 use super::{APPROVALS, REPORTS, pretty};
 use crate::report::{self, AsOf};
 use crate::runtime::Runtime;
@@ -52,7 +53,7 @@ pub(super) async fn of_incident(
         })
         .collect();
     put("evidence.json", pretty(&items));
-    put(APPROVALS, pretty(&asked(runtime, id, at).await?));
+    put(APPROVALS, pretty(&asked(runtime, id, as_of).await?));
     put("timeline.json", pretty(&timeline::of_incident(runtime, id).await?));
     put("kpis.json", pretty(&kpis::of_incident_at(runtime, id, at).await?));
     let marked = store.read(|conn| Box::pin(milestones::of_incident(conn, id))).await?;
@@ -78,18 +79,23 @@ pub(super) async fn of_incident(
 }
 
 /// What was asked until then, and what was said to it.
-async fn asked(
-    runtime: &Runtime,
-    id: IncidentId,
-    until: Timestamp,
-) -> Result<Vec<serde_json::Value>, StoreError> {
-    let mut asked = Vec::new();
-    let approvals = runtime.store().read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
-    for approval in approvals.into_iter().filter(|it| it.requested_at <= until) {
+async fn asked(runtime: &Runtime, id: IncidentId, as_of: AsOf) -> Result<Vec<Value>, StoreError> {
+    let store = runtime.store();
+    let mut rows = Vec::new();
+    for approval in store.read(|conn| Box::pin(approvals::of_incident(conn, id))).await? {
         let of = approval.id;
-        let mut decisions =
-            runtime.store().read(|conn| Box::pin(approvals::history(conn, of))).await?;
-        decisions.retain(|given| given.decision.at <= until);
+        let given = store.read(|conn| Box::pin(approvals::history(conn, of))).await?;
+        rows.push((approval, given));
+    }
+    let then = Then::of(runtime, id, as_of.chain.count).await?;
+    let mut asked = Vec::new();
+    for (approval, given) in rows {
+        let of = approval.id.to_string();
+        if approval.requested_at > as_of.at && !then.names(&of) {
+            continue;
+        }
+        let decisions: Vec<Value> =
+            given.iter().filter_map(|given| then.decision(&of, json!(given))).collect();
         asked.push(json!({
             "id": approval.id, "run": approval.run, "step": approval.step, "title": approval.title,
             "status": approval.status, "approvers": approval.approvers, "quorum": approval.quorum,
