@@ -312,9 +312,11 @@ def prove(path, pems, anchors):
     if keys and not any(is_right(key, checkpoint["statement"], checkpoint["signature"]) for key in keys.values()):
         raise Fault("checkpoint.json is not signed by this key, or was changed")
     members = "format incident at chain manifest anchor"
-    statement = record(checkpoint["statement"], members, unread("checkpoint.json"))
+    statement = record(checkpoint["statement"], members, unread("checkpoint.json"), "broken")
     if statement["format"] != 2:
         raise Fault(f"it is no bundle: it is of format {statement['format']}, and this verifier knows 2")
+    if statement.get("broken") is not None:
+        raise Fault(f"checkpoint.json: it was broken when it was exported: {statement['broken']}")
     records = walk(lines(text(texts, "chain.jsonl")), statement["incident"], statement["chain"])
     if "manifest.json" not in files:
         raise Fault("manifest.json is missing")

@@ -4,6 +4,7 @@
 mod anchors;
 mod bucket;
 mod decisions;
+mod ends;
 mod evidence;
 mod kms;
 mod stamps;

@@ -19,7 +19,7 @@ async fn incident(stage: &Stage) -> String {
     incident
 }
 
-async fn stage(mut plan: Plan) -> (Stage, String) {
+pub(super) async fn stage(mut plan: Plan) -> (Stage, String) {
     plan.ships = false;
     let stage = plan.set().await;
     let incident = incident(&stage).await;
@@ -126,15 +126,12 @@ async fn one_bit_in_each_kind_of_row() {
         "{said_then}"
     );
     stage.sql(&format!("update custody set {flip} {of} and seq = 2")).await;
-    // The payload of an alert, and the end of the chain.
+    // The payload of an alert.
     stage.sql("update payloads set body = body || ' '").await;
     let said_then = said(&stage, &export(&stage, &incident).await).unwrap_err();
     assert!(said_then.contains("record 0 ") && said_then.contains("was changed"), "{said_then}");
     stage.sql("update payloads set body = rtrim(body)").await;
     said(&stage, &export(&stage, &incident).await).unwrap();
-    stage.sql(&format!("update custody_heads set {flip} {of}")).await;
-    let said_then = said(&stage, &export(&stage, &incident).await).unwrap_err();
-    assert!(said_then.contains("was changed") && said_then.contains("record "), "{said_then}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

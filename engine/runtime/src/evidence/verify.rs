@@ -81,6 +81,9 @@ pub enum Fault {
     /// It was signed by somebody else, or the signed statement was changed.
     #[error("checkpoint.json is not signed by this key, or was changed")]
     Signature,
+    /// The end of its chain had been changed when it was exported, and it says so.
+    #[error("checkpoint.json: it was broken when it was exported: {0}")]
+    Broken(String),
     /// A key did not hand over to another one.
     #[error("keys.jsonl: line {line} is not signed by the key that it names, or was changed")]
     Handover {
@@ -230,7 +233,10 @@ fn statement(files: &Scanned, signers: &Signers) -> Result<Statement, Fault> {
             format!("it is of format {}, and this verifier knows {FORMAT}", statement.format);
         return Err(Fault::NotABundle(message));
     }
-    Ok(statement)
+    match statement.broken {
+        Some(what) => Err(Fault::Broken(what)),
+        None => Ok(statement),
+    }
 }
 
 fn manifest(files: &Scanned, statement: &Statement) -> Result<Manifest, Fault> {
