@@ -19,7 +19,7 @@ SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: an Ed25519 public 
 
 
 READ = ("checkpoint.json", "manifest.json", "chain.jsonl", "details.jsonl", "keys.jsonl", "anchors.jsonl",
-        "audit.jsonl", "approvals.json")
+        "audit.jsonl", "approvals.json", "evidence.json")
 AUDITED = "seq at actor token verb object outcome status code from reason detail prev"
 
 
@@ -234,6 +234,29 @@ def compare_approvals(approvals, records):
                         "other than the records say")
 
 
+def compare_evidence(items, records):
+    """What the items of evidence are said to be, against the chain in both directions."""
+    about = [(it, it.get("detail") or {}) for it in records if it["action"] in ("captured", "deleted_by_retention")]
+    about = [(it, detail) for it, detail in about if isinstance(detail.get("evidence"), str)]
+    captured = {detail["evidence"]: (it, detail) for it, detail in about if it["action"] == "captured"}
+    deleted = {detail["evidence"]: it["at"] for it, detail in about if it["action"] != "captured"}
+    for item in items:
+        if item["id"] not in captured:
+            raise Fault(f"evidence.json: {item['id']} is in no record")
+        it, detail = captured[item["id"]]
+        said = {"label": detail.get("label"), "sha256": it["item"], "bytes": detail.get("bytes"),
+                "captured_at": it["at"], "captured_by": it["actor"], "how": detail.get("how")}
+        for name, value in said.items():
+            if not same(item.get(name), value):
+                raise Fault(f"evidence.json: {item['id']} has another `{name}` than in record {it['seq']}")
+        if item.get("deleted_at") != deleted.get(item["id"]):
+            raise Fault(f"evidence.json: {item['id']} was deleted, or was not, other than the records say")
+    shown = {item["id"] for item in items}
+    for of, (it, _) in captured.items():
+        if of not in shown:
+            raise Fault(f"evidence.json: {of} is missing: it is in record {it['seq']}")
+
+
 def fingerprint(key):
     return hashlib.sha256(SPKI + key).hexdigest()
 
@@ -354,6 +377,8 @@ def prove(path, pems, anchors):
     walk_audit(lines(optional("audit.jsonl")))
     if "approvals.json" in texts:
         compare_approvals(json.loads(text(texts, "approvals.json")), records)
+    if "evidence.json" in texts:
+        compare_evidence(json.loads(text(texts, "evidence.json")), records)
     compare("anchors.jsonl", optional("anchors.jsonl"), records, statement["incident"], keys)
     count = compare("the anchors", anchors or "", records, statement["incident"], keys)
     said = [f"whole: {len(records)} records, {len(items)} items, {len(files)} files of {statement['incident']}, "

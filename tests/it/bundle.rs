@@ -6,6 +6,7 @@ mod bucket;
 mod decisions;
 mod ends;
 mod evidence;
+mod kept;
 mod kms;
 mod stamps;
 mod tamper;

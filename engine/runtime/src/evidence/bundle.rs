@@ -54,6 +54,7 @@ pub(super) const ANCHORS: &str = "anchors.jsonl";
 pub(super) const STAMPS: &str = "timestamps.jsonl";
 pub(super) const AUDIT: &str = "audit.jsonl";
 pub(super) const APPROVALS: &str = "approvals.json";
+pub(super) const EVIDENCE: &str = "evidence.json";
 pub(super) const ITEMS: &str = "items/";
 
 /// The report, for people: as Markdown, and as HTML.

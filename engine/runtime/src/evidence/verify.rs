@@ -2,6 +2,7 @@
 
 mod anchors;
 mod approvals;
+mod evidence;
 mod scan;
 mod signers;
 mod stamps;
@@ -20,8 +21,8 @@ use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;
 
 use super::bundle::{
-    ANCHORS, APPROVALS, AUDIT, CHAIN, CHECKPOINT, Checkpoint, DETAILS, FORMAT, HANDOVERS, ITEMS,
-    MANIFEST, Manifest, STAMPS, Statement,
+    ANCHORS, APPROVALS, AUDIT, CHAIN, CHECKPOINT, Checkpoint, DETAILS, EVIDENCE, FORMAT, HANDOVERS,
+    ITEMS, MANIFEST, Manifest, STAMPS, Statement,
 };
 use super::stamps::{Authorities, StampError};
 use scan::Scanned;
@@ -119,6 +120,9 @@ pub enum Fault {
     /// What is said of an approval, or was said to it, is not what a record has.
     #[error("approvals.json: {0}")]
     Approval(String),
+    /// What an item of evidence is said to be is not what a record has.
+    #[error("evidence.json: {0}")]
+    Evidence(String),
     /// Another file.
     #[error("{path} {what}")]
     File {

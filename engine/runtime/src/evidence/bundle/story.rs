@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::report::{document, text};
 use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::approvals::{Approval, Given};
+use stanch_engine_store::evidence::Item;
 use stanch_engine_store::{
     StoreError, alerts, approvals, audit, evidence, journal, milestones, runs,
 };
 
 use super::then::Then;
-use super::{APPROVALS, REPORTS, pretty};
+use super::{APPROVALS, EVIDENCE, REPORTS, pretty};
 use crate::report::{self, AsOf};
 use crate::runtime::Runtime;
 use crate::{kpis, timeline};
@@ -42,18 +44,10 @@ pub(super) async fn of_incident(
         .collect();
     put("alerts.json", pretty(&alerts));
     let items = store.read(|conn| Box::pin(evidence::of_incident(conn, id))).await?;
-    let items: Vec<_> = items
-        .iter()
-        .map(|item| {
-            json!({
-                "id": item.id, "label": item.label, "sha256": item.sha256, "bytes": item.bytes,
-                "media_type": item.media_type, "captured_at": item.captured_at,
-                "captured_by": item.captured_by, "how": item.call, "deleted_at": item.deleted_at,
-            })
-        })
-        .collect();
-    put("evidence.json", pretty(&items));
-    put(APPROVALS, pretty(&asked(runtime, id, as_of).await?));
+    let questions = questions(runtime, id).await?;
+    let then = Then::of(runtime, id, as_of.chain.count).await?;
+    put(EVIDENCE, pretty(&kept(&items, &then)));
+    put(APPROVALS, pretty(&asked(&questions, &then, at)));
     put("timeline.json", pretty(&timeline::of_incident(runtime, id).await?));
     put("kpis.json", pretty(&kpis::of_incident_at(runtime, id, at).await?));
     let marked = store.read(|conn| Box::pin(milestones::of_incident(conn, id))).await?;
@@ -78,20 +72,39 @@ pub(super) async fn of_incident(
     Ok((files, runs.iter().map(|run| run.id).collect()))
 }
 
-/// What was asked until then, and what was said to it.
-async fn asked(runtime: &Runtime, id: IncidentId, as_of: AsOf) -> Result<Vec<Value>, StoreError> {
-    let store = runtime.store();
-    let mut rows = Vec::new();
+/// What the items are that were captured until then.
+fn kept(items: &[Item], then: &Then) -> Vec<Value> {
+    let told = |item: &Item| {
+        json!({
+            "id": item.id, "label": item.label, "sha256": item.sha256, "bytes": item.bytes,
+            "media_type": item.media_type, "captured_at": item.captured_at,
+            "captured_by": item.captured_by, "how": item.call,
+            "deleted_at": then.deleted_at(item.id, item.deleted_at),
+        })
+    };
+    items.iter().filter(|item| then.has(item.id)).map(told).collect()
+}
+
+/// Everything that was asked, each with what was said to it.
+async fn questions(
+    runtime: &Runtime,
+    id: IncidentId,
+) -> Result<Vec<(Approval, Vec<Given>)>, StoreError> {
+    let (store, mut rows) = (runtime.store(), Vec::new());
     for approval in store.read(|conn| Box::pin(approvals::of_incident(conn, id))).await? {
         let of = approval.id;
         let given = store.read(|conn| Box::pin(approvals::history(conn, of))).await?;
         rows.push((approval, given));
     }
-    let then = Then::of(runtime, id, as_of.chain.count).await?;
+    Ok(rows)
+}
+
+/// What was asked until then, and what was said to it.
+fn asked(questions: &[(Approval, Vec<Given>)], then: &Then, until: Timestamp) -> Vec<Value> {
     let mut asked = Vec::new();
-    for (approval, given) in rows {
+    for (approval, given) in questions {
         let of = approval.id.to_string();
-        if approval.requested_at > as_of.at && !then.names(&of) {
+        if approval.requested_at > until && !then.names(&of) {
             continue;
         }
         let decisions: Vec<Value> =
@@ -105,7 +118,7 @@ async fn asked(runtime: &Runtime, id: IncidentId, as_of: AsOf) -> Result<Vec<Val
             "decisions": decisions,
         }));
     }
-    Ok(asked)
+    asked
 }
 
 /// A page of the records of the audit log about an incident, as they were sealed, one a line, and

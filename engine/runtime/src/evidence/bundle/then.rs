@@ -1,11 +1,13 @@
 //! What a chain said at an earlier end. Rows say what holds now: what only later records tell of is left
 //! out of a bundle of that end, and everything else is shown as the rows have it, be it right or wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use stanch_engine_core::custody::CustodyAction;
 use stanch_engine_core::custody::answers::{Answers, Said, approval_of, person_of};
-use stanch_engine_core::id::IncidentId;
+use stanch_engine_core::id::{EvidenceId, IncidentId};
+use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::{StoreError, custody};
 
 use crate::runtime::Runtime;
@@ -19,6 +21,10 @@ pub(super) struct Then {
     answers: Answers,
     /// Whatever was said, or held of what had been said, after that.
     later: Vec<Said>,
+    /// Items of evidence that were captured, and whether until then.
+    captured: BTreeMap<String, bool>,
+    /// Those that retention deleted, and whether until then.
+    deleted: BTreeMap<String, bool>,
 }
 
 impl Then {
@@ -34,6 +40,7 @@ impl Then {
         let (mut then, mut answers) = (Self::default(), Answers::default());
         for (place, row) in (0_u64..).zip(&rows) {
             let Some((record, detail)) = row.read() else { continue };
+            then.note(record.action, &detail, place < count);
             answers.hear(&record, &detail);
             let Some(approval) = approval_of(&record, &detail) else { continue };
             if place < count {
@@ -44,6 +51,25 @@ impl Then {
             }
         }
         Ok(then)
+    }
+
+    fn note(&mut self, action: CustodyAction, detail: &Value, is_then: bool) {
+        let Some(id) = detail.get("evidence").and_then(Value::as_str) else { return };
+        match action {
+            CustodyAction::Captured => self.captured.insert(id.to_owned(), is_then),
+            CustodyAction::DeletedByRetention => self.deleted.insert(id.to_owned(), is_then),
+            _ => None,
+        };
+    }
+
+    /// Whether an item of evidence is not one that was captured later only.
+    pub(super) fn has(&self, id: EvidenceId) -> bool {
+        self.captured.get(&id.to_string()) != Some(&false)
+    }
+
+    /// When an item was deleted, unless it was later.
+    pub(super) fn deleted_at(&self, id: EvidenceId, row: Option<Timestamp>) -> Option<Timestamp> {
+        row.filter(|_| self.deleted.get(&id.to_string()) != Some(&false))
     }
 
     /// Whether a record of then names an approval.

@@ -1,5 +1,5 @@
 //! The story beside the chain, as far as the chain says the same: the records of the audit log are
-//! whole and in order, and what was asked and answered is what records say.
+//! whole and in order, and what was asked, answered and kept is what records say.
 
 use serde_json::Value;
 use stanch_engine_core::audit;
@@ -7,7 +7,7 @@ use stanch_engine_core::chain::{Walked, walk_some};
 use stanch_engine_core::custody::Record;
 
 use super::scan::Scanned;
-use super::{APPROVALS, AUDIT, Fault, approvals};
+use super::{APPROVALS, AUDIT, EVIDENCE, Fault, approvals, evidence};
 
 /// Holds what is in a bundle beside the chain against it. `told` are the texts beside the records.
 pub(super) fn compare(
@@ -18,6 +18,9 @@ pub(super) fn compare(
     walk_some::<audit::Record>(files.optional(AUDIT)?.lines()).map_err(Fault::Audit)?;
     if let Some(asked) = list(files, APPROVALS)? {
         approvals::compare(&asked, walked, told)?;
+    }
+    if let Some(items) = list(files, EVIDENCE)? {
+        evidence::compare(&items, walked, told)?;
     }
     Ok(())
 }
