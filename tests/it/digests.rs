@@ -76,7 +76,11 @@ async fn what_began_since_midnight_is_told_with_its_own_week() {
     stage.find_key().await;
     pass_hours(&stage, 4).await;
     let told = stage.page_that_says("KPIs of a week").await;
-    for words in ["2026-11-23T00:00:00Z to 2026-11-30T00:00:00Z", "0 incidents of 0 alerts"] {
+    for words in [
+        "2026-11-23T00:00:00Z to 2026-11-30T00:00:00Z",
+        "0 incidents of 0 alerts",
+        "/v1/kpis?window=7d",
+    ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     pass_hours(&stage, 7 * 24).await;

@@ -25,6 +25,8 @@ pub const PLAYBOOK: &str = "kpi-digest";
 /// How often it is looked whether something is due, in milliseconds.
 const LOOK_MS: i64 = 5 * 60 * 1_000;
 
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// Whom to tell, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DigestSettings {
@@ -211,7 +213,9 @@ fn text(kind: Kind, report: &Report, public_url: &str) -> String {
     for (severity, figures) in report.groups.iter().flatten() {
         targets(&mut text, severity, figures);
     }
-    let _ = write!(text, "\nMore: {public_url}/v1/kpis?window={}", report.window);
+    // A day in which the clocks change is one, too.
+    let days = (report.window.ms + DAY_MS / 2) / DAY_MS;
+    let _ = write!(text, "\nMore: {public_url}/v1/kpis?window={days}d");
     text
 }
 
