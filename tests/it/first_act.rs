@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{Plan, Stage, id};
+use crate::stage::{ACCOUNT, Plan, Stage, id};
 
 const ASKS: &str =
     "const PLAYBOOK = #{ name: \"asks\", title: \"T\" };\napproval(\"May I?\", #{}).outcome";
 const BREAKS: &str =
-    "const PLAYBOOK = #{ name: \"breaks\", title: \"T\" };\nfail(\"nothing works\")";
+    "const PLAYBOOK = #{ name: \"breaks\", title: \"T\" };\nlog(\"once\"); fail(\"nothing works\")";
 
 /// An incident, and its alert.
 async fn open(stage: &Stage, what: &str) -> (String, String) {
     let body = json!({
-        "title": format!("{what} was stolen"), "severity": "high",
-        "resources": [{"type": "Other", "id": what}],
+        "title": format!("{what} was stolen"), "severity": "high", "account": ACCOUNT,
+        "region": "eu-west-1", "resources": [{"type": "AwsIamUser", "id": what}],
     });
     let incident = id(&stage.mia.post("/incidents", &body).await["incident_id"]);
     let shown = stage.mia.get(&format!("/incidents/{incident}")).await;
@@ -41,7 +41,10 @@ async fn whatever_a_person_does_to_a_run_takes_its_incident() {
     let stage = plan.set().await;
     stage.publish(ASKS).await;
     stage.publish(BREAKS).await;
-    let why = json!({"reason": "it is ours"});
+    let why = |act: &str| match act {
+        "retry" => json!({"reason": "it is mended", "from_step": "1"}),
+        _ => json!({"reason": "it is ours"}),
+    };
     for (playbook, act) in [("asks", "cancel"), ("asks", "pause"), ("breaks", "retry")] {
         let (incident, alert) = open(&stage, act).await;
         let run = run(&stage, playbook, &alert).await;
@@ -50,7 +53,7 @@ async fn whatever_a_person_does_to_a_run_takes_its_incident() {
             _ => drop(stage.over(&run).await),
         }
         assert!(!is_taken(&stage, &incident).await, "{act}: nobody did anything yet");
-        stage.mia.post(&format!("/runs/{run}/{act}"), &why).await;
+        stage.mia.post(&format!("/runs/{run}/{act}"), &why(act)).await;
         assert!(is_taken(&stage, &incident).await, "{act}");
     }
     let (incident, _) = open(&stage, "start").await;
