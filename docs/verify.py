@@ -19,7 +19,7 @@ SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: an Ed25519 public 
 
 
 READ = ("checkpoint.json", "manifest.json", "chain.jsonl", "details.jsonl", "keys.jsonl", "anchors.jsonl",
-        "audit.jsonl", "approvals.json")
+        "audit.jsonl", "approvals.json", "evidence.json")
 AUDITED = "seq at actor token verb object outcome status code from reason detail prev"
 
 
@@ -181,16 +181,80 @@ def walk_audit(log):
         seq, prev = it["seq"] + 1, hashlib.sha256(line.encode()).hexdigest()
 
 
-def compare_decisions(approvals, records):
-    """Each decision is in a record of the chain."""
-    same = lambda decision: [decision.get(name) for name in ("person", "answer", "reason", "at")]
-    told = [it.get("detail") or {} for it in records if it["action"] == "decided"]
-    told = [(it.get("approval"), same(it["decision"])) for it in told if isinstance(it.get("decision"), dict)]
+def same(one, other):
+    """Whether two values of JSON are the same one: 1 is neither true nor 1.0."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def given(decision):
+    """A decision as it was given, whether or not it was taken back since."""
+    return {name: value for name, value in decision.items() if name != "revoked_at"}
+
+
+def hear(answers, it, detail):
+    """Takes in a record about an approval: what each person said last, and whether it still counts."""
+    approval, said = detail["approval"], detail.get("decision")
+    if isinstance(said, dict):
+        answers.pop((approval, said.get("person")), None)
+        answers[approval, said.get("person")] = (it["seq"], said)
+    for (of, person), (seq, answer) in answers.items():
+        if said == "withdrawn":
+            ends = person == it["actor"]
+        else:
+            ends = said == "revoked" and detail.get("of") in [person, *answer.get("on_behalf", [])]
+        if ends and of == approval and answer.get("answer") == "approve" and "revoked_at" not in answer:
+            answers[of, person] = (seq, {**answer, "revoked_at": it["at"]})
+
+
+def compare_approvals(approvals, records):
+    """What was asked and answered, against the chain in both directions."""
+    about = [(it, it.get("detail") or {}) for it in records if it["action"] == "decided"]
+    about = [(it, detail) for it, detail in about if isinstance(detail.get("approval"), str)]
     for approval in approvals:
         for decision in approval["decisions"]:
-            if (approval["id"], same(decision)) not in told:
+            told = [detail.get("decision") for _, detail in about if detail["approval"] == approval["id"]]
+            if not any(same(given(decision), said) for said in told):
                 who = f"what {decision['person']} is to have said to {approval['id']}"
                 raise Fault(f"approvals.json: {who} is in no record")
+    answers, found = {}, {approval["id"]: approval for approval in approvals}
+    for it, detail in about:
+        hear(answers, it, detail)
+        of, seq = detail["approval"], it["seq"]
+        if of not in found:
+            raise Fault(f"approvals.json: {of} is missing: record {seq} names it")
+        for named, shown in ("title", "title"), ("plan", "plan_sha256"):
+            if named in detail and not same(detail[named], found[of].get(shown)):
+                raise Fault(f"approvals.json: {of} has another {named} than in record {seq}")
+    for (of, person), (seq, answer) in answers.items():
+        shown = [it for it in found[of]["decisions"] if same(given(it), given(answer))]
+        if not shown:
+            raise Fault(f"approvals.json: what {person} said to {of} is missing: it is in record {seq}")
+        if not same(shown[0], answer):
+            raise Fault(f"approvals.json: what {person} said to {of} was taken back, or was not, "
+                        "other than the records say")
+
+
+def compare_evidence(items, records):
+    """What the items of evidence are said to be, against the chain in both directions."""
+    about = [(it, it.get("detail") or {}) for it in records if it["action"] in ("captured", "deleted_by_retention")]
+    about = [(it, detail) for it, detail in about if isinstance(detail.get("evidence"), str)]
+    captured = {detail["evidence"]: (it, detail) for it, detail in about if it["action"] == "captured"}
+    deleted = {detail["evidence"]: it["at"] for it, detail in about if it["action"] != "captured"}
+    for item in items:
+        if item["id"] not in captured:
+            raise Fault(f"evidence.json: {item['id']} is in no record")
+        it, detail = captured[item["id"]]
+        said = {"label": detail.get("label"), "sha256": it["item"], "bytes": detail.get("bytes"),
+                "captured_at": it["at"], "captured_by": it["actor"], "how": detail.get("how")}
+        for name, value in said.items():
+            if not same(item.get(name), value):
+                raise Fault(f"evidence.json: {item['id']} has another `{name}` than in record {it['seq']}")
+        if item.get("deleted_at") != deleted.get(item["id"]):
+            raise Fault(f"evidence.json: {item['id']} was deleted, or was not, other than the records say")
+    shown = {item["id"] for item in items}
+    for of, (it, _) in captured.items():
+        if of not in shown:
+            raise Fault(f"evidence.json: {of} is missing: it is in record {it['seq']}")
 
 
 def fingerprint(key):
@@ -271,9 +335,11 @@ def prove(path, pems, anchors):
     if keys and not any(is_right(key, checkpoint["statement"], checkpoint["signature"]) for key in keys.values()):
         raise Fault("checkpoint.json is not signed by this key, or was changed")
     members = "format incident at chain manifest anchor"
-    statement = record(checkpoint["statement"], members, unread("checkpoint.json"))
+    statement = record(checkpoint["statement"], members, unread("checkpoint.json"), "broken")
     if statement["format"] != 2:
         raise Fault(f"it is no bundle: it is of format {statement['format']}, and this verifier knows 2")
+    if statement.get("broken") is not None:
+        raise Fault(f"checkpoint.json: it was broken when it was exported: {statement['broken']}")
     records = walk(lines(text(texts, "chain.jsonl")), statement["incident"], statement["chain"])
     if "manifest.json" not in files:
         raise Fault("manifest.json is missing")
@@ -310,7 +376,9 @@ def prove(path, pems, anchors):
         raise Fault(f"{path} was added")
     walk_audit(lines(optional("audit.jsonl")))
     if "approvals.json" in texts:
-        compare_decisions(json.loads(text(texts, "approvals.json")), records)
+        compare_approvals(json.loads(text(texts, "approvals.json")), records)
+    if "evidence.json" in texts:
+        compare_evidence(json.loads(text(texts, "evidence.json")), records)
     compare("anchors.jsonl", optional("anchors.jsonl"), records, statement["incident"], keys)
     count = compare("the anchors", anchors or "", records, statement["incident"], keys)
     said = [f"whole: {len(records)} records, {len(items)} items, {len(files)} files of {statement['incident']}, "

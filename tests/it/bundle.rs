@@ -3,7 +3,10 @@
 
 mod anchors;
 mod bucket;
+mod decisions;
+mod ends;
 mod evidence;
+mod kept;
 mod kms;
 mod stamps;
 mod tamper;

@@ -76,7 +76,7 @@ async fn some_incident(
         }
     }
     if dice.roll(3) > 0 {
-        incidents::acknowledge(
+        incidents::taken_up(
             tx,
             incident.id,
             ["mia", "ben"][usize::try_from(dice.roll(2)).unwrap()],

@@ -40,6 +40,7 @@ mod endings;
 mod enrich;
 mod entrusted;
 mod feedback;
+mod first_act;
 mod guard;
 mod guard_limits;
 mod heartbeat;

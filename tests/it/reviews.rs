@@ -81,7 +81,9 @@ async fn from_the_checklist_to_the_kpi(on_postgres: bool) {
     assert!(says["detail"].to_string().contains("nobody has answered"), "{says}");
     let some = json!({"answers": {"asks.1": "yes", "asks.2": "no"}});
     let answered = stage.mia.post(&path, &some).await;
-    assert_eq!(answered["score"], 50, "{answered}");
+    // One of ten: what nobody has answered yet is no yes.
+    assert_eq!((&answered["score"], keys.len()), (&json!(10), 10), "{answered}");
+    assert_eq!(share(&stage, "investigation_quality").await, (10, 100));
     let (_, says) = stage.mia.post_refused(&sign_off, &why).await;
     assert!(says["detail"].to_string().contains("are open: scope"), "{says}");
     let rest: Map<String, Value> = keys

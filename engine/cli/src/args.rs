@@ -374,6 +374,9 @@ pub(crate) struct Export {
     /// Of the chain when it had so many records: the same bundle as then, once more.
     #[arg(long, value_name = "RECORDS")]
     pub(crate) head: Option<u64>,
+    /// Also where the end of the chain was changed in the database: what is there, marked as broken.
+    #[arg(long)]
+    pub(crate) broken: bool,
 }
 
 #[derive(Debug, Group)]

@@ -3,6 +3,8 @@
 //! What was said and asked is not in the record but beside it, and the record has its hash: a chain
 //! can be shown, and proved, without it.
 
+pub mod answers;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -61,6 +61,7 @@ error_codes! {
     FORKED = "ST0702", "a custody chain is not the one that was anchored";
     AUDIT = "ST0703", "the audit log does not verify";
     TRAIL = "ST0704", "CloudTrail does not say what the journal says";
+    CHAIN_END = "ST0705", "the end of a custody chain was changed";
 }
 
 /// The code with this name.

@@ -82,12 +82,17 @@ pub fn open<'q>(questions: &'q [Question], answers: &Answers) -> Vec<&'q str> {
     keys.filter(|key| !answers.contains_key(*key)).collect()
 }
 
-/// The score: of the questions that apply, how many were answered with yes, of 100; nothing where none
-/// applies.
-pub fn score(answers: &Answers) -> Option<u32> {
-    let count = |wanted: Answer| answers.values().filter(|answer| **answer == wanted).count();
-    let (yes, no) = (count(Answer::Yes), count(Answer::No));
-    let of = u32::try_from(yes + no).ok().filter(|of| *of > 0)?;
+/// The score: of the questions that apply, how many were answered with yes, of 100. One that is open may
+/// apply, and is no yes. Nothing where nothing was answered, or none applies.
+pub fn score(questions: &[Question], answers: &Answers) -> Option<u32> {
+    if answers.is_empty() {
+        return None;
+    }
+    let given = |question: &Question| answers.get(&question.key).copied();
+    let count = |wanted: Option<Answer>| questions.iter().filter(|it| given(it) == wanted).count();
+    let yes = count(Some(Answer::Yes));
+    let of = yes + count(Some(Answer::No)) + count(None);
+    let of = u32::try_from(of).ok().filter(|of| *of > 0)?;
     Some(u32::try_from(yes).ok()? * 100 / of)
 }
 
@@ -112,14 +117,22 @@ mod tests {
 
     #[test]
     fn the_score_is_of_what_applies() {
-        let said = |all: &[Answer]| {
+        let asked =
+            |key: usize| Question { key: key.to_string(), text: String::new(), playbook: None };
+        let said = |all: &[Answer], open: usize| {
+            let questions: Vec<Question> = (0..all.len() + open).map(asked).collect();
             let keyed = all.iter().enumerate().map(|(at, answer)| (at.to_string(), *answer));
-            score(&keyed.collect())
+            score(&questions, &keyed.collect())
         };
-        assert_eq!(said(&[]), None);
-        assert_eq!(said(&[Answer::NotApplicable]), None);
-        assert_eq!(said(&[Answer::Yes, Answer::NotApplicable]), Some(100));
-        assert_eq!(said(&[Answer::Yes, Answer::No, Answer::No]), Some(33));
+        assert_eq!(said(&[], 0), None);
+        assert_eq!(said(&[], 3), None, "nobody reviewed it");
+        assert_eq!(said(&[Answer::NotApplicable], 0), None);
+        assert_eq!(said(&[Answer::Yes, Answer::NotApplicable], 0), Some(100));
+        assert_eq!(said(&[Answer::Yes, Answer::No, Answer::No], 0), Some(33));
+        // What is open counts as not done.
+        assert_eq!(said(&[Answer::Yes], 1), Some(50));
+        assert_eq!(said(&[Answer::Yes, Answer::NotApplicable], 9), Some(10));
+        assert_eq!(said(&[Answer::NotApplicable], 1), Some(0));
     }
 
     #[test]

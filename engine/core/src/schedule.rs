@@ -1,6 +1,7 @@
 //! Schedules: when the clock starts a playbook. Each moment that a schedule names is a tick, and a
 //! tick starts one run at most, whatever happens to nodes and clocks.
 
+mod calendar;
 mod cron;
 mod except;
 mod moment;
@@ -8,6 +9,7 @@ mod moment;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use calendar::Day;
 pub use cron::{Cron, NotACron, NotAZone, Zone};
 pub use except::{Exception, NotAnException};
 

@@ -15,14 +15,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stanch_engine_core::approval::{Answer, ApprovalStatus, Decision, Voice, tally};
 use stanch_engine_core::id::{ApprovalId, InboxId};
-use stanch_engine_core::incident::Milestone;
 use stanch_engine_core::json::Json;
 use stanch_engine_core::step::{ErrorKind, StepError};
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::approvals::{self, Approval};
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::runs::{self, Claimed};
-use stanch_engine_store::{StoreError, Tx, custody, incidents, milestones, pages};
+use stanch_engine_store::{StoreError, Tx, custody, pages};
 
 pub use break_glass::{break_glass, review};
 pub(crate) use break_glass::{break_offline, everybody_by_topic};
@@ -33,6 +32,7 @@ pub use since::{Since, alike, since};
 
 use hearing::Heard;
 
+use crate::first_act;
 use crate::live::facts::Decided;
 use crate::people::Caller;
 use crate::projection::approval_page_keys;
@@ -279,9 +279,7 @@ async fn acknowledge(
     decision: &Decision,
 ) -> Result<(), StoreError> {
     let Some(incident) = approval.incident else { return Ok(()) };
-    let (person, at) = (&decision.person, decision.at);
-    incidents::taken_up(tx, incident, person).await?;
-    milestones::mark_alone(tx, incident, Milestone::AcknowledgedAt, at, person).await?;
+    first_act::mark(tx, incident, &decision.person, decision.at).await?;
     let detail = json!({
         "approval": approval.id, "title": approval.title, "plan": approval.plan_digest,
         "decision": decision,
@@ -296,7 +294,6 @@ pub(crate) async fn taken(
     person: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    incidents::acknowledge(tx, incident, person).await?;
-    milestones::mark(tx, incident, Milestone::AcknowledgedAt, now, person).await?;
+    first_act::mark(tx, incident, person, now).await?;
     pages::take_of_incident(tx, incident, person, now).await
 }

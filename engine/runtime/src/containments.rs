@@ -20,6 +20,7 @@ use stanch_engine_store::runs::Run;
 use stanch_engine_store::{StoreError, Tx, approvals, assignments, audit, custody, pages, runs};
 use tokio::sync::watch;
 
+use crate::first_act;
 use crate::runs::Person;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
@@ -299,6 +300,7 @@ async fn make(
     let detail = json!({
         "decision": word, "text": what, "reason": person.reason, "containment": id, "run": it.run,
     });
+    first_act::mark(tx, incident, &person.name, now).await?;
     custody::decided(tx, incident, (&person.name, now), detail).await.map(Ok)
 }
 

@@ -22,6 +22,7 @@ use stanch_engine_store::{
 };
 
 use crate::everybody;
+use crate::first_act;
 use crate::intake::{self, Received};
 use crate::playbooks::WRITE_BACK;
 use crate::projection;
@@ -297,8 +298,7 @@ async fn record(
     (person, now): (&str, Timestamp),
     detail: Value,
 ) -> Result<(), StoreError> {
-    incidents::acknowledge(tx, id, person).await?;
-    milestones::mark(tx, id, Milestone::AcknowledgedAt, now, person).await?;
+    first_act::mark(tx, id, person, now).await?;
     custody::decided(tx, id, (person, now), detail).await
 }
 

@@ -196,8 +196,16 @@ pub enum PartValue {
 /// # Errors
 /// [`QuestionError`] says what to ask instead.
 pub async fn report(runtime: &Runtime, question: &Question) -> Result<Report, QuestionError> {
+    report_of(runtime, question, window_of(runtime.world().now(), question)).await
+}
+
+/// The KPIs of the incidents that began within a window, which need not end now.
+async fn report_of(
+    runtime: &Runtime,
+    question: &Question,
+    window: Window,
+) -> Result<Report, QuestionError> {
     let is_complete = catch_up(runtime).await?;
-    let window = window_of(runtime.world().now(), question);
     let (since, until) = (window.since, window.until);
     let (filter, by) = (question.filter.clone(), question.by);
     let (totals, groups) = runtime
@@ -244,7 +252,7 @@ pub async fn trend(
     let until = runtime.world().now();
     let back = i64::from(weeks.saturating_sub(1)) * (Period::Week.micros() / 1_000);
     let since = Period::Week.start_of(until).plus_ms(-back);
-    let window = Window { since, until, facts: question.facts };
+    let window = Window { since, until, is_over: false, facts: question.facts };
     let filter = question.filter.clone();
     let groups = runtime
         .store()
@@ -369,7 +377,7 @@ fn window_of(until: Timestamp, question: &Question) -> Window {
     let since = until.plus_ms(-question.window.ms);
     let is_long = question.window.ms >= WHOLE_DAYS_MS;
     let since = if is_long { Period::Day.start_of(since) } else { since };
-    Window { since, until, facts: question.facts }
+    Window { since, until, is_over: false, facts: question.facts }
 }
 
 fn figures(runtime: &Runtime, totals: &Totals, severity: Option<Severity>) -> Figures {

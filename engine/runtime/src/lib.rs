@@ -11,6 +11,7 @@
 mod dispatcher;
 mod ears;
 mod executor;
+mod first_act;
 mod heartbeat;
 mod job;
 mod live;

@@ -16,6 +16,7 @@ use stanch_engine_store::{StoreError, Tx, containments, custody, milestones, pag
 
 use crate::correlators;
 use crate::evidence::holds;
+use crate::first_act;
 use crate::parts;
 use crate::projection;
 use crate::runs::Person;
@@ -279,5 +280,6 @@ pub(crate) async fn tell(
     if let Some(members) = detail.as_object_mut() {
         members.insert("reason".to_owned(), json!(person.reason));
     }
+    first_act::mark(tx, incident, &person.name, at).await?;
     custody::decided(tx, incident, (&person.name, at), detail).await
 }

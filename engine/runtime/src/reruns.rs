@@ -12,6 +12,7 @@ use stanch_engine_core::step::StepKey;
 use stanch_engine_store::inbox::{self, Fact, FactKind};
 use stanch_engine_store::{StoreError, journal, runs};
 
+use crate::first_act;
 use crate::live::generation::Rerun;
 use crate::retention::is_archived;
 use crate::runs::{Person, RunsError};
@@ -46,12 +47,21 @@ pub async fn run_again(
         )),
         NotAgain::InDoubt(_) => RunsError::TooLate(error.to_string()),
     })?;
-    let body = Json::of(&Rerun { by: person.name, reason: person.reason, drops });
+    let by = person.name;
+    let body = Json::of(&Rerun { by: by.clone(), reason: person.reason, drops });
     let (id, at) = (runtime.world().id(InboxId::new), runtime.world().now());
-    let fact = Arc::new(Fact { id, run, at, kind: FactKind::Rerun, body });
+    let fact = Fact { id, run, at, kind: FactKind::Rerun, body };
+    let parts = Arc::new((fact, by, found.incident));
     let put = runtime.store().write(move |tx| {
-        let fact = fact.clone();
-        Box::pin(async move { inbox::put_reopening(tx, &fact).await })
+        let parts = parts.clone();
+        Box::pin(async move {
+            let (fact, by, incident) = &*parts;
+            let is_put = inbox::put_reopening(tx, fact).await?;
+            if let Some(incident) = incident.filter(|_| is_put) {
+                first_act::mark(tx, incident, by, fact.at).await?;
+            }
+            Ok(is_put)
+        })
     });
     match put.await {
         Ok(true) => runtime.nudge(),

@@ -27,7 +27,7 @@ pub struct Shown {
     pub answers: Answers,
     /// Questions that nobody has answered.
     pub open: Vec<String>,
-    /// Of 100, of the questions that apply.
+    /// Of 100, of the questions that apply or are open.
     pub score: Option<u32>,
     /// Who answered last.
     pub reviewed_by: Option<String>,
@@ -132,7 +132,7 @@ async fn answer_in(
     // What is not asked any more counts no more.
     answers.retain(|key, _| is_asked(key));
     answers.extend(said.iter().map(|(key, answer)| (key.clone(), *answer)));
-    let score = score(&answers);
+    let score = score(&questions, &answers);
     reviews::put(tx, id, (&answers, score), (&person.name, now)).await?;
     incidents::recount(tx, id).await?;
     let of_100 = score.map(|score| format!(", {score} of 100")).unwrap_or_default();

@@ -2,12 +2,11 @@
 
 mod queue;
 mod taking_back;
-
-use std::sync::Arc;
+mod wishing;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use stanch_engine_core::id::{AlertId, InboxId, IncidentId, NodeId, RunId};
+use stanch_engine_core::id::{AlertId, IncidentId, NodeId, RunId};
 use stanch_engine_core::journal::Started;
 use stanch_engine_core::json::{Json, kept, plain};
 use stanch_engine_core::limits;
@@ -18,7 +17,7 @@ use stanch_engine_core::step::{StepKey, StepStatus};
 use stanch_engine_core::suggest;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_core::turn::{Turn, level_of};
-use stanch_engine_store::inbox::{self, Fact, FactKind};
+use stanch_engine_store::inbox::FactKind;
 use stanch_engine_store::incidents::Incident;
 use stanch_engine_store::playbooks::Active;
 use stanch_engine_store::runs::{self, NewRun};
@@ -26,7 +25,10 @@ use stanch_engine_store::{StoreError, alerts, incidents};
 use tokio::sync::oneshot;
 
 pub use self::taking_back::undo;
+use wishing::{status_of, wish_for};
+
 use crate::dispatcher::shard_of;
+use crate::first_act;
 pub use crate::live::facts::DoubtOutcome;
 use crate::live::facts::{ALERT, Retry, Signal, Wish};
 use crate::runtime::Runtime;
@@ -153,7 +155,17 @@ pub(crate) fn scope(
 /// # Errors
 /// [`RunsError`] when the playbook, the alert or the incident is not there, or one about the same
 /// thing is open.
-pub async fn start(runtime: &Runtime, mut request: StartRequest) -> Result<RunId, RunsError> {
+pub async fn start(runtime: &Runtime, request: StartRequest) -> Result<RunId, RunsError> {
+    // Who names an incident is a person who does something about it.
+    let acts = request.incident.map(|incident| (incident, request.requester.clone()));
+    let run = begin(runtime, request).await?;
+    if let Some((incident, person)) = acts {
+        first_act::mark_after(runtime, incident, person).await;
+    }
+    Ok(run)
+}
+
+async fn begin(runtime: &Runtime, mut request: StartRequest) -> Result<RunId, RunsError> {
     let shared = &runtime.shared;
     let Some(active) = shared.playbook(&request.playbook) else {
         return Err(no_playbook(shared, &request.playbook));
@@ -240,7 +252,7 @@ pub struct Person {
 /// [`RunsError`] when there is no such run, or it has ended.
 pub async fn cancel(runtime: &Runtime, run: RunId, person: Person) -> Result<(), RunsError> {
     let wish = Wish { by: person.name, reason: person.reason };
-    wish_for(runtime, run, FactKind::Cancel, Json::of(&wish)).await
+    wish_for(runtime, run, (FactKind::Cancel, Json::of(&wish)), Some(wish.by)).await
 }
 
 /// Stops a run for a while. What is under way comes to its end first.
@@ -249,7 +261,7 @@ pub async fn cancel(runtime: &Runtime, run: RunId, person: Person) -> Result<(),
 /// [`RunsError`] when there is no such run, or it has ended.
 pub async fn pause(runtime: &Runtime, run: RunId, person: Person) -> Result<(), RunsError> {
     let wish = Wish { by: person.name, reason: person.reason };
-    wish_for(runtime, run, FactKind::Pause, Json::of(&wish)).await
+    wish_for(runtime, run, (FactKind::Pause, Json::of(&wish)), Some(wish.by)).await
 }
 
 /// Lets a run go on that is paused or parked.
@@ -264,7 +276,7 @@ pub async fn resume(runtime: &Runtime, run: RunId, person: Person) -> Result<(),
         )));
     }
     let wish = Wish { by: person.name, reason: person.reason };
-    wish_for(runtime, run, FactKind::Resume, Json::of(&wish)).await
+    wish_for(runtime, run, (FactKind::Resume, Json::of(&wish)), Some(wish.by)).await
 }
 
 /// Sends a signal to a run. It is kept until the run waits for it.
@@ -298,7 +310,8 @@ pub async fn signal(
         )));
     }
     let signal = Signal { name, payload, by: Some(by) };
-    wish_for(runtime, run, FactKind::Signal, Json::of(&signal)).await
+    // A program may send one as well.
+    wish_for(runtime, run, (FactKind::Signal, Json::of(&signal)), None).await
 }
 
 /// Says what became of a step in doubt.
@@ -330,34 +343,5 @@ pub async fn settle_doubt(
     let (by, reason) = (person.name, person.reason);
     let result = kept(result);
     let retry = Retry { by, reason, step, outcome, result };
-    wish_for(runtime, run, FactKind::Retry, Json::of(&retry)).await
-}
-
-async fn status_of(runtime: &Runtime, run: RunId) -> Result<RunStatus, RunsError> {
-    let found = runtime.store().read(|conn| Box::pin(runs::get(conn, run))).await?;
-    let found = found.ok_or_else(|| RunsError::NotFound(format!("there is no run {run}")))?;
-    if found.status.is_final() {
-        return Err(RunsError::TooLate(format!("{run} has ended: it is {}", found.status)));
-    }
-    Ok(found.status)
-}
-
-async fn wish_for(
-    runtime: &Runtime,
-    run: RunId,
-    kind: FactKind,
-    body: Json,
-) -> Result<(), RunsError> {
-    status_of(runtime, run).await?;
-    let world = runtime.world();
-    let fact = Arc::new(Fact { id: world.id(InboxId::new), run, at: world.now(), kind, body });
-    runtime
-        .store()
-        .write(move |tx| {
-            let fact = fact.clone();
-            Box::pin(async move { inbox::put(tx, &fact).await })
-        })
-        .await?;
-    runtime.nudge();
-    Ok(())
+    wish_for(runtime, run, (FactKind::Retry, Json::of(&retry)), Some(retry.by)).await
 }

@@ -22,6 +22,7 @@ use stanch_plugins_sdk::{Message, Standing};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::first_act;
 use crate::incident_work::{self, WorkError};
 use crate::notify::{self, no_way};
 use crate::runs::Person;
@@ -146,6 +147,7 @@ pub async fn stop(
                 return Ok(Err(WorkError::Conflict(why)));
             }
             let detail = json!({"decision": "updates_stopped", "reason": person.reason});
+            first_act::mark(tx, id, &person.name, *now).await?;
             custody::decided(tx, id, (&person.name, *now), detail).await.map(Ok)
         })
     });

@@ -27,6 +27,8 @@ pub(crate) struct Query {
     #[serde(default)]
     redact: bool,
     head: Option<u64>,
+    #[serde(default)]
+    broken: bool,
 }
 
 type Piece = std::io::Result<Bytes>;
@@ -37,11 +39,11 @@ pub(crate) async fn export(
     State(app): State<App>,
     caller: Known,
     Path(id): Path<String>,
-    Params(Query { redact, head }): Params<Query>,
+    Params(Query { redact, head, broken }): Params<Query>,
 ) -> Handled<Response> {
     let person = caller.must_be(Role::Responder)?.name.clone();
     let id: IncidentId = paging::id(&id)?;
-    let wish = Wish { person, redact, head };
+    let wish = Wish { person, redact, head, broken };
     let prepared = bundle::prepare(&app.runtime, id, &wish).await?;
     let (pieces, sent) = mpsc::channel::<Piece>(PIECES);
     tokio::task::spawn(send(prepared, pieces));

@@ -107,7 +107,9 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let status = match error {
             StoreError::Conflict(_) | StoreError::Fenced => StatusCode::CONFLICT,
-            StoreError::Inconsistent { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            StoreError::Inconsistent { .. } | StoreError::ChainEnd(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             StoreError::Overtaken(_) | StoreError::Stale | StoreError::Unavailable(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -183,6 +185,9 @@ impl From<ExportError> for Refusal {
             ExportError::BadRequest(_) => Self::bad_request(detail),
             ExportError::Key(error) => error.into(),
             ExportError::Store(error) => error.into(),
+            ExportError::Broken(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, error_code::CHAIN_END, detail)
+            }
             ExportError::Pack(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, error_code::STORE, detail)
             }

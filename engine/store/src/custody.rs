@@ -21,14 +21,21 @@ statements! {
     // On Postgres each statement waits for the way to it and back: there it says the chain's new end, too.
     APPEND = {
         sqlite:
-            "INSERT INTO custody (incident_id, seq, at, hash, body, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO custody (incident_id, seq, at, hash, body, detail) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (incident_id, seq) DO NOTHING",
         postgres:
             "WITH head AS (UPDATE custody_heads SET hash = $4 WHERE incident_id = $1) \
-             INSERT INTO custody (incident_id, seq, at, hash, body, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+             INSERT INTO custody (incident_id, seq, at, hash, body, detail) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (incident_id, seq) DO NOTHING",
     };
     SET_HASH = "UPDATE custody_heads SET hash = $2 WHERE incident_id = $1";
     HEAD = "SELECT count, hash FROM custody_heads WHERE incident_id = $1";
     HASH = "SELECT hash FROM custody WHERE incident_id = $1 AND seq = $2";
+    ENDS =
+        "SELECT h.count AS count, h.hash AS hash, c.seq AS seq, c.body AS body FROM incidents i \
+         LEFT JOIN custody_heads h ON h.incident_id = i.id \
+         LEFT JOIN custody c ON c.incident_id = i.id \
+         AND c.seq = (SELECT MAX(seq) FROM custody WHERE incident_id = i.id) WHERE i.id = $1";
     ROWS = "SELECT body, detail FROM custody WHERE incident_id = $1 AND seq < $2 ORDER BY seq";
 }
 
@@ -66,7 +73,8 @@ pub async fn decided(
 /// Appends a record to its incident's chain.
 ///
 /// # Errors
-/// [`StoreError`] of the database.
+/// [`StoreError::ChainEnd`] when a record is there already in the place that is next; else of the
+/// database.
 pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError> {
     // The incident's row comes before the row of its chain, as wherever both are changed.
     if matches!(new.action, CustodyAction::Captured | CustodyAction::CaptureFailed) {
@@ -99,7 +107,14 @@ pub async fn append(tx: &mut Tx<'_>, new: &NewRecord) -> Result<Head, StoreError
         .bind(sealed.hash.to_string())
         .bind(sealed.body.clone())
         .bind(detail);
-    tx.run(query).await?;
+    // Whoever else appends waits for the row of the chain's end: nobody was first.
+    if tx.run(query).await? == 0 {
+        let Head { count, .. } = head;
+        return Err(StoreError::ChainEnd(format!(
+            "nothing can be added to the custody chain of {incident}: by its row of `custody_heads` it has \
+             {count} records, and record {count} is there; somebody changed it past Stanch"
+        )));
+    }
     if tx.dialect() == Dialect::Sqlite {
         let query = tx.query(&SET_HASH).bind(incident).bind(sealed.hash.to_string());
         tx.run(query).await?;
@@ -118,6 +133,59 @@ pub async fn head(conn: &mut Conn<'_>, incident: IncidentId) -> Result<Head, Sto
         Ok(Head { count: u64::from(row.count("count")?), hash: row.word("hash")? })
     };
     row.map_or(Ok(Head::EMPTY), read)
+}
+
+/// The end of an incident's chain as it is written down, and its last record. They agree, unless somebody
+/// was at the database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// What `custody_heads` has, whether or not it can be the end of a chain: the count and the hash.
+    said: Option<(i64, String)>,
+    /// The place of the last record, and its hash.
+    last: Option<(i64, Sha256)>,
+}
+
+impl Ends {
+    /// The end by the records that are there.
+    pub fn found(&self) -> Head {
+        let head =
+            |(seq, hash): &(i64, Sha256)| Head { count: seq.unsigned_abs() + 1, hash: *hash };
+        self.last.as_ref().map_or(Head::EMPTY, head)
+    }
+
+    /// What is wrong with the end that is written down, and where; nothing when it is right.
+    pub fn fault(&self) -> Option<String> {
+        let last = match &self.last {
+            Some((seq, _)) => format!("record {seq} is the last that is there"),
+            None => "no record is there".to_owned(),
+        };
+        let Head { count, hash } = self.found();
+        match &self.said {
+            None if count == 0 => None,
+            None => Some(format!("its row of `custody_heads` is missing, and {last}")),
+            Some((said, _)) if u64::try_from(*said) != Ok(count) => {
+                Some(format!("its row of `custody_heads` says {said} records, and {last}"))
+            }
+            Some((_, said)) if count > 0 && *said != hash.to_string() => Some(format!(
+                "its row of `custody_heads` has another hash than its last record, {}",
+                count - 1
+            )),
+            Some(_) => None,
+        }
+    }
+}
+
+/// Both ends of an incident's chain.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn ends(conn: &mut Conn<'_>, incident: IncidentId) -> Result<Ends, StoreError> {
+    let row = conn.maybe(conn.query(&ENDS).bind(incident.to_string())).await?;
+    let Some(row) = row else { return Ok(Ends::default()) };
+    let (head, last) = (Row::of("custody_heads", &row), Row::of("custody", &row));
+    let said = head.int_opt("count")?.zip(head.text_opt("hash")?);
+    let last = last.int_opt("seq")?.zip(last.text_opt("body")?);
+    Ok(Ends { said, last: last.map(|(seq, body)| (seq, Sha256::of(body))) })
 }
 
 /// The end that an incident's chain had when it had so many records; nothing when it has fewer.

@@ -21,6 +21,9 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+    /// A custody chain can't go on: its end was changed past Stanch. A person has to look at it.
+    #[error("{0}")]
+    ChainEnd(String),
     /// Others changed the same rows meanwhile, and the database took theirs. Try again; what leaves the store
     /// says [`StoreError::Unavailable`].
     #[error("others change the same: {0}")]
@@ -39,6 +42,7 @@ impl StoreError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Conflict(_) | Self::Fenced => error_code::CONFLICT,
+            Self::ChainEnd(_) => error_code::CHAIN_END,
             Self::Inconsistent { .. } | Self::Overtaken(_) | Self::Stale | Self::Unavailable(_) => {
                 error_code::STORE
             }

@@ -33,9 +33,6 @@ statements! {
     SET_SEVERITY =
         "UPDATE incidents SET severity = $2, kpi_version = kpi_version + 1 WHERE id = $1";
     SET_PHASE = "UPDATE incidents SET phase = $2 WHERE id = $1";
-    ACKNOWLEDGE =
-        "UPDATE incidents SET acknowledged_by = $2, kpi_version = kpi_version + 1 \
-         WHERE id = $1 AND acknowledged_by IS NULL";
     TAKEN_UP =
         "UPDATE incidents SET acknowledged_by = COALESCE(acknowledged_by, $2), \
          kpi_version = kpi_version + 1 WHERE id = $1";
@@ -232,19 +229,6 @@ pub async fn set_phase(tx: &mut Tx<'_>, id: IncidentId, phase: &str) -> Result<(
     let query = tx.query(&SET_PHASE).bind(id.to_string()).bind(phase.to_owned());
     tx.run(query).await?;
     Ok(())
-}
-
-/// Notes who took it; false when somebody had already.
-///
-/// # Errors
-/// [`StoreError`] of the database.
-pub async fn acknowledge(
-    tx: &mut Tx<'_>,
-    id: IncidentId,
-    person: &str,
-) -> Result<bool, StoreError> {
-    let query = tx.query(&ACKNOWLEDGE).bind(id.to_string()).bind(person.to_owned());
-    Ok(tx.run(query).await? == 1)
 }
 
 /// Notes that a person has done something about an incident: whoever was the first has taken it, and what KPIs

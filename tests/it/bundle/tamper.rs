@@ -19,18 +19,18 @@ async fn incident(stage: &Stage) -> String {
     incident
 }
 
-async fn stage(mut plan: Plan) -> (Stage, String) {
+pub(super) async fn stage(mut plan: Plan) -> (Stage, String) {
     plan.ships = false;
     let stage = plan.set().await;
     let incident = incident(&stage).await;
     (stage, incident)
 }
 
-async fn export(stage: &Stage, incident: &str) -> Files {
+pub(super) async fn export(stage: &Stage, incident: &str) -> Files {
     unpack(&stage.mia.bytes(&format!("/incidents/{incident}/export")).await)
 }
 
-fn said(stage: &Stage, files: &Files) -> Result<(), String> {
+pub(super) fn said(stage: &Stage, files: &Files) -> Result<(), String> {
     let key = stage.runtime.public_key();
     both_with(&pack(files), &Brought { keys: &[&key], ..Brought::default() })
 }
@@ -41,7 +41,7 @@ fn fault(stage: &Stage, files: &Files, tamper: impl FnOnce(&mut Files)) -> Strin
     said(stage, &files).unwrap_err()
 }
 
-fn lines(files: &Files, path: &str) -> Vec<String> {
+pub(super) fn lines(files: &Files, path: &str) -> Vec<String> {
     let text = std::str::from_utf8(&files[path]).unwrap();
     text.lines().map(str::to_owned).collect()
 }
@@ -126,15 +126,12 @@ async fn one_bit_in_each_kind_of_row() {
         "{said_then}"
     );
     stage.sql(&format!("update custody set {flip} {of} and seq = 2")).await;
-    // The payload of an alert, and the end of the chain.
+    // The payload of an alert.
     stage.sql("update payloads set body = body || ' '").await;
     let said_then = said(&stage, &export(&stage, &incident).await).unwrap_err();
     assert!(said_then.contains("record 0 ") && said_then.contains("was changed"), "{said_then}");
     stage.sql("update payloads set body = rtrim(body)").await;
     said(&stage, &export(&stage, &incident).await).unwrap();
-    stage.sql(&format!("update custody_heads set {flip} {of}")).await;
-    let said_then = said(&stage, &export(&stage, &incident).await).unwrap_err();
-    assert!(said_then.contains("was changed") && said_then.contains("record "), "{said_then}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

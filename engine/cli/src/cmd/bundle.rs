@@ -20,6 +20,9 @@ pub(super) async fn export(client: &Client, args: &Export) -> anyhow::Result<()>
     if args.redact {
         query.push(("redact", "true".to_owned()));
     }
+    if args.broken {
+        query.push(("broken", "true".to_owned()));
+    }
     if let Some(head) = args.head {
         query.push(("head", head.to_string()));
     }

@@ -78,14 +78,19 @@ pub(super) fn show(report: &Value) {
 }
 
 fn figures(report: &Value) {
-    println!(
-        "{:<28} {:>6} {:>10} {:>10} {:>10} {:>10} {:>6}",
-        "", "count", "mean", "p50", "p90", "p95", "open"
-    );
+    laid_out(report).iter().for_each(|line| println!("{line}"));
+}
+
+/// The least that each column is wide.
+const WIDTHS: [usize; 7] = [28, 6, 10, 10, 10, 10, 6];
+
+/// The figures under their headings, in columns that are as wide as what is in them.
+fn laid_out(report: &Value) -> Vec<String> {
+    let heads = ["", "count", "mean", "p50", "p90", "p95", "open"].map(str::to_owned);
+    let mut rows = vec![(heads, String::new())];
     for kpi in report["kpis"].as_array().into_iter().flatten() {
         let span = |name: &str| kpi[name].as_i64().map_or_else(|| "-".to_owned(), readable);
-        println!(
-            "{:<28} {:>6} {:>10} {:>10} {:>10} {:>10} {:>6}   {}",
+        let cells = [
             output::text(&kpi["title"]),
             output::text(&kpi["count"]),
             span("mean_ms"),
@@ -93,14 +98,31 @@ fn figures(report: &Value) {
             span("p90_ms"),
             span("p95_ms"),
             output::text(&kpi["open"]),
-            note(kpi),
-        );
+        ];
+        rows.push((cells, note(kpi)));
+    }
+    let mut widths = WIDTHS;
+    for (cells, _) in &rows {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let [first, rest @ ..] = widths;
+    let mut lines = Vec::new();
+    for ([title, figures @ ..], note) in &rows {
+        let mut line = format!("{title:<first$}");
+        for (figure, width) in figures.iter().zip(&rest) {
+            line.push_str(&format!(" {figure:>width$}"));
+        }
+        lines.push(format!("{line}   {note}").trim_end().to_owned());
     }
     for share in report["shares"].as_array().into_iter().flatten() {
         let value = share["value"].as_f64().map_or_else(|| "-".to_owned(), percent);
         let parts = format!("{} of {}", share["part"], share["whole"]);
-        println!("{:<28} {value:>6} {parts:>21}", output::text(&share["title"]));
+        let title = output::text(&share["title"]);
+        lines.push(format!("{title:<first$} {value:>6} {parts:>21}"));
     }
+    lines
 }
 
 /// The target, where there is one, and how many have no figure for want of a time that makes sense.
@@ -177,10 +199,19 @@ fn field(value: &Value) -> String {
     }
 }
 
-/// A length of time as people read it: with milliseconds where it is short.
+/// A length of time as people read it: with milliseconds where it is short, from an hour on in minutes, and
+/// from a day on in hours.
 fn readable(ms: i64) -> String {
-    let is_short = ms < 10_000;
-    Span::from_ms(if is_short { ms } else { (ms + 500) / 1_000 * 1_000 }).to_string()
+    const SECOND: i64 = 1_000;
+    const MINUTE: i64 = 60 * SECOND;
+    const HOUR: i64 = 60 * MINUTE;
+    let unit = match ms {
+        ..10_000 => 1,
+        10_000..HOUR => SECOND,
+        HOUR..86_400_000 => MINUTE,
+        _ => HOUR,
+    };
+    Span::from_ms((ms + unit / 2) / unit * unit).to_string()
 }
 
 #[cfg(test)]
@@ -188,10 +219,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_long_is_told_in_seconds() {
+    fn what_is_long_is_told_in_larger_units() {
         assert_eq!(readable(761), "761ms");
         assert_eq!(readable(900_761), "15m 1s");
+        assert_eq!(readable(5_399_000), "1h 30m");
+        assert_eq!(readable(86_399_999), "1day");
         assert_eq!(readable(86_400_000), "1day");
+        assert_eq!(readable(11 * 86_400_000 + 37_491_000), "11days 10h");
+    }
+
+    #[test]
+    fn columns_stay_columns_however_long_a_time_is() {
+        let kpi = |title: &str, ms: i64| {
+            json!({"title": title, "count": 1_234_567, "mean_ms": ms, "p50_ms": ms, "p90_ms": ms,
+                "p95_ms": null, "open": 3, "within_target": 1, "target_ms": 60_000})
+        };
+        let months = 100 * 86_400_000 + 7 * 3_600_000;
+        let title = "What takes longer than one thinks";
+        let report = json!({
+            "kpis": [kpi("Short", 761), kpi(title, months)],
+            "shares": [{"title": "Share", "value": 0.5, "part": 1, "whole": 2}],
+        });
+        let lines = laid_out(&report);
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        let end_of = |line: &str, words: &str| line.find(words).unwrap() + words.len();
+        let open = end_of(&lines[0], "open");
+        for line in &lines[1..3] {
+            assert_eq!(&line[open - 2..open], " 3", "{lines:#?}");
+            assert!(line[open..].starts_with("   1 of 1234567 within 1m"), "{lines:#?}");
+        }
+        for head in ["count", "mean", "p50", "p90", "p95"] {
+            let end = end_of(&lines[0], head);
+            let ends = |line: &String| {
+                line[..end].ends_with(|last: char| last != ' ') && line[end..].starts_with(' ')
+            };
+            assert!(lines[1..3].iter().all(ends), "{head}: {lines:#?}");
+        }
+        assert!(lines[3].starts_with("Share ") && lines[3].ends_with("1 of 2"), "{lines:#?}");
     }
 
     #[test]

@@ -274,7 +274,7 @@ pub const SHARES: &[Share] = &[
         (
             "score of the review's checklist / 100",
             "Each reviewed incident counts the same, from 0 to 100: the questions answered with yes of those \
-             that apply. What nobody reviewed is not among them.",
+             that apply or are open. What nobody reviewed is not among them.",
         ),
         |known| {
             (known.review_score.unwrap_or(0), if known.review_score.is_some() { 100 } else { 0 })

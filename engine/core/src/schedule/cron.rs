@@ -124,7 +124,7 @@ impl<'de> Deserialize<'de> for Cron {
 /// A time zone by its name in the IANA database, of which a copy comes with the binary, so that
 /// every node agrees.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone(jiff::tz::TimeZone);
+pub struct Zone(pub(super) jiff::tz::TimeZone);
 
 /// A name that is no zone's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

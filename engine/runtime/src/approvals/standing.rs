@@ -8,6 +8,7 @@ use stanch_engine_store::approvals::{self, Approval};
 use stanch_engine_store::{StoreError, Tx, custody};
 
 use super::DecideError;
+use crate::first_act;
 use crate::people::Caller;
 
 /// An approval that waits for people.
@@ -48,5 +49,6 @@ pub(super) async fn note(
     if let (Value::Object(detail), Value::Object(said)) = (&mut detail, said) {
         detail.extend(said);
     }
+    first_act::mark(tx, incident, &caller.name, now).await?;
     custody::decided(tx, incident, (&caller.name, now), detail).await
 }

@@ -14,6 +14,7 @@ use stanch_engine_store::{StoreError, incidents};
 use super::captured::Captured;
 use super::incoming::Incoming;
 use super::items::{ItemError, Kept};
+use crate::first_act;
 use crate::runtime::Runtime;
 
 /// Why nothing was kept.
@@ -132,8 +133,10 @@ impl Adding {
         let written = runtime.store().write(move |tx| {
             let rows = stored.clone();
             Box::pin(async move {
-                evidence::insert(tx, &rows.0).await?;
-                custody::append(tx, &rows.1).await.map(drop)
+                let (item, record) = &*rows;
+                evidence::insert(tx, item).await?;
+                first_act::mark(tx, record.incident, &record.actor, record.at).await?;
+                custody::append(tx, record).await.map(drop)
             })
         });
         written.await?;

@@ -18,6 +18,7 @@
 
 mod packing;
 mod story;
+mod then;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -53,6 +54,7 @@ pub(super) const ANCHORS: &str = "anchors.jsonl";
 pub(super) const STAMPS: &str = "timestamps.jsonl";
 pub(super) const AUDIT: &str = "audit.jsonl";
 pub(super) const APPROVALS: &str = "approvals.json";
+pub(super) const EVIDENCE: &str = "evidence.json";
 pub(super) const ITEMS: &str = "items/";
 
 /// The report, for people: as Markdown, and as HTML.
@@ -84,6 +86,9 @@ pub(super) struct Statement {
     /// Where the last checkpoint of the chain was laid down outside of the installation; without
     /// an anchor a restored database could have forked unseen.
     pub(super) anchor: Option<String>,
+    /// What was wrong with the end of the chain when this was exported all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) broken: Option<String>,
 }
 
 /// What is in the bundle.
@@ -120,6 +125,12 @@ pub enum ExportError {
     /// It can't be asked for.
     #[error("{0}")]
     BadRequest(String),
+    /// The end of the chain is not what it must be.
+    #[error(
+        "the custody chain can't be exported as a whole one: {0}; somebody changed it past Stanch. \
+         `stanch export --broken` gives what is there, marked as broken"
+    )]
+    Broken(String),
     /// The key that signs is not the one that should.
     #[error(transparent)]
     Key(#[from] rotation::RotateError),
@@ -140,6 +151,9 @@ pub struct Wish {
     pub redact: bool,
     /// Of the chain when it had so many records: what was exported before, once more.
     pub head: Option<u64>,
+    /// Also where the end of the chain was changed: what is there, marked as broken. Nothing can be added to
+    /// such a chain, so that only the audit log has the export.
+    pub broken: bool,
 }
 
 /// A bundle that can be written.
@@ -154,6 +168,8 @@ pub struct Prepared {
     /// How many records the audit log had; nothing where that was not noted.
     audited: Option<u64>,
     entries: Entries,
+    /// What is wrong with the end of the chain.
+    broken: Option<String>,
     /// What signs it.
     keys: Keys,
 }
@@ -186,7 +202,12 @@ pub async fn prepare(
     let store = runtime.store();
     let found = store.read(|conn| Box::pin(incidents::get(conn, incident))).await?;
     found.ok_or(ExportError::NotFound(incident))?;
-    let before = store.read(|conn| Box::pin(custody::head(conn, incident))).await?;
+    let ends = store.read(|conn| Box::pin(custody::ends(conn, incident))).await?;
+    let broken = ends.fault();
+    if let Some(why) = broken.clone().filter(|_| !wish.broken) {
+        return Err(ExportError::Broken(why));
+    }
+    let before = ends.found();
     if let Some(wanted) = wish.head.filter(|wanted| !(1..=before.count).contains(wanted)) {
         let why = format!("`head`: the chain has {} records, and no {wanted}", before.count);
         return Err(ExportError::BadRequest(why));
@@ -194,19 +215,32 @@ pub async fn prepare(
     if wish.redact {
         can_be_redacted(runtime, incident).await?;
     }
-    let appended = record_export(runtime, incident, wish).await?;
-    let count = wish.head.unwrap_or(appended.count);
-    let head = store.read(|conn| Box::pin(custody::head_at(conn, incident, count))).await?;
-    let head = head.unwrap_or(appended);
+    let (head, audited) = match &broken {
+        None => {
+            let appended = record_export(runtime, incident, wish).await?;
+            let count = wish.head.unwrap_or(appended.count);
+            let head = store.read(|conn| Box::pin(custody::head_at(conn, incident, count))).await?;
+            (head.unwrap_or(appended), audited(runtime, incident, count).await?)
+        }
+        Some(_) if wish.head.is_some() => {
+            let why =
+                "`head`: of a chain whose end was changed there is no earlier end: leave it out";
+            return Err(ExportError::BadRequest(why.to_owned()));
+        }
+        Some(_) => {
+            let audited = store.read(|conn| Box::pin(audit::head(conn))).await?.count;
+            (before, Some(audited))
+        }
+    };
+    let count = head.count;
     let records = store.read(|conn| Box::pin(custody::records(conn, incident, count))).await?;
     let last = records.last().and_then(Stored::read).map(|(record, _)| record.at);
     let at = last.unwrap_or_else(|| runtime.world().now());
     // A key that hands over after this is of no matter here: the one before signs.
     let keys = rotation::current(&runtime.shared).await?;
     let entries = of_ledger(runtime, incident, head, at).await?;
-    let audited = audited(runtime, incident, count).await?;
     let (redact, runtime) = (wish.redact, runtime.clone());
-    Ok(Prepared { runtime, incident, head, at, redact, records, audited, entries, keys })
+    Ok(Prepared { runtime, incident, head, at, redact, records, audited, entries, broken, keys })
 }
 
 /// How many records the audit log had when the chain was first exported with so many records, or

@@ -12,6 +12,7 @@ use stanch_engine_store::custody::{self, NewRecord};
 use stanch_engine_store::holds::{self, Hold};
 use stanch_engine_store::{StoreError, Tx, incidents};
 
+use crate::first_act;
 use crate::incident_work::WorkError;
 use crate::runs::Person;
 use crate::runtime::Runtime;
@@ -35,6 +36,7 @@ pub async fn hold(runtime: &Runtime, id: IncidentId, person: Person) -> Result<H
                 let why = format!("{by} laid a hold on {id} at {at} already: {reason}");
                 return Ok(Err(WorkError::Conflict(why)));
             }
+            first_act::mark(tx, id, &hold.by, hold.at).await?;
             lay(tx, &hold, json!({"reason": hold.reason})).await?;
             Ok(Ok(Hold::clone(&hold)))
         })
@@ -66,6 +68,7 @@ pub async fn release(runtime: &Runtime, id: IncidentId, person: Person) -> Resul
                 return Ok(Err(WorkError::Conflict(format!("there is no hold on {id}"))));
             };
             holds::lift(tx, id).await?;
+            first_act::mark(tx, id, &person.name, now).await?;
             let detail = json!({"reason": person.reason, "held_by": hold.by, "held_at": hold.at});
             tell(tx, (id, now), &person.name, CustodyAction::Released, detail).await?;
             Ok(Ok(()))

@@ -1,6 +1,8 @@
 //! Proves a bundle, offline: against keys and anchors that the verifier has by another way.
 
 mod anchors;
+mod approvals;
+mod evidence;
 mod scan;
 mod signers;
 mod stamps;
@@ -19,8 +21,8 @@ use stanch_engine_core::id::IncidentId;
 use stanch_engine_core::time::Timestamp;
 
 use super::bundle::{
-    ANCHORS, APPROVALS, AUDIT, CHAIN, CHECKPOINT, Checkpoint, DETAILS, FORMAT, HANDOVERS, ITEMS,
-    MANIFEST, Manifest, STAMPS, Statement,
+    ANCHORS, APPROVALS, AUDIT, CHAIN, CHECKPOINT, Checkpoint, DETAILS, EVIDENCE, FORMAT, HANDOVERS,
+    ITEMS, MANIFEST, Manifest, STAMPS, Statement,
 };
 use super::stamps::{Authorities, StampError};
 use scan::Scanned;
@@ -80,6 +82,9 @@ pub enum Fault {
     /// It was signed by somebody else, or the signed statement was changed.
     #[error("checkpoint.json is not signed by this key, or was changed")]
     Signature,
+    /// The end of its chain had been changed when it was exported, and it says so.
+    #[error("checkpoint.json: it was broken when it was exported: {0}")]
+    Broken(String),
     /// A key did not hand over to another one.
     #[error("keys.jsonl: line {line} is not signed by the key that it names, or was changed")]
     Handover {
@@ -112,6 +117,12 @@ pub enum Fault {
         /// To what.
         approval: String,
     },
+    /// What is said of an approval, or was said to it, is not what a record has.
+    #[error("approvals.json: {0}")]
+    Approval(String),
+    /// What an item of evidence is said to be is not what a record has.
+    #[error("evidence.json: {0}")]
+    Evidence(String),
     /// Another file.
     #[error("{path} {what}")]
     File {
@@ -226,7 +237,10 @@ fn statement(files: &Scanned, signers: &Signers) -> Result<Statement, Fault> {
             format!("it is of format {}, and this verifier knows {FORMAT}", statement.format);
         return Err(Fault::NotABundle(message));
     }
-    Ok(statement)
+    match statement.broken {
+        Some(what) => Err(Fault::Broken(what)),
+        None => Ok(statement),
+    }
 }
 
 fn manifest(files: &Scanned, statement: &Statement) -> Result<Manifest, Fault> {

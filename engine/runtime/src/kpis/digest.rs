@@ -9,12 +9,13 @@ use serde_json::json;
 use stanch_engine_core::kpi::{Dimension, Period};
 use stanch_engine_core::limits;
 use stanch_engine_core::report::document::length;
+use stanch_engine_core::schedule::{Day, Zone};
 use stanch_engine_core::span::Span;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::{StoreError, settings};
 use tokio::sync::watch;
 
-use super::{Figures, Filter, Question, QuestionError, Report, report};
+use super::{Figures, Filter, Question, QuestionError, Report, Window, report_of};
 use crate::runs::{self, RunsError, StartRequest};
 use crate::runtime::Runtime;
 
@@ -23,6 +24,8 @@ pub const PLAYBOOK: &str = "kpi-digest";
 
 /// How often it is looked whether something is due, in milliseconds.
 const LOOK_MS: i64 = 5 * 60 * 1_000;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Whom to tell, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +36,10 @@ pub struct DigestSettings {
     pub is_weekly: bool,
     /// Whether on the first of each month.
     pub is_monthly: bool,
-    /// From which hour of that day on, UTC.
+    /// From which hour of that day on.
     pub hour: u32,
+    /// On whose clocks weeks, months and hours are counted.
+    pub zone: Zone,
 }
 
 /// Why a digest did not go out.
@@ -63,23 +68,11 @@ impl Kind {
         }
     }
 
-    const fn window(self) -> Span {
+    /// The first day of the week or month that a time is in.
+    fn first_day(self, zone: &Zone, at: Timestamp) -> Option<Day> {
         match self {
-            Self::Week => Span::from_secs(7 * 86_400),
-            Self::Month => Span::from_secs(30 * 86_400),
-        }
-    }
-
-    /// The beginning of the week or month that a time is in.
-    fn start_of(self, at: Timestamp) -> Timestamp {
-        let first_of_month = || {
-            let text = at.to_string();
-            let first = format!("{}-01T00:00:00Z", text.get(..7)?);
-            Timestamp::parse(&first).ok()
-        };
-        match self {
-            Self::Week => Period::Week.start_of(at),
-            Self::Month => first_of_month().unwrap_or(at),
+            Self::Week => zone.week_of(at),
+            Self::Month => zone.month_of(at),
         }
     }
 }
@@ -109,22 +102,26 @@ async fn work(runtime: Runtime, digest: DigestSettings, mut stop: watch::Receive
     }
 }
 
-/// Tells what is due. The first week and month are not told of: they were not whole.
+/// Tells what is due: of the whole week or month before the one that it is. The first week and month are
+/// not told of: they were not whole.
 async fn look(runtime: &Runtime, digest: &DigestSettings, kind: Kind) -> Result<(), DigestError> {
     let now = runtime.world().now();
-    let begun_at = kind.start_of(now);
-    let (name, period) = (format!("digest_{}", kind.word()), begun_at.to_string());
+    let Some(begun) = kind.first_day(&digest.zone, now) else { return Ok(()) };
+    let until = begun.begins_at;
+    let Some(before) = kind.first_day(&digest.zone, until.plus_ms(-1)) else { return Ok(()) };
+    // By its date, whatever zone it is: another zone in the configuration does not tell it again.
+    let (name, period) = (format!("digest_{}", kind.word()), format!("{}T00:00:00Z", begun.date));
     let asked = name.clone();
     let told = runtime
         .store()
         .read(|conn| Box::pin(async move { settings::get(conn, &asked).await }))
         .await?;
-    let is_due = now >= begun_at.plus_ms(i64::from(digest.hour) * 3_600_000);
-    if told.as_ref() == Some(&period) || !is_due {
+    let is_due = now >= until.plus_ms(i64::from(digest.hour) * 3_600_000);
+    if told.as_ref().is_some_and(|told| *told >= period) || !is_due {
         return Ok(());
     }
     if told.is_some() {
-        send(runtime, digest, kind, &period).await?;
+        send(runtime, digest, kind, (before.begins_at, until), &period).await?;
     }
     let told = runtime.store().write(move |tx| {
         let (name, period) = (name.clone(), period.clone());
@@ -133,16 +130,46 @@ async fn look(runtime: &Runtime, digest: &DigestSettings, kind: Kind) -> Result<
     Ok(told.await?)
 }
 
+/// The figures of what is over. Where that is too much to be read, and the zone's days are not those that
+/// are added up beforehand, it is told of the days of UTC.
+async fn figures_of(
+    runtime: &Runtime,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Report, QuestionError> {
+    let found = asked(runtime, since, until).await;
+    match found {
+        Err(QuestionError::TooMany) => {
+            let day = |at| Period::Day.start_of(at);
+            asked(runtime, day(since), day(until)).await
+        }
+        found => found,
+    }
+}
+
+async fn asked(
+    runtime: &Runtime,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Report, QuestionError> {
+    let question = Question {
+        window: Span::from_ms((until.micros() - since.micros()) / 1_000),
+        filter: Filter::default(),
+        by: Some(Dimension::Severity),
+        facts: limits::KPI_FACTS,
+    };
+    let window = Window { since, until, is_over: true, facts: question.facts };
+    report_of(runtime, &question, window).await
+}
+
 async fn send(
     runtime: &Runtime,
     digest: &DigestSettings,
     kind: Kind,
+    (since, until): (Timestamp, Timestamp),
     period: &str,
 ) -> Result<(), DigestError> {
-    let window = kind.window();
-    let by = Some(Dimension::Severity);
-    let facts = limits::KPI_FACTS;
-    let found = report(runtime, &Question { window, filter: Filter::default(), by, facts }).await?;
+    let found = figures_of(runtime, since, until).await?;
     let text = text(kind, &found, &runtime.settings().public_url);
     let inputs = json!({"to": digest.to, "text": text});
     let request = StartRequest {
@@ -186,7 +213,9 @@ fn text(kind: Kind, report: &Report, public_url: &str) -> String {
     for (severity, figures) in report.groups.iter().flatten() {
         targets(&mut text, severity, figures);
     }
-    let _ = write!(text, "\nMore: {public_url}/v1/kpis?window={}", kind.window());
+    // A day in which the clocks change is one, too.
+    let days = (report.window.ms + DAY_MS / 2) / DAY_MS;
+    let _ = write!(text, "\nMore: {public_url}/v1/kpis?window={days}d");
     text
 }
 
@@ -202,17 +231,5 @@ fn targets(text: &mut String, severity: &str, figures: &Figures) {
             "\nTarget of {severity}: {title} within {}: kept in {within} of {count}",
             length(target_ms)
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weeks_begin_on_mondays_and_months_on_their_first() {
-        let at = Timestamp::parse("2026-12-16T07:30:00Z").unwrap();
-        assert_eq!(Kind::Week.start_of(at).to_string(), "2026-12-14T00:00:00Z");
-        assert_eq!(Kind::Month.start_of(at).to_string(), "2026-12-01T00:00:00Z");
     }
 }

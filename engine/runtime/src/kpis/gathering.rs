@@ -20,11 +20,18 @@ pub(super) type Groups<K> = BTreeMap<K, Totals>;
 pub(super) struct Window {
     pub(super) since: Timestamp,
     pub(super) until: Timestamp,
+    /// Whether what began at its end, or a little later by another node's clock, is not in it any more.
+    pub(super) is_over: bool,
     /// Incidents whose facts are read before the tallies are; tests make it small.
     pub(super) facts: u32,
 }
 
 impl Window {
+    /// The last moment that is in it.
+    fn last(&self) -> Timestamp {
+        Timestamp::from_micros(self.until.micros() - i64::from(self.is_over))
+    }
+
     /// The facts of the incidents in it that a filter lets through, if it holds few.
     pub(super) async fn few(
         &self,
@@ -32,7 +39,7 @@ impl Window {
         filter: &Filter,
     ) -> Result<Option<Vec<(IncidentId, Facts)>>, StoreError> {
         let mut incidents = 0;
-        for stretch in cover(self.since, self.until) {
+        for stretch in cover(self.since, self.last()) {
             let values = kpis::values(conn, Dimension::All, stretch).await?;
             incidents += values.iter().map(|(_, incidents)| incidents).sum::<i64>();
         }
@@ -40,7 +47,8 @@ impl Window {
         if is_whole && incidents > i64::from(self.facts) {
             return Ok(None);
         }
-        let before = (self.until.plus_ms(limits::CLOCK_SKEW_MS), "");
+        let skew_ms = if self.is_over { 0 } else { limits::CLOCK_SKEW_MS };
+        let before = (self.until.plus_ms(skew_ms), "");
         let mut facts = kpis::facts_of(conn, self.since, before, self.facts + 1).await?;
         if facts.len() > self.facts as usize {
             return Ok(None);
@@ -76,7 +84,7 @@ impl Window {
         value: &str,
     ) -> Result<Totals, StoreError> {
         let mut totals = Totals::default();
-        for stretch in cover(self.since, self.until) {
+        for stretch in cover(self.since, self.last()) {
             for (_, tally) in kpis::tallies(conn, dimension, value, stretch).await? {
                 totals.merge(&tally);
             }
@@ -105,7 +113,7 @@ impl Window {
             return Ok(Err(QuestionError::TooMany));
         }
         let mut counts: BTreeMap<String, i64> = BTreeMap::new();
-        for stretch in cover(self.since, self.until) {
+        for stretch in cover(self.since, self.last()) {
             for (value, incidents) in kpis::values(conn, by, stretch).await? {
                 *counts.entry(value).or_default() += incidents;
             }

@@ -175,10 +175,12 @@ both! {
     an_incident_is_taken_once(fresh) {
         fresh.store.write(|tx| Box::pin(async move { incidents::insert(tx, &incident(1)).await })).await.unwrap();
         let take = |person: &'static str| fresh.store.write(move |tx| Box::pin(async move {
-            incidents::acknowledge(tx, incident(1).id, person).await
+            incidents::taken_up(tx, incident(1).id, person).await
         }));
-        assert!(take("ann").await.unwrap());
-        assert!(!take("bob").await.unwrap());
+        take("ann").await.unwrap();
+        take("bob").await.unwrap();
+        let found = fresh.store.read(|c| Box::pin(incidents::get(c, incident(1).id))).await.unwrap().unwrap();
+        assert_eq!(found.acknowledged_by.as_deref(), Some("ann"));
     }
 
     a_token_is_found_by_its_hash_until_it_is_revoked(fresh) {

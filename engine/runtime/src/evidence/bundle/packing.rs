@@ -58,6 +58,7 @@ pub(super) async fn write(
         at: prepared.at,
         chain: prepared.head,
         anchor: prepared.entries.anchor.clone(),
+        broken: prepared.broken.clone(),
         keys,
     };
     let redact = prepared.redact;
@@ -160,6 +161,7 @@ struct Seal {
     at: Timestamp,
     chain: Head,
     anchor: Option<String>,
+    broken: Option<String>,
     keys: Keys,
 }
 
@@ -321,6 +323,7 @@ impl<W: Write> Pack<W> {
             chain: seal.chain,
             manifest: Sha256::of(&manifest),
             anchor: seal.anchor.clone(),
+            broken: seal.broken.clone(),
         };
         let statement = serde_json::to_string(&statement).unwrap_or_default();
         // This thread may block.

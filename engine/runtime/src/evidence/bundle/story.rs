@@ -4,15 +4,18 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use stanch_engine_core::id::{IncidentId, RunId};
 use stanch_engine_core::report::{document, text};
 use stanch_engine_core::time::Timestamp;
+use stanch_engine_store::approvals::{Approval, Given};
+use stanch_engine_store::evidence::Item;
 use stanch_engine_store::{
     StoreError, alerts, approvals, audit, evidence, journal, milestones, runs,
 };
 
-use super::{APPROVALS, REPORTS, pretty};
+use super::then::Then;
+use super::{APPROVALS, EVIDENCE, REPORTS, pretty};
 use crate::report::{self, AsOf};
 use crate::runtime::Runtime;
 use crate::{kpis, timeline};
@@ -41,18 +44,10 @@ pub(super) async fn of_incident(
         .collect();
     put("alerts.json", pretty(&alerts));
     let items = store.read(|conn| Box::pin(evidence::of_incident(conn, id))).await?;
-    let items: Vec<_> = items
-        .iter()
-        .map(|item| {
-            json!({
-                "id": item.id, "label": item.label, "sha256": item.sha256, "bytes": item.bytes,
-                "media_type": item.media_type, "captured_at": item.captured_at,
-                "captured_by": item.captured_by, "how": item.call, "deleted_at": item.deleted_at,
-            })
-        })
-        .collect();
-    put("evidence.json", pretty(&items));
-    put(APPROVALS, pretty(&asked(runtime, id, at).await?));
+    let questions = questions(runtime, id).await?;
+    let then = Then::of(runtime, id, as_of.chain.count).await?;
+    put(EVIDENCE, pretty(&kept(&items, &then)));
+    put(APPROVALS, pretty(&asked(&questions, &then, at)));
     put("timeline.json", pretty(&timeline::of_incident(runtime, id).await?));
     put("kpis.json", pretty(&kpis::of_incident_at(runtime, id, at).await?));
     let marked = store.read(|conn| Box::pin(milestones::of_incident(conn, id))).await?;
@@ -77,19 +72,43 @@ pub(super) async fn of_incident(
     Ok((files, runs.iter().map(|run| run.id).collect()))
 }
 
-/// What was asked until then, and what was said to it.
-async fn asked(
+/// What the items are that were captured until then.
+fn kept(items: &[Item], then: &Then) -> Vec<Value> {
+    let told = |item: &Item| {
+        json!({
+            "id": item.id, "label": item.label, "sha256": item.sha256, "bytes": item.bytes,
+            "media_type": item.media_type, "captured_at": item.captured_at,
+            "captured_by": item.captured_by, "how": item.call,
+            "deleted_at": then.deleted_at(item.id, item.deleted_at),
+        })
+    };
+    items.iter().filter(|item| then.has(item.id)).map(told).collect()
+}
+
+/// Everything that was asked, each with what was said to it.
+async fn questions(
     runtime: &Runtime,
     id: IncidentId,
-    until: Timestamp,
-) -> Result<Vec<serde_json::Value>, StoreError> {
-    let mut asked = Vec::new();
-    let approvals = runtime.store().read(|conn| Box::pin(approvals::of_incident(conn, id))).await?;
-    for approval in approvals.into_iter().filter(|it| it.requested_at <= until) {
+) -> Result<Vec<(Approval, Vec<Given>)>, StoreError> {
+    let (store, mut rows) = (runtime.store(), Vec::new());
+    for approval in store.read(|conn| Box::pin(approvals::of_incident(conn, id))).await? {
         let of = approval.id;
-        let mut decisions =
-            runtime.store().read(|conn| Box::pin(approvals::history(conn, of))).await?;
-        decisions.retain(|given| given.decision.at <= until);
+        let given = store.read(|conn| Box::pin(approvals::history(conn, of))).await?;
+        rows.push((approval, given));
+    }
+    Ok(rows)
+}
+
+/// What was asked until then, and what was said to it.
+fn asked(questions: &[(Approval, Vec<Given>)], then: &Then, until: Timestamp) -> Vec<Value> {
+    let mut asked = Vec::new();
+    for (approval, given) in questions {
+        let of = approval.id.to_string();
+        if approval.requested_at > until && !then.names(&of) {
+            continue;
+        }
+        let decisions: Vec<Value> =
+            given.iter().filter_map(|given| then.decision(&of, json!(given))).collect();
         asked.push(json!({
             "id": approval.id, "run": approval.run, "step": approval.step, "title": approval.title,
             "status": approval.status, "approvers": approval.approvers, "quorum": approval.quorum,
@@ -99,7 +118,7 @@ async fn asked(
             "decisions": decisions,
         }));
     }
-    Ok(asked)
+    asked
 }
 
 /// A page of the records of the audit log about an incident, as they were sealed, one a line, and

@@ -8,13 +8,13 @@ use zip::ZipReadOptions;
 
 use super::Fault;
 use crate::evidence::bundle::{
-    ANCHORS, APPROVALS, AUDIT, CHAIN, CHECKPOINT, DETAILS, HANDOVERS, MANIFEST, STAMPS,
+    ANCHORS, APPROVALS, AUDIT, CHAIN, CHECKPOINT, DETAILS, EVIDENCE, HANDOVERS, MANIFEST, STAMPS,
 };
 use crate::evidence::items::{PIECE, pour};
 
 /// Files that are read, and not only hashed.
 const READ: &[&str] =
-    &[CHECKPOINT, MANIFEST, CHAIN, DETAILS, HANDOVERS, ANCHORS, STAMPS, AUDIT, APPROVALS];
+    &[CHECKPOINT, MANIFEST, CHAIN, DETAILS, HANDOVERS, ANCHORS, STAMPS, AUDIT, APPROVALS, EVIDENCE];
 
 /// Bytes that are kept to be read, at most: a small file could hold an endless one. A million
 /// records have half of it.

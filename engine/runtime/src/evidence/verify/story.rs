@@ -1,16 +1,13 @@
 //! The story beside the chain, as far as the chain says the same: the records of the audit log are
-//! whole and in order, and each decision is in a record.
+//! whole and in order, and what was asked, answered and kept is what records say.
 
 use serde_json::Value;
 use stanch_engine_core::audit;
 use stanch_engine_core::chain::{Walked, walk_some};
-use stanch_engine_core::custody::{CustodyAction, Record};
+use stanch_engine_core::custody::Record;
 
 use super::scan::Scanned;
-use super::{APPROVALS, AUDIT, Fault};
-
-/// What makes two decisions the same one.
-const SAME: [&str; 4] = ["person", "answer", "reason", "at"];
+use super::{APPROVALS, AUDIT, EVIDENCE, Fault, approvals, evidence};
 
 /// Holds what is in a bundle beside the chain against it. `told` are the texts beside the records.
 pub(super) fn compare(
@@ -19,33 +16,21 @@ pub(super) fn compare(
     told: &[Value],
 ) -> Result<(), Fault> {
     walk_some::<audit::Record>(files.optional(AUDIT)?.lines()).map_err(Fault::Audit)?;
-    let text = files.optional(APPROVALS)?;
-    if text.is_empty() {
-        return Ok(());
+    if let Some(asked) = list(files, APPROVALS)? {
+        approvals::compare(&asked, walked, told)?;
     }
-    let unread =
-        |_| Fault::File { path: APPROVALS.to_owned(), what: "can't be read: it was changed" };
-    let approvals: Vec<Value> = serde_json::from_str(text).map_err(unread)?;
-    for approval in &approvals {
-        let decisions = approval.get("decisions").and_then(Value::as_array);
-        for decision in decisions.into_iter().flatten() {
-            let is_it = |(record, detail): (&Walked<Record>, &Value)| {
-                record.record.action == CustodyAction::Decided
-                    && detail.get("approval") == approval.get("id")
-                    && detail.get("decision").is_some_and(|said| is_same(said, decision))
-            };
-            if !walked.iter().zip(told).any(is_it) {
-                let text = |of: &Value, member: &str| {
-                    of.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
-                };
-                let (person, approval) = (text(decision, "person"), text(approval, "id"));
-                return Err(Fault::Decision { person, approval });
-            }
-        }
+    if let Some(items) = list(files, EVIDENCE)? {
+        evidence::compare(&items, walked, told)?;
     }
     Ok(())
 }
 
-fn is_same(said: &Value, decision: &Value) -> bool {
-    SAME.iter().all(|member| said.get(member) == decision.get(member))
+/// What a file lists, if it is there.
+fn list(files: &Scanned, path: &str) -> Result<Option<Vec<Value>>, Fault> {
+    let text = files.optional(path)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let unread = |_| Fault::File { path: path.to_owned(), what: "can't be read: it was changed" };
+    serde_json::from_str(text).map(Some).map_err(unread)
 }

@@ -95,7 +95,7 @@ pub(super) const CALLS: &[Call] = &[
         "GET",
         "/v1/incidents/{id}/export",
         "The bundle, which proves itself.",
-        "",
+        "redact head broken",
         "",
         "200 application/zip",
     ),
