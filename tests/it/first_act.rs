@@ -17,7 +17,7 @@ async fn open(stage: &Stage, what: &str) -> (String, String) {
     });
     let incident = id(&stage.mia.post("/incidents", &body).await["incident_id"]);
     let shown = stage.mia.get(&format!("/incidents/{incident}")).await;
-    (incident, id(&shown["alerts"][0]["id"]))
+    (incident, id(&shown["alerts"][0]["alert_id"]))
 }
 
 async fn is_taken(stage: &Stage, incident: &str) -> bool {
