@@ -20,7 +20,7 @@ use stanch_engine_core::error_code;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::world::World;
 use stanch_engine_runtime::people::new_secret;
-use stanch_engine_runtime::settings::{HeartbeatSettings, Settings, Simulation};
+use stanch_engine_runtime::settings::{HeartbeatSettings, LEASE, Settings, Simulation};
 use stanch_engine_runtime::{Runtime, audit, playbooks, secret_file};
 use stanch_engine_server::ServerSettings;
 use stanch_engine_server::trust::SourcePolicy;
@@ -254,7 +254,7 @@ fn settings(config: &Config, is_alone: bool) -> anyhow::Result<Settings> {
         config: serde_json::to_value(&config.config)?,
         shards: config.shards.unwrap_or(processors.min(16)),
         hot_runs: config.hot_runs.unwrap_or(4_096),
-        lease: (!is_alone).then_some(Span::from_secs(10)),
+        lease: (!is_alone).then_some(LEASE),
         notify: config.notify_settings(),
         targets: config.kpi_targets(),
         heartbeat: heartbeat.map(|h| HeartbeatSettings { url: h.url.clone(), every: h.every }),

@@ -8,6 +8,7 @@
 //! Start reading at [`Runtime`], then follow one run: `dispatcher` claims it, `shard` gives it a
 //! thread, `live` is the run itself, `executor` does what it asks for.
 
+mod deaths;
 mod dispatcher;
 mod ears;
 mod executor;

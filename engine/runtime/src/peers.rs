@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use stanch_engine_core::id::NodeId;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::{Hints, StoreError, nodes, runs, settings};
@@ -50,17 +51,17 @@ pub(crate) fn lease_until(lease: Option<Span>, now: Timestamp) -> Timestamp {
     lease.map_or(FOREVER, |lease| now.plus_ms(lease.ms))
 }
 
-/// Takes part, and takes over what the last node that was alone here had left.
+/// Takes part, and takes over what the last node that was alone here had left, and what `dead` nodes have.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub(crate) async fn join(shared: &Shared) -> Result<Welcome, StoreError> {
-    let (node, now) = (shared.node, shared.world.now());
+pub(crate) async fn join(shared: &Shared, dead: Vec<NodeId>) -> Result<Welcome, StoreError> {
+    let (node, now, dead) = (shared.node, shared.world.now(), Arc::new(dead));
     let (lease, folder) = (shared.settings.lease, Arc::new(shared.items.name().to_owned()));
     let (welcome, clock) = shared
         .store
         .write(move |tx| {
-            let folder = folder.clone();
+            let (folder, dead) = (folder.clone(), dead.clone());
             Box::pin(async move {
                 settings::set(tx, JOINING, &node.to_string()).await?;
                 let clock = nodes::clock(tx, now).await?;
@@ -78,6 +79,10 @@ pub(crate) async fn join(shared: &Shared) -> Result<Welcome, StoreError> {
                     settings::set(tx, EVIDENCE_FOLDER, &folder).await?;
                 }
                 nodes::join(tx, node, env!("CARGO_PKG_VERSION"), clock).await?;
+                for dead in dead.iter() {
+                    runs::take_over_from(tx, *dead).await?;
+                    nodes::leave(tx, *dead).await?;
+                }
                 if lease.is_none() {
                     nodes::forget(tx, clock).await?;
                     runs::take_over(tx, Timestamp::from_micros(i64::MAX)).await?;

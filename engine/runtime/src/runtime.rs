@@ -11,6 +11,7 @@ use stanch_plugins_sdk::{Catalogue, Ear};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::deaths::{self, Life};
 use crate::dispatcher::{self, Bundles, Dispatcher, Loader};
 use crate::evidence::rotation::{self, RotateError};
 use crate::evidence::{Bucket, ItemError, Items, KeyError, Keys, anchor, upkeep};
@@ -54,9 +55,9 @@ pub enum StartError {
         error_code::EVIDENCE_ELSEWHERE.code
     )]
     EvidenceElsewhere,
-    /// No thread.
-    #[error("no thread for a shard: {0}")]
-    Thread(#[from] std::io::Error),
+    /// No thread, or no word in the data folder that the node lives.
+    #[error("the machine said no when the node started: {0}")]
+    Machine(#[from] std::io::Error),
 }
 
 type Tasks = Arc<std::sync::Mutex<Vec<JoinHandle<()>>>>;
@@ -72,6 +73,7 @@ pub struct Runtime {
     left: watch::Sender<bool>,
     tasks: Tasks,
     lease_tasks: Tasks,
+    _life: Option<Arc<Life>>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -108,13 +110,23 @@ impl Runtime {
         let seals = Seals::open(&settings.data_dir.join("keys"), &world)?;
         let parts = Parts { node, world, settings, store, catalogue, items, keys, seals };
         let shared = Arc::new(Shared::new(parts));
-        match peers::join(&shared).await? {
+        // Where leases don't lapse all runs are taken over in any case.
+        let (life, deaths) = match shared.settings.lease {
+            Some(_) if is_real => {
+                let (life, deaths) = deaths::look(&shared.settings.data_dir, node)?;
+                (Some(Arc::new(life)), deaths)
+            }
+            _ => (None, Vec::new()),
+        };
+        let dead = deaths.iter().map(|death| death.node).collect();
+        match peers::join(&shared, dead).await? {
             Welcome::Joined => {}
             Welcome::ElsewhereAlone => tracing::warn!(
                 "the evidence that was captured before lies in another folder than this node's"
             ),
             Welcome::Elsewhere => return Err(StartError::EvidenceElsewhere),
         }
+        drop(deaths);
         shared.look_at_halt().await?;
         shared.look_at_restored().await?;
         shared.look_at_playbooks().await?;
@@ -150,7 +162,7 @@ impl Runtime {
         ];
         let kept = |tasks| Arc::new(std::sync::Mutex::new(tasks));
         let (tasks, lease_tasks) = (kept(tasks), kept(lease_tasks));
-        Ok(Self { shared, shards, bundles, loader, stop, left, tasks, lease_tasks })
+        Ok(Self { shared, shards, bundles, loader, stop, left, tasks, lease_tasks, _life: life })
     }
 
     /// Begins to take alerts from the queues of the settings. To be called once, and after the

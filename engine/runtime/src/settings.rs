@@ -27,6 +27,10 @@ pub use crate::ocsf_out::{OcsfSettings, OcsfTo};
 use crate::kpis::digest::DigestSettings;
 use crate::trace::Spans;
 
+/// For how long the leases of nodes hold that share their work: what a node that died has is worked on again
+/// after this and a third of it, within ten seconds with what it takes to go on.
+pub const LEASE: Span = Span::from_secs(5);
+
 /// All of it. Nothing here has a default: whoever starts a runtime says what it is to do.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -65,7 +69,7 @@ pub struct Settings {
     pub shards: usize,
     /// Runs that are worked on at the same time, at most.
     pub hot_runs: usize,
-    /// For how long a lease holds; nothing when the node is alone and leases can't lapse.
+    /// For how long a lease holds, as a rule [`LEASE`]; nothing when the node is alone and leases can't lapse.
     pub lease: Option<Span>,
     /// Whom to tell what, and how.
     pub notify: NotifySettings,

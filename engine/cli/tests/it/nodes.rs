@@ -276,6 +276,28 @@ async fn a_killed_nodes_runs_go_on_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_starts_where_another_was_killed_waits_for_no_lease() {
+    let cluster = Cluster::of(100).await;
+    let mut first = cluster.node().await;
+    let its = cluster.id(&first).await;
+    cluster.ledger.hold();
+    cluster.send(&first, 0..5).await;
+    eventually("calls of all runs", async || (cluster.ledger.calls() == 5).then_some(())).await;
+    // Leases that would hold for years.
+    first.process.freeze();
+    let years = "update runs set lease_until = lease_until + 100000000000000";
+    cluster.database.query(years).await;
+    let mut beside = cluster.node().await;
+    assert_eq!(cluster.held(&beside).await[&its], 5, "the first is frozen, and not dead");
+    first.process.kill().await;
+    beside.process.kill().await;
+    cluster.ledger.let_go();
+    let last = cluster.node().await;
+    cluster.ends_exactly(5).await;
+    assert_eq!(cluster.held(&last).await.len(), 1, "the dead are not listed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_slept_through_its_lease_writes_nothing() {
     let cluster = Cluster::of(100).await;
     let mut first = cluster.node().await;

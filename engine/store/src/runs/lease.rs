@@ -95,6 +95,12 @@ statements! {
              AND id = ANY (ARRAY(SELECT id FROM runs WHERE status = 'running' AND lease_until < $1 \
              FOR NO KEY UPDATE SKIP LOCKED))",
     };
+    TAKE_OVER_FROM =
+        "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL, \
+         recoveries = CASE WHEN recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
+           THEN recoveries + 1 ELSE 1 END, \
+         recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
+         WHERE node_id = $1 AND status = 'running'";
     HAS_WORK =
         "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND (gate IS NULL OR admitted_at IS NOT NULL) \
            AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt'))) \
@@ -299,6 +305,15 @@ pub async fn release_node(tx: &mut Tx<'_>, node: NodeId) -> Result<(), StoreErro
 /// [`StoreError`] of the database.
 pub async fn take_over(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, StoreError> {
     let query = tx.query(&TAKE_OVER).bind(before.micros());
+    tx.run(query).await
+}
+
+/// Queues the runs of a node that is known to be dead, whether or not its leases have lapsed.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn take_over_from(tx: &mut Tx<'_>, dead: NodeId) -> Result<u64, StoreError> {
+    let query = tx.query(&TAKE_OVER_FROM).bind(dead.to_string());
     tx.run(query).await
 }
 

@@ -81,6 +81,20 @@ both! {
         appender.append_one(commit(1, 2, vec![entry(1)])).await.unwrap();
     }
 
+    what_a_dead_node_has_is_taken_over_before_its_leases_lapse(fresh) {
+        for number in 1..=3 {
+            insert(&fresh.store, new_run(number)).await.unwrap();
+        }
+        claim(&fresh.store, node(1), at(10), 2).await;
+        claim(&fresh.store, node(2), at(10), 1).await;
+        let taken = || fresh.store.write(|tx| Box::pin(runs::take_over_from(tx, node(1))));
+        assert_eq!(taken().await.unwrap(), 2);
+        assert_eq!(taken().await.unwrap(), 0);
+        let again = claim(&fresh.store, node(3), at(11), 3).await;
+        let counts: Vec<_> = again.iter().map(|run| (run.epoch, run.recoveries)).collect();
+        assert_eq!(counts, [(2, 1), (2, 1)], "the other node has its own still");
+    }
+
     recoveries_count_only_while_a_run_gets_no_further(fresh) {
         insert(&fresh.store, new_run(1)).await.unwrap();
         let mut appender = Appender::of(&fresh.store);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use stanch_engine_core::playbook::Bundle;
 use stanch_engine_core::span::Span;
 use stanch_engine_runtime::runs::{StartRequest, start};
-use stanch_engine_runtime::settings::{NotifySettings, Settings, Simulation};
+use stanch_engine_runtime::settings::{LEASE, NotifySettings, Settings, Simulation};
 use stanch_engine_runtime::{Runtime, playbooks, system};
 use stanch_engine_store::{Dialect, Options, Store};
 use stanch_plugins_sdk::Catalogue;
@@ -134,7 +134,7 @@ fn settings(database: &str, folder: &Folder, concurrency: u32) -> Settings {
         config: json!({}),
         shards: std::thread::available_parallelism().map_or(2, usize::from),
         hot_runs: (concurrency as usize).saturating_mul(4).max(1_024),
-        lease: (!is_alone).then_some(Span::from_secs(10)),
+        lease: (!is_alone).then_some(LEASE),
         notify: NotifySettings::default(),
         targets: Default::default(),
         heartbeat: None,
