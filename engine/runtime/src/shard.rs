@@ -4,6 +4,8 @@
 //! together. Jobs begin after the commit that holds their intent.
 
 mod jobs;
+#[cfg(test)]
+mod leases;
 mod leave;
 mod message;
 mod watch;
@@ -126,6 +128,12 @@ impl Shard {
         }
     }
 
+    /// Whether a run is worked on under a later lease: what is begun under this one comes too late.
+    fn is_overtaken(&self, claimed: &Claimed) -> bool {
+        let resident = self.residents.get(&claimed.id);
+        resident.is_some_and(|resident| resident.live.who.epoch > claimed.epoch)
+    }
+
     /// Takes a message in; false when it was the last.
     fn hear(&mut self, message: Message) -> bool {
         match message {
@@ -154,6 +162,9 @@ impl Shard {
     fn begin(&mut self, begin: Begin) {
         match begin {
             Begin::Claimed { claimed, place, bundle, entries, bodies, facts } => {
+                if self.is_overtaken(&claimed) {
+                    return;
+                }
                 if self.draining.is_some() {
                     self.let_go(claimed.id, claimed.epoch);
                     return;
