@@ -74,6 +74,8 @@ struct Shard {
     ready: VecDeque<(RunId, i64, JobDone)>,
     /// Appends that go to the writer together.
     appends: Vec<RunCommit>,
+    /// Leases of runs that nobody here works on, and since when that is known.
+    missed: HashMap<(RunId, i64), Timestamp>,
     /// Said when every commit is through and every job has ended.
     draining: Option<oneshot::Sender<()>>,
 }
@@ -100,6 +102,7 @@ pub(crate) fn start(shared: Arc<Shared>, number: usize) -> std::io::Result<(Shar
             residents: HashMap::new(),
             ready: VecDeque::new(),
             appends: Vec::new(),
+            missed: HashMap::new(),
             draining: None,
         };
         shard.work(&inbox);
@@ -149,6 +152,7 @@ impl Shard {
                 }
                 self.happen(run, Happening::Time);
             }
+            Message::Held(leases) => self.look_for_missed(leases),
             Message::Tick => {
                 let runs: Vec<RunId> = self.residents.keys().copied().collect();
                 runs.into_iter().for_each(|run| self.set_timer(run));

@@ -16,7 +16,7 @@ struct Alone {
     shard: Shard,
     bundle: Arc<Bundle>,
     entries: Vec<Entry>,
-    _around: Surroundings,
+    around: Surroundings,
     _messages: mpsc::Receiver<Message>,
 }
 
@@ -36,6 +36,7 @@ impl Alone {
             residents: HashMap::new(),
             ready: VecDeque::new(),
             appends: Vec::new(),
+            missed: HashMap::new(),
             draining: None,
         };
         let bundle = Bundle { main: PLAYBOOK.to_owned(), imports: Default::default() };
@@ -43,7 +44,7 @@ impl Alone {
             shard,
             bundle: Arc::new(bundle),
             entries: vec![Entry { seq: 0, at, event }],
-            _around: around,
+            around,
             _messages: inbox,
         }
     }
@@ -68,6 +69,13 @@ impl Alone {
     fn commit(&mut self, run: RunId, epoch: i64, result: Result<(), StoreError>) {
         let outcome = Committed { run, epoch, result };
         assert!(self.shard.hear(Message::Committed(vec![outcome])));
+    }
+
+    /// So much later it is said which leases the node has; what is let go of then.
+    fn count(&mut self, later_ms: i64, leases: &[(RunId, i64)]) -> Vec<(RunId, i64)> {
+        self.around.clock.jump_ms(later_ms);
+        assert!(self.shard.hear(Message::Held(leases.to_vec())));
+        std::mem::take(&mut *self.shard.shared.orphans.lock().unwrap())
     }
 
     /// The lease under which the run is worked on, and whether its commit is under way.
@@ -103,4 +111,17 @@ async fn who_has_read_a_journal_for_longer_than_the_lease_comes_too_late() {
     alone.begin(3);
     assert_eq!(alone.at_work(run), Some((3, true)));
     assert_eq!(alone.shard.shared.room.taken(), 1);
+}
+
+#[tokio::test]
+async fn a_lease_that_nobody_knows_of_is_let_go() {
+    let mut alone = Alone::open().await;
+    let run = claimed(Sha256::of(PLAYBOOK), 1).id;
+    assert_eq!(alone.count(0, &[(run, 1)]), []);
+    assert_eq!(alone.count(59_000, &[(run, 1)]), [], "its journal may be on the way");
+    assert_eq!(alone.count(1_000, &[(run, 1)]), [(run, 1)]);
+    assert_eq!(alone.count(1_000, &[(run, 2)]), [], "another lease, which is looked at anew");
+    alone.begin(2);
+    assert_eq!(alone.count(60_000, &[(run, 2)]), [], "somebody is at it");
+    assert_eq!(alone.count(60_000, &[(run, 2)]), []);
 }

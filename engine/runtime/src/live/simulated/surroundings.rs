@@ -36,10 +36,10 @@ const BEGINS_AT_US: i64 = 1_795_489_200_000_000;
 
 /// A clock that jumps.
 #[derive(Debug)]
-pub(super) struct JumpingClock(AtomicI64);
+pub(crate) struct JumpingClock(AtomicI64);
 
 impl JumpingClock {
-    pub(super) fn jump_ms(&self, ms: i64) {
+    pub(crate) fn jump_ms(&self, ms: i64) {
         self.0.fetch_add(ms * 1_000, Ordering::Relaxed);
     }
 
@@ -126,7 +126,7 @@ impl Action for Do {
 /// What all nodes share.
 pub(crate) struct Surroundings {
     pub(crate) shared: Arc<Shared>,
-    pub(super) clock: Arc<JumpingClock>,
+    pub(crate) clock: Arc<JumpingClock>,
     _folder: tempfile::TempDir,
 }
 
