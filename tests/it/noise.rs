@@ -210,7 +210,10 @@ both! {
         assert_eq!(shown["alerts"].as_array().unwrap().len(), 16);
         assert_eq!(shown["storm"]["count"], 19);
         assert!(shown["title"].as_str().unwrap().starts_with("Storm: more than 3"), "{shown}");
-        assert_eq!(shown["alerts"][1]["joined"]["storm"], "scans");
+        // Those of one millisecond are in no order.
+        let alerts = shown["alerts"].as_array().unwrap();
+        let joined = alerts.iter().filter(|alert| alert["joined"]["storm"] == "scans").count();
+        assert!(joined >= 15, "{shown}");
         let pages = stage.mia.list("/pages").await;
         assert_eq!(pages.iter().filter(|page| page["code"] == "storm").count(), 1);
         assert_eq!(stage.count("/alerts").await, 20);

@@ -34,6 +34,9 @@ use crate::unreadable::{self, Stuck};
 /// hints; this is for the hints that got lost.
 const POLL_MS: i64 = 500;
 
+/// The pause between two looks at which leases this node has.
+const COUNT_MS: i64 = 15_000;
+
 /// Runs that are claimed at once.
 const CLAIMS: usize = 256;
 
@@ -49,6 +52,8 @@ pub(crate) struct Dispatcher {
     pub(crate) loader: Loader,
     /// When the switches that other nodes may throw were last looked at.
     pub(crate) looked_at: Timestamp,
+    /// When the leases that this node has were last held against what it works on.
+    pub(crate) counted_at: Timestamp,
 }
 
 /// The texts of the playbooks that were used last, by digest.
@@ -90,8 +95,12 @@ impl Bundles {
 
 /// The shard of a run.
 pub(crate) fn shard_of(shards: &[ShardHandle], run: RunId) -> Option<&ShardHandle> {
+    shards.get(number_of(shards, run))
+}
+
+fn number_of(shards: &[ShardHandle], run: RunId) -> usize {
     let number = run.bits() % (shards.len().max(1) as u128);
-    shards.get(usize::try_from(number).unwrap_or_default())
+    usize::try_from(number).unwrap_or_default()
 }
 
 /// Takes runs up whose lease this node has.
@@ -129,6 +138,10 @@ impl Dispatcher {
             self.looked_at = now;
             self.shared.look_at_halt().await?;
             self.shared.look_at_playbooks().await?;
+        }
+        if now >= self.counted_at.plus_ms(COUNT_MS) {
+            self.counted_at = now;
+            self.count().await?;
         }
         let shared = &self.shared;
         release_orphans(shared).await?;
@@ -191,6 +204,18 @@ impl Dispatcher {
                 })
             })
             .await
+    }
+
+    /// Tells the shards of which of their runs this node has the lease.
+    async fn count(&self) -> Result<(), StoreError> {
+        let node = self.shared.node;
+        let held = self.shared.store.read(|conn| Box::pin(runs::held(conn, node))).await?;
+        let shards = &self.loader.shards;
+        for (number, shard) in shards.iter().enumerate() {
+            let its = held.iter().filter(|(run, _)| number_of(shards, *run) == number);
+            shard.tell(Message::Held(its.copied().collect()));
+        }
+        Ok(())
     }
 
     /// Facts for the runs that are in memory here.

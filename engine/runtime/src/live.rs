@@ -7,7 +7,7 @@ pub(crate) mod generation;
 mod identity;
 mod outbox;
 #[cfg(test)]
-mod simulated;
+pub(crate) mod simulated;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -207,7 +207,7 @@ async fn take(
 }
 
 /// Answers have every member that there could be; alerts are read from what is there.
-fn without_nulls(value: Value) -> Value {
+pub(crate) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(members) => Value::Object(
             members

@@ -147,6 +147,7 @@ impl Runtime {
             shared: shared.clone(),
             loader: loader.clone(),
             looked_at: shared.world.now(),
+            counted_at: shared.world.now(),
         };
         let mut tasks = vec![
             spawn(dispatcher.work(stopped.clone())),

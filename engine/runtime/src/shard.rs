@@ -4,6 +4,8 @@
 //! together. Jobs begin after the commit that holds their intent.
 
 mod jobs;
+#[cfg(test)]
+mod leases;
 mod leave;
 mod message;
 mod watch;
@@ -72,6 +74,8 @@ struct Shard {
     ready: VecDeque<(RunId, i64, JobDone)>,
     /// Appends that go to the writer together.
     appends: Vec<RunCommit>,
+    /// Leases of runs that nobody here works on, and since when that is known.
+    missed: HashMap<(RunId, i64), Timestamp>,
     /// Said when every commit is through and every job has ended.
     draining: Option<oneshot::Sender<()>>,
 }
@@ -98,6 +102,7 @@ pub(crate) fn start(shared: Arc<Shared>, number: usize) -> std::io::Result<(Shar
             residents: HashMap::new(),
             ready: VecDeque::new(),
             appends: Vec::new(),
+            missed: HashMap::new(),
             draining: None,
         };
         shard.work(&inbox);
@@ -126,6 +131,12 @@ impl Shard {
         }
     }
 
+    /// Whether a run is worked on under a later lease: what is begun under this one comes too late.
+    fn is_overtaken(&self, claimed: &Claimed) -> bool {
+        let resident = self.residents.get(&claimed.id);
+        resident.is_some_and(|resident| resident.live.who.epoch > claimed.epoch)
+    }
+
     /// Takes a message in; false when it was the last.
     fn hear(&mut self, message: Message) -> bool {
         match message {
@@ -141,6 +152,7 @@ impl Shard {
                 }
                 self.happen(run, Happening::Time);
             }
+            Message::Held(leases) => self.look_for_missed(leases),
             Message::Tick => {
                 let runs: Vec<RunId> = self.residents.keys().copied().collect();
                 runs.into_iter().for_each(|run| self.set_timer(run));
@@ -154,6 +166,9 @@ impl Shard {
     fn begin(&mut self, begin: Begin) {
         match begin {
             Begin::Claimed { claimed, place, bundle, entries, bodies, facts } => {
+                if self.is_overtaken(&claimed) {
+                    return;
+                }
                 if self.draining.is_some() {
                     self.let_go(claimed.id, claimed.epoch);
                     return;

@@ -22,7 +22,7 @@ use crate::tx::{Conn, Tx};
 use crate::writer::RunCommit;
 
 pub use lease::{
-    Claimed, claim, claim_one, claim_shares, has_work, next_wake, park, passed_over, release,
+    Claimed, claim, claim_one, claim_shares, has_work, held, next_wake, park, passed_over, release,
     release_node, renew, take_over, take_over_from,
 };
 pub use list::{Filter, list, of_alert, of_incident, open_of_subject};

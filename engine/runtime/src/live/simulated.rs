@@ -6,7 +6,7 @@
 
 mod ledger;
 mod nodes;
-mod surroundings;
+pub(crate) mod surroundings;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;

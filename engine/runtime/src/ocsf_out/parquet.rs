@@ -162,6 +162,7 @@ mod tests {
     use stanch_engine_core::ocsf::{Class, lake};
 
     use super::*;
+    use crate::reconciler::without_nulls;
 
     /// Another reader's rows, as JSON, and how each column is packed.
     const READ: &str = "
@@ -183,15 +184,8 @@ print(json.dumps({'rows': file.read().to_pylist(), 'packed': sorted(packed)}))
     }
 
     /// The other reader has a null for each member that is absent.
-    fn without_nulls(value: &Value) -> Value {
-        match value {
-            Value::Object(members) => {
-                let there = members.iter().filter(|(_, value)| !value.is_null());
-                there.map(|(name, value)| (name.clone(), without_nulls(value))).collect()
-            }
-            Value::Array(items) => items.iter().map(without_nulls).collect(),
-            other => other.clone(),
-        }
+    fn rows_of(read: &Value) -> Vec<Value> {
+        read["rows"].as_array().unwrap().iter().cloned().map(without_nulls).collect()
     }
 
     /// Numbers that look like chance, and are the same each time.
@@ -236,7 +230,7 @@ print(json.dumps({'rows': file.read().to_pylist(), 'packed': sorted(packed)}))
             let events: Vec<_> = (0..300).map(|_| some(&columns, &mut dice)).collect();
             let read = read_by_another(&write(&columns, &events).unwrap());
             assert_eq!(read["packed"], json!(["ZSTD"]));
-            let rows: Vec<_> = read["rows"].as_array().unwrap().iter().map(without_nulls).collect();
+            let rows = rows_of(&read);
             assert_eq!(rows.len(), events.len());
             for (row, event) in rows.iter().zip(&events) {
                 assert_eq!(row, event);
@@ -256,7 +250,7 @@ print(json.dumps({'rows': file.read().to_pylist(), 'packed': sorted(packed)}))
         let file = write(&columns, &events).unwrap();
         assert!(file.len() < 1024 * 1024, "it is packed: {}", file.len());
         let read = read_by_another(&file);
-        let rows: Vec<_> = read["rows"].as_array().unwrap().iter().map(without_nulls).collect();
+        let rows = rows_of(&read);
         assert_eq!(rows, events);
     }
 }

@@ -1,13 +1,41 @@
-//! How runs leave a shard: thrown out, given back, drained.
+//! How runs leave a shard: thrown out, given back, missed, drained.
+
+use std::collections::HashMap;
 
 use stanch_engine_core::id::RunId;
+use stanch_engine_core::time::Timestamp;
 use stanch_engine_store::StoreError;
 use tokio::sync::oneshot;
 
 use super::Shard;
 use crate::unreadable::{self, Stuck};
 
+/// Longer than any journal is read.
+const LONGEST_LOAD_MS: i64 = 60_000;
+
 impl Shard {
+    /// Lets go of the leases of runs that nobody here has worked on for too long. When the database took a
+    /// claim and the connection broke before it said so, nobody else knows of the lease, and it would be held
+    /// for ever.
+    pub(super) fn look_for_missed(&mut self, leases: Vec<(RunId, i64)>) {
+        let now = self.shared.world.now();
+        let is_at_work = |(run, epoch): &(RunId, i64)| {
+            self.residents.get(run).is_some_and(|resident| resident.live.who.epoch >= *epoch)
+        };
+        let missed: HashMap<(RunId, i64), Timestamp> = leases
+            .into_iter()
+            .filter(|lease| !is_at_work(lease))
+            .map(|lease| (lease, self.missed.get(&lease).copied().unwrap_or(now)))
+            .collect();
+        for ((run, epoch), since) in &missed {
+            if now.ms_since(*since) >= LONGEST_LOAD_MS {
+                tracing::warn!(run.id = %run, "nobody works on a run whose lease this node has; it is queued again");
+                self.let_go(*run, *epoch);
+            }
+        }
+        self.missed = missed;
+    }
+
     /// A commit did not come about: what is in memory is not what is stored. The run is dropped
     /// and goes on from its journal.
     pub(super) fn evict(&mut self, run: RunId, error: &StoreError) {

@@ -27,6 +27,8 @@ pub(crate) enum Message {
     Facts(RunId, Vec<Fact>),
     /// Something of a run may be due.
     Wake(RunId),
+    /// The leases that the node has of runs of this shard.
+    Held(Vec<(RunId, i64)>),
     /// Time has passed.
     Tick,
     /// No new work; tell when every commit is through and every job has ended.

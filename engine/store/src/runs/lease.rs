@@ -68,6 +68,7 @@ statements! {
              AND id = ANY (ARRAY(SELECT id FROM runs WHERE node_id = $1 AND status = 'running' \
              FOR NO KEY UPDATE SKIP LOCKED))",
     };
+    HELD = "SELECT id, epoch FROM runs WHERE node_id = $1 AND status = 'running' ORDER BY id";
     PASSED_OVER =
         "SELECT COUNT(*) AS n FROM runs WHERE node_id = $1 AND status = 'running' AND lease_until < $2";
     RELEASE =
@@ -253,6 +254,19 @@ pub async fn passed_over(
     let query = conn.query(&PASSED_OVER).bind(node.to_string()).bind(before.micros());
     let row = conn.one(query).await?;
     Row::of("runs", &row).int("n")
+}
+
+/// The leases that a node has: of which runs, and their epochs.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn held(conn: &mut Conn<'_>, node: NodeId) -> Result<Vec<(RunId, i64)>, StoreError> {
+    let query = conn.query(&HELD).bind(node.to_string());
+    conn.all(query).await?.iter().map(|row| lease(&Row::of("runs", row))).collect()
+}
+
+fn lease(row: &Row<'_>) -> Result<(RunId, i64), StoreError> {
+    Ok((row.word("id")?, row.int("epoch")?))
 }
 
 /// Lets go of a run in order: it is queued again.

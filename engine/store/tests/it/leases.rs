@@ -22,6 +22,26 @@ async fn take_over(store: &Store, before: i64) -> u64 {
 }
 
 both! {
+    a_node_has_the_leases_that_it_took_and_did_not_let_go(fresh) {
+        let store = &fresh.store;
+        for number in 1..=3 {
+            insert(store, new_run(number)).await.unwrap();
+        }
+        let held = async |by| {
+            store.read(move |conn| Box::pin(runs::held(conn, node(by)))).await.unwrap()
+        };
+        let claimed = claim(store, node(1), at(100), 2).await;
+        let mut took: Vec<_> = claimed.iter().map(|run| (run.id, run.epoch)).collect();
+        took.sort();
+        assert_eq!((held(1).await, held(2).await), (took.clone(), vec![]));
+        let (run, epoch) = took.remove(0);
+        let let_go = store.write(move |tx| Box::pin(async move {
+            runs::release(tx, run, epoch).await
+        }));
+        let_go.await.unwrap();
+        assert_eq!(held(1).await, took);
+    }
+
     a_run_is_claimed_once_whoever_asks(fresh) {
         for number in 1..=30 {
             insert(&fresh.store, new_run(number)).await.unwrap();

@@ -13,12 +13,12 @@ use stanch_engine_core::step::StepStatus;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_script::Program;
 use stanch_engine_store::inbox::{Fact, FactKind};
-use stanch_engine_store::runs::{Claimed, Standing};
+use stanch_engine_store::runs::Standing;
 use stanch_engine_store::writer::RunCommit;
 use stanch_tests::chance::Chance;
 
 use super::ledger::Ledger;
-use super::surroundings::Surroundings;
+use super::surroundings::{Surroundings, claimed};
 use crate::executor::large::Bodies;
 use crate::job::{Job, JobDone, Work};
 use crate::live::{Happening, Identity, Live};
@@ -278,21 +278,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn identity(&self) -> Identity {
-        Identity::of_claimed(Claimed {
-            id: RunId::new(Timestamp::from_micros(1), 1),
-            epoch: self.row.epoch,
-            playbook: "simulated".to_owned(),
-            digest: self.program.digest,
-            incident: None,
-            alert: None,
-            parent: None,
-            depth: 0,
-            base_seq: 0,
-            recoveries: 0,
-            restored_at: None,
-            level: 0,
-            is_limited: false,
-        })
+        Identity::of_claimed(claimed(self.program.digest, self.row.epoch))
     }
 
     /// A node is gone, at whatever it was; its calls came through before that or never will.

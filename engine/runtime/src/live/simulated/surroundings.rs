@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::effect::{Effect, Mode, RetrySafety};
 use stanch_engine_core::guard::rails::Rails;
-use stanch_engine_core::id::NodeId;
+use stanch_engine_core::id::{NodeId, RunId};
 use stanch_engine_core::journal::Started;
 use stanch_engine_core::json::Json;
 use stanch_engine_core::operation::{IamActions, Operations};
@@ -18,6 +18,7 @@ use stanch_engine_core::span::Span;
 use stanch_engine_core::time::{Clock, Timestamp};
 use stanch_engine_core::world::{Entropy, World};
 use stanch_engine_script::{Interrupt, Program};
+use stanch_engine_store::runs::Claimed;
 use stanch_engine_store::{Options, Store, sqlite_url};
 use stanch_plugins_sdk::{
     Action, ActionContext, ActionError, BoxFuture, Catalogue, Nature, Outcome,
@@ -35,10 +36,10 @@ const BEGINS_AT_US: i64 = 1_795_489_200_000_000;
 
 /// A clock that jumps.
 #[derive(Debug)]
-pub(super) struct JumpingClock(AtomicI64);
+pub(crate) struct JumpingClock(AtomicI64);
 
 impl JumpingClock {
-    pub(super) fn jump_ms(&self, ms: i64) {
+    pub(crate) fn jump_ms(&self, ms: i64) {
         self.0.fetch_add(ms * 1_000, Ordering::Relaxed);
     }
 
@@ -123,14 +124,14 @@ impl Action for Do {
 }
 
 /// What all nodes share.
-pub(super) struct Surroundings {
-    pub(super) shared: Shared,
-    pub(super) clock: Arc<JumpingClock>,
+pub(crate) struct Surroundings {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Arc<JumpingClock>,
     _folder: tempfile::TempDir,
 }
 
 impl Surroundings {
-    pub(super) async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(JumpingClock(AtomicI64::new(BEGINS_AT_US)));
         let world = World { clock: clock.clone(), entropy: Arc::new(Counted(AtomicU64::new(1))) };
@@ -146,7 +147,7 @@ impl Surroundings {
             seals: Seals::open(&keys, &world).unwrap(),
             world,
         };
-        Self { shared: Shared::new(parts), clock, _folder: folder }
+        Self { shared: Arc::new(Shared::new(parts)), clock, _folder: folder }
     }
 
     pub(super) fn compile(&self, text: &str) -> Rc<Program> {
@@ -154,7 +155,7 @@ impl Surroundings {
         Program::compile(&bundle, &Interrupt::default()).unwrap()
     }
 
-    pub(super) fn started(&self) -> Started {
+    pub(crate) fn started(&self) -> Started {
         Started {
             playbook: "simulated".to_owned(),
             digest: Sha256::of("simulated"),
@@ -166,6 +167,25 @@ impl Surroundings {
             ),
             deadline_at: Timestamp::from_micros(i64::MAX / 2),
         }
+    }
+}
+
+/// The one run there is, under a lease with this epoch.
+pub(crate) fn claimed(digest: Sha256, epoch: i64) -> Claimed {
+    Claimed {
+        id: RunId::new(Timestamp::from_micros(1), 1),
+        epoch,
+        playbook: "simulated".to_owned(),
+        digest,
+        incident: None,
+        alert: None,
+        parent: None,
+        depth: 0,
+        base_seq: 0,
+        recoveries: 0,
+        restored_at: None,
+        level: 0,
+        is_limited: false,
     }
 }
 
