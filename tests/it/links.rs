@@ -16,12 +16,12 @@ let gate = approval("Cut <b>it</b> off?", #{ approvers: ["role:responder"], form
 
 const YES: &str = "decision=approve&reason=it+is+ours&form.verdict=true_positive";
 
-struct Set {
-    stage: Stage,
-    run: String,
+pub(crate) struct Set {
+    pub(crate) stage: Stage,
+    pub(crate) run: String,
     approval: String,
     /// Mia's link, without the host.
-    link: String,
+    pub(crate) link: String,
     http: reqwest::Client,
     _folder: tempfile::TempDir,
 }
@@ -40,7 +40,7 @@ async fn set(plan: Plan) -> Set {
     set_asking(plan, ASKS).await
 }
 
-async fn set_asking(plan: Plan, playbook: &str) -> Set {
+pub(crate) async fn set_asking(plan: Plan, playbook: &str) -> Set {
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("roots.pem");
     let server = MailServer::serve(&roots).await;
@@ -83,7 +83,7 @@ impl Set {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
-    async fn shown(&self) -> Value {
+    pub(crate) async fn shown(&self) -> Value {
         self.stage.admin.get(&format!("/approvals/{}", self.approval)).await
     }
 }
@@ -226,7 +226,7 @@ async fn a_form_is_filled_in_by_a_link_and_checked_as_the_api_checks_it() {
     assert_eq!(status, 200);
     for shown in [
         "&lt;Ticket&gt; (for a yes)",
-        "<input name=\"form.ticket\">",
+        "<input name=\"form.ticket\" required>",
         "type=\"number\" step=\"1\" name=\"form.blast\"",
         "<option value=\"test\">test</option>",
         "<textarea name=\"form.hosts\"",

@@ -19,6 +19,7 @@ mod approval_rules;
 mod audit;
 mod background;
 mod baseline;
+mod browser;
 mod bundle;
 mod channels;
 mod collect;

@@ -10,7 +10,7 @@ async fn page(stage: &Stage, incident: &str, format: &str) -> String {
 }
 
 /// The demo's incident, contained and then undone.
-async fn undone(stage: &Stage) -> String {
+pub(crate) async fn undone(stage: &Stage) -> String {
     let received = stage.find_key().await;
     let run = run_of(&received);
     stage.approve(&run).await;

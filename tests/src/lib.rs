@@ -1,6 +1,6 @@
 //! The harness of the tests: what stands around a Stanch that is tested.
 //!
-//! Owns: databases, a moto that plays AWS, processes that are started and killed.
+//! Owns: databases, a moto that plays AWS, a browser, processes that are started and killed.
 //!
 //! Must never: depend on a crate of the workspace, sleep, or skip a test. What is missing is a
 //! panic that says to run `cargo xtask test`, which sets everything up.
@@ -10,6 +10,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a harness fails the test that uses it")]
 
 pub mod botocore;
+pub mod browser;
 pub mod chance;
 pub mod moto;
 pub mod own_postgres;

@@ -1,15 +1,17 @@
 //! `cargo xtask test`: sets up all that the tests need, runs them, and takes it down again.
 //!
 //! The tests learn of it from their environment: `STANCH_TEST_POSTGRES_URL`,
-//! `STANCH_TEST_PG_BIN`, `STANCH_TEST_PYTHON`, `STANCH_TEST_MOTO`, `STANCH_TEST_BOTOCORE`, and
-//! `STANCH_TEST_XTASK`, which starts a Postgres of a test's own. Nothing is skipped: what is
-//! missing is an error that says what to install.
+//! `STANCH_TEST_PG_BIN`, `STANCH_TEST_PYTHON`, `STANCH_TEST_MOTO`, `STANCH_TEST_BOTOCORE`,
+//! `STANCH_TEST_BROWSER`, `STANCH_TEST_CHROMEDRIVER`, and `STANCH_TEST_XTASK`, which starts a Postgres
+//! of a test's own. Nothing is skipped: what is missing is an error that says what to install. Without
+//! a browser the other tests still run, and those that need one fail.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::botocore;
+use crate::browser::Browser;
 use crate::interrupt::Interrupt;
 use crate::postgres::Postgres;
 use crate::python::Python;
@@ -28,9 +30,10 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
     let python = Python::prepare(&workspace, &interrupt)?;
     let botocore = botocore::prepare(&workspace, &python, &interrupt)?;
     let postgres = Postgres::start(&workspace.target.join("test-tools/postgres.log"))?;
+    let browser = Browser::prepare(&workspace, &interrupt);
     interrupt.check()?;
 
-    let environment = [
+    let mut environment = vec![
         ("STANCH_TEST_POSTGRES_URL", postgres.url()),
         ("STANCH_TEST_PG_BIN", postgres.bin().display().to_string()),
         ("STANCH_TEST_PYTHON", python.program().display().to_string()),
@@ -38,6 +41,13 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         ("STANCH_TEST_XTASK", std::env::current_exe()?.display().to_string()),
         ("STANCH_TEST_MOTO", python.server().display().to_string()),
     ];
+    match &browser {
+        Ok(found) => environment.extend([
+            ("STANCH_TEST_BROWSER", found.program.display().to_string()),
+            ("STANCH_TEST_CHROMEDRIVER", found.driver.display().to_string()),
+        ]),
+        Err(missing) => eprintln!("error: {missing:#}"),
+    }
     let tests = Tests {
         root: &workspace.root,
         args,
@@ -48,6 +58,9 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
     let (counts, is_well) = tests.run()?;
     drop(postgres);
 
+    if let Err(missing) = &browser {
+        eprintln!("error: {missing:#}");
+    }
     if !is_well && counts.failed == 0 {
         eprintln!("error: the tests could not be built or run; see above");
     }

@@ -38,14 +38,19 @@ pub(super) async fn run(common: &Common, args: &Login) -> anyhow::Result<()> {
         provider.address(&sign_in, &once)?
     );
     let came = tokio::time::timeout(PATIENCE, listener.code(&once.state, &sign_in.issuer)).await;
-    let code = came.context("nobody signed in within five minutes")??;
-    let tokens = provider.exchange(&sign_in, &once, &code).await?;
-    let kept = sign_in::believed(&sign_in, tokens, Whose::OfSignIn(&once.nonce)).await?;
-    // A token that the server does not believe is not kept in the place of one that it does.
-    let client = Client::new(server.clone(), kept.token.clone())?;
-    client.get("/approvals", &[("limit", "1".to_owned())]).await?;
-    let (name, expires_at) = (kept.name.clone(), kept.expires_at);
-    let place = sign_in::keep(&server, kept)?;
+    let (code, browser) = came.context("nobody signed in within five minutes")??;
+    let kept = async {
+        let tokens = provider.exchange(&sign_in, &once, &code).await?;
+        let kept = sign_in::believed(&sign_in, tokens, Whose::OfSignIn(&once.nonce)).await?;
+        // A token that the server does not believe is not kept in the place of one that it does.
+        let client = Client::new(server.clone(), kept.token.clone())?;
+        client.get("/approvals", &[("limit", "1".to_owned())]).await?;
+        let (name, expires_at) = (kept.name.clone(), kept.expires_at);
+        anyhow::Ok((name, expires_at, sign_in::keep(&server, kept)?))
+    };
+    let kept = kept.await;
+    browser.tell(kept.is_ok()).await;
+    let (name, expires_at, place) = kept?;
     if common.json {
         output::json(&json!({"name": name, "expires_at": expires_at, "server": server}));
     } else {

@@ -305,7 +305,7 @@ async fn an_answer_of_another_sign_in_is_refused_and_the_right_one_is_still_take
 /// Ends a sign-in by this answer, which must come to nothing, and gives what was said.
 async fn comes_to_nothing(server: &Server, mut process: Process, back: &Url) -> String {
     let before = kept(server);
-    assert_eq!(open(back.as_str()).await.0, 200, "it looks right");
+    assert_eq!(open(back.as_str()).await.0, 400, "the browser is told, too");
     assert!(!process.wait().await.success(), "{}", process.output());
     assert_eq!(kept(server), before, "nothing new is kept");
     process.output()

@@ -13,6 +13,7 @@ mod backup;
 mod bad_network;
 mod bench;
 mod break_glass;
+mod browser;
 mod bucket_evidence;
 mod calls;
 mod chaos;

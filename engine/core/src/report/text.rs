@@ -4,13 +4,25 @@ use std::fmt::Write as _;
 
 use super::document::Block;
 
-/// How a report looks, on a screen and on paper.
+/// How a report looks, on a screen and on paper. Where it is narrow, each row of a table is a card of its
+/// own: columns of three letters can't be read.
 const STYLE: &str = "
-body { font: 14px/1.45 system-ui, sans-serif; color: #1b1f24; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; border-bottom: 1px solid #d0d7de; margin-top: 2rem; } h3 { font-size: 1rem; }
+:root { color-scheme: light dark; --text: #1b1f24; --ground: #fff; --head: #f3f5f7; --line: #d0d7de; }
+@media screen and (prefers-color-scheme: dark) { :root { --text: #e6e9ec; --ground: #15181c; --head: #22272d; --line: #454c54; } }
+body { font: 14px/1.45 system-ui, sans-serif; color: var(--text); background: var(--ground); max-width: 72rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; border-bottom: 1px solid var(--line); margin-top: 2rem; } h3 { font-size: 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
-th, td { border: 1px solid #d0d7de; padding: .25rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
-th { background: #f3f5f7; }
+th, td { border: 1px solid var(--line); padding: .25rem .5rem; text-align: left; vertical-align: top; }
+th { background: var(--head); } th[scope=row] { width: 10rem; }
+@media screen and (max-width: 48rem) {
+  body { font-size: 1rem; margin: 1rem auto; }
+  th[scope=row] { width: 35%; }
+  .rows thead { display: none; }
+  .rows, .rows tbody, .rows tr, .rows td { display: block; }
+  .rows tr { border: 1px solid var(--line); margin: .75rem 0; padding: .25rem 0; }
+  .rows td { border: 0; }
+  .rows td:not([data-head=''])::before { content: attr(data-head) ': '; font-weight: 600; }
+}
 @media print {
   @page { size: A4; margin: 18mm 14mm; }
   body { font-size: 9.5pt; max-width: none; margin: 0; padding: 0; }
@@ -25,13 +37,16 @@ pub fn html(title: &str, blocks: &[Block]) -> String {
     let mut out =
         String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; ");
-    out.push_str("style-src 'unsafe-inline'\">\n<title>");
+    out.push_str("style-src 'unsafe-inline'\">\n");
+    out.push_str(
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+    );
     escape_html(&mut out, title);
-    let _ = writeln!(out, "</title>\n<style>{STYLE}</style>\n</head>\n<body>");
+    let _ = writeln!(out, "</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>");
     for block in blocks {
         html_block(&mut out, block);
     }
-    out.push_str("</body>\n</html>\n");
+    out.push_str("</main>\n</body>\n</html>\n");
     out
 }
 
@@ -44,31 +59,47 @@ fn html_block(out: &mut String, block: &Block) {
             items.iter().for_each(|item| html_element(out, "li", item));
             out.push_str("</ul>\n");
         }
-        Block::Table(heads, rows) => {
-            out.push_str("<table>\n");
-            if heads.iter().any(|head| !head.is_empty()) {
-                out.push_str("<thead><tr>");
-                heads.iter().for_each(|head| html_element(out, "th", head));
-                out.push_str("</tr></thead>\n");
-            }
-            out.push_str("<tbody>\n");
-            for row in rows {
-                out.push_str("<tr>");
-                row.iter().for_each(|cell| html_element(out, "td", cell));
-                out.push_str("</tr>\n");
-            }
-            out.push_str("</tbody>\n</table>\n");
+        Block::Table(heads, rows) => html_table(out, heads, rows),
+    }
+}
+
+/// A table; one without heads is of pairs, each a name and what it is.
+fn html_table(out: &mut String, heads: &[&str], rows: &[Vec<String>]) {
+    let are_pairs = heads.iter().all(|head| head.is_empty());
+    match are_pairs {
+        true => out.push_str("<table>\n"),
+        false => {
+            out.push_str("<table class=\"rows\">\n<thead><tr>");
+            heads.iter().for_each(|head| cell(out, "th scope=\"col\"", head));
+            out.push_str("</tr></thead>\n");
         }
     }
+    out.push_str("<tbody>\n");
+    for row in rows {
+        out.push_str("<tr>");
+        for (at, text) in row.iter().enumerate() {
+            match heads.get(at).filter(|_| !are_pairs) {
+                Some(head) => cell(out, &format!("td data-head=\"{head}\""), text),
+                None if at == 0 => cell(out, "th scope=\"row\"", text),
+                None => cell(out, "td", text),
+            }
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody>\n</table>\n");
+}
+
+/// A cell; what its tag says is ours.
+fn cell(out: &mut String, tag: &str, text: &str) {
+    let _ = write!(out, "<{tag}>");
+    escape_html(out, text);
+    let _ = write!(out, "</{}>", tag.split(' ').next().unwrap_or(tag));
 }
 
 fn html_element(out: &mut String, name: &str, text: &str) {
     let _ = write!(out, "<{name}>");
     escape_html(out, text);
-    let _ = write!(out, "</{name}>");
-    if name != "td" && name != "th" {
-        out.push('\n');
-    }
+    let _ = writeln!(out, "</{name}>");
 }
 
 fn escape_html(out: &mut String, text: &str) {
@@ -177,8 +208,8 @@ mod tests {
         assert_eq!(page.matches("&lt;script&gt;").count(), 5);
         // Tags are ours alone.
         let own = [
-            "!DOCTYPE", "html", "head", "meta", "title", "style", "body", "h1", "p", "ul", "li",
-            "table", "thead", "tbody", "tr", "th", "td",
+            "!DOCTYPE", "html", "head", "meta", "title", "style", "body", "main", "h1", "p", "ul",
+            "li", "table", "thead", "tbody", "tr", "th", "td",
         ];
         for tag in page.split('<').skip(1) {
             let name: String =

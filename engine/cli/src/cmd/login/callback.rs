@@ -7,9 +7,14 @@ use anyhow::{Context as _, bail};
 use reqwest::Url;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 /// Bytes of a request's head, at most.
 const HEAD_BYTES: usize = 16 * 1024;
+
+/// How the page looks.
+const STYLE: &str = ":root { color-scheme: light dark; } body { font: 1rem/1.5 system-ui, sans-serif; \
+                     max-width: 32rem; margin: 4rem auto; padding: 0 1rem; }";
 
 /// How long a browser may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,29 +48,59 @@ impl Listener {
         self.address
     }
 
-    /// Waits for the code of this sign-in. Whatever else comes is refused and told.
-    pub(super) async fn code(self, state: &str, issuer: &str) -> anyhow::Result<String> {
+    /// Waits for the code of this sign-in, and gives it with the browser that waits for what comes of it.
+    /// Whatever else comes is refused and told.
+    pub(super) async fn code(self, state: &str, issuer: &str) -> anyhow::Result<(String, Waiting)> {
+        let (sender, mut heads) = mpsc::channel(1);
         loop {
-            let (mut stream, _) = self.tcp.accept().await?;
-            // A browser may open a connection and say nothing on it.
-            let head = tokio::time::timeout(PATIENCE, head(&mut stream)).await;
-            let Ok(Ok(head)) = head else { continue };
-            match read(&head, self.address, state, issuer) {
-                Came::Code(code) => {
-                    let words = "You are signed in. This window can be closed.";
-                    answer(&mut stream, "200 OK", words).await;
-                    return Ok(code);
+            let (mut stream, head) = tokio::select! {
+                // A browser opens connections ahead, and says nothing on them: none keeps the next waiting.
+                accepted = self.tcp.accept() => {
+                    tokio::spawn(hear(accepted?.0, sender.clone()));
+                    continue;
                 }
+                Some(heard) = heads.recv() => heard,
+            };
+            match read(&head, self.address, state, issuer) {
+                Came::Code(code) => return Ok((code, Waiting(stream))),
                 Came::Refused(why) => {
-                    answer(&mut stream, "400 Bad Request", "Nobody is signed in.").await;
+                    Waiting(stream).tell(false).await;
                     bail!("the identity provider says no: {why}");
                 }
                 Came::Stranger(why) => {
                     eprintln!("refused: {why}");
-                    answer(&mut stream, "400 Bad Request", "This is of another sign-in.").await;
+                    let words = "Open the address that the terminal shows now.";
+                    answer(&mut stream, "400 Bad Request", ["This is of another sign-in", words])
+                        .await;
                 }
             }
         }
+    }
+}
+
+/// A browser that waits for the end of its sign-in.
+pub(super) struct Waiting(TcpStream);
+
+impl Waiting {
+    /// Says whether somebody is signed in now.
+    pub(super) async fn tell(mut self, is_signed_in: bool) {
+        let (status, title, words) = match is_signed_in {
+            true => ("200 OK", "You are signed in", "This window can be closed."),
+            false => (
+                "400 Bad Request",
+                "Nobody is signed in",
+                "The terminal says why. This window can be closed.",
+            ),
+        };
+        answer(&mut self.0, status, [title, words]).await;
+    }
+}
+
+/// Hands on what a browser says first, if it does so in time.
+async fn hear(mut stream: TcpStream, heads: mpsc::Sender<(TcpStream, String)>) {
+    if let Ok(Ok(head)) = tokio::time::timeout(PATIENCE, head(&mut stream)).await {
+        // Whoever signed in already waits for nothing more.
+        let _ = heads.send((stream, head)).await;
     }
 }
 
@@ -121,13 +156,17 @@ fn read(head: &str, address: SocketAddr, state: &str, issuer: &str) -> Came {
     }
 }
 
-async fn answer(stream: &mut TcpStream, status: &str, words: &str) {
-    let page =
-        format!("<!doctype html><meta charset=\"utf-8\"><title>Stanch</title><p>{words}</p>");
+async fn answer(stream: &mut TcpStream, status: &str, [title, words]: [&str; 2]) {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\"><title>{title} - Stanch</title><style>{STYLE}\
+         </style></head><body><main><h1>{title}</h1><p>{words}</p></main></body></html>\n"
+    );
     let text = format!(
         "HTTP/1.1 {status}\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\n\
          cache-control: no-store\r\nreferrer-policy: no-referrer\r\n\
-         content-security-policy: default-src 'none'\r\nconnection: close\r\n\r\n{page}",
+         content-security-policy: default-src 'none'; style-src 'unsafe-inline'\r\n\
+         connection: close\r\n\r\n{page}",
         page.len()
     );
     // Whoever signed in is signed in, whether or not the browser shows it.
