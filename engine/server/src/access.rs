@@ -173,6 +173,8 @@ rules! {
     GET "/console/style.css" Nothing;
     GET "/console/sign-in" Nothing;
     POST "/console/sign-in" Proof;
+    GET "/console/sign-in/provider" Nothing;
+    GET "/console/sign-in/callback" Proof;
     POST "/console/sign-out" Proof;
     GET "/console/approvals" Proof;
     GET "/console/approvals/{id}" Proof;

@@ -11,6 +11,7 @@ mod incident;
 mod incidents;
 mod kpis;
 mod layout;
+mod provider;
 mod run;
 mod runs;
 mod session;
@@ -43,6 +44,8 @@ pub(crate) fn routes(app: App, api: Router) -> Router {
         .route("/console", get(home))
         .route("/console/style.css", get(style))
         .route("/console/sign-in", get(sign_in::show).post(sign_in::begin))
+        .route("/console/sign-in/provider", get(provider::begin))
+        .route("/console/sign-in/callback", get(provider::end))
         .route("/console/sign-out", post(sign_in::end))
         .route("/console/approvals", get(approvals::list))
         .route("/console/approvals/{id}", get(approval::show).post(approval::decide))

@@ -72,6 +72,7 @@ use trust::SourcePolicy;
 
 pub use listen::{Reply, serve, serve_with};
 pub use problem::{Problem, Refusal};
+pub use sign_in::{AtProvider, Pending};
 
 /// What the server is told when it starts.
 #[derive(Clone, Debug)]
@@ -89,6 +90,8 @@ pub struct ServerSettings {
     pub oidc: Option<Arc<Oidc>>,
     /// How people sign in there with a browser, if they do.
     pub sign_in: Option<Arc<SignIn>>,
+    /// Who asks that provider for whoever signs in at the console.
+    pub at_provider: Option<Arc<dyn AtProvider>>,
 }
 
 /// What every handler reaches.

@@ -6,6 +6,7 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
+use stanch_engine_runtime::playbooks::UNDO;
 
 use super::api::{Refused, part};
 use super::session::{Posted, Session};
@@ -16,9 +17,6 @@ use crate::problem::Refusal;
 
 /// Entries of a journal that are read for a page.
 const ENTRIES: u32 = 10_000;
-
-/// The playbook that takes back what another run did. Its own steps are not taken back one by one.
-const UNDO: &str = "undo";
 
 pub(super) async fn show(session: Session, Path(id): Path<String>) -> Response {
     let shown = page(&session, &id).await;
@@ -32,6 +30,7 @@ async fn page(session: &Session, id: &str) -> Shown {
     let (status, is_undo) = (word(&it, "status"), word(&it, "playbook") == UNDO);
     let is_final = ["succeeded", "failed", "cancelled"].contains(&status);
     let can_undo = (is_final || status == "parked") && may(session, id, "undo").await?;
+    // What took something back is taken back as a whole.
     let undo_step = |step: &str| {
         (can_undo && !is_undo).then(|| form(session, id, ("undo", "Undo this step"), Some(step)))
     };

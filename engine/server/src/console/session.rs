@@ -70,6 +70,22 @@ fn cookie(
     HeaderValue::from_str(&text).ok()
 }
 
+/// The name of the cookie that holds what a sign-in at the provider is known by.
+fn pending_name(console: &Console) -> &'static str {
+    if is_secure(console) { "__Host-stanch_console_pending" } else { "stanch_console_pending" }
+}
+
+/// That cookie, for so many seconds. It comes along when the provider sends the browser back, as one that is
+/// `Strict` would not.
+pub(super) fn set_pending(console: &Console, value: &str, age_s: i64) -> Option<HeaderValue> {
+    cookie(console, (pending_name(console), value), "Lax", age_s)
+}
+
+/// What it holds.
+pub(super) fn pending(console: &Console, headers: &HeaderMap) -> Option<String> {
+    came(headers, pending_name(console))
+}
+
 /// The cookie of a session, for so many seconds.
 pub(super) fn set(console: &Console, secret: &str, age_s: i64) -> Option<HeaderValue> {
     cookie(console, (name(console), secret), "Strict", age_s)

@@ -13,7 +13,7 @@ pub(super) fn word<'v>(value: &'v Value, name: &str) -> &'v str {
 
 /// The items of a list.
 pub(super) fn items(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
+    value.as_array().map_or(&[][..], Vec::as_slice)
 }
 
 /// A time as people read it, to the second, in UTC.

@@ -55,13 +55,20 @@ fn own(next: &str) -> &str {
     if is_own { next } else { "/console" }
 }
 
-pub(super) async fn show(Query(asks): Query<Asks>) -> Response {
-    page(StatusCode::OK, own(&asks.next), Html::default())
+pub(super) async fn show(State(console): State<Console>, Query(asks): Query<Asks>) -> Response {
+    page(&console, StatusCode::OK, own(&asks.next), Html::default())
 }
 
-fn page(status: StatusCode, next: &str, said: Html) -> Response {
+/// The page on which people sign in.
+pub(super) fn page(console: &Console, status: StatusCode, next: &str, said: Html) -> Response {
+    let provider = console.app.settings.at_provider.is_some().then(|| {
+        html!(
+            "<p><a id=\"sign-in-provider\" class=\"button\" href=\"/console/sign-in/provider\">Sign in with \
+             the identity provider</a></p>"
+        )
+    });
     let body = html!(
-        "<main><h1>Sign in to Stanch</h1>" (said)
+        "<main><h1>Sign in to Stanch</h1>" (said) (provider)
         "<form id=\"sign-in\" method=\"post\" action=\"/console/sign-in\">"
         "<input type=\"hidden\" name=\"next\" value=\"" {next} "\">"
         "<p><label for=\"secret\">API token</label><input id=\"secret\" name=\"secret\" type=\"password\" \
@@ -99,16 +106,25 @@ pub(super) async fn begin(State(console): State<Console>, request: Request) -> R
         }
         Err(refusal) => {
             let refused = Refused::from(&refusal);
-            page(refused.status, next, layout::said(&refused))
+            page(&console, refused.status, next, layout::said(&refused))
         }
     }
 }
 
 /// The secret of a new session, and for how many seconds it is good.
 async fn started(console: &Console, head: &Parts, secret: &str) -> Handled<(String, i64)> {
-    let app = &console.app;
-    let (from, verb) = (auth::address(head), "console.sign-in");
-    let who = match auth::believe(app, secret).await {
+    let who = auth::believe(&console.app, secret).await;
+    begun(console, &auth::address(head), who).await
+}
+
+/// Begins a session of whoever is believed, and writes down that it began, or that nobody was.
+pub(super) async fn begun(
+    console: &Console,
+    from: &str,
+    who: Handled<Proven>,
+) -> Handled<(String, i64)> {
+    let (app, verb) = (&console.app, "console.sign-in");
+    let who = match who {
         Ok(who) => who,
         Err(refusal) => {
             audit::stranger(app, verb, format!("console {from}"), refusal.ended()).await;
@@ -125,7 +141,7 @@ async fn started(console: &Console, head: &Parts, secret: &str) -> Handled<(Stri
         let detail = format!("{person} was disabled");
         Refusal::new(StatusCode::UNAUTHORIZED, error_code::UNAUTHENTICATED, detail)
     })?;
-    told(console, (verb, from.as_str()), (person, token), begun.name.clone()).await?;
+    told(console, (verb, from), (person, token), begun.name.clone()).await?;
     let age_s = begun.expires_at.ms_since(app.runtime.world().now()) / 1_000;
     Ok((begun.secret, age_s))
 }
@@ -165,6 +181,7 @@ pub(super) async fn end(State(console): State<Console>, posted: Posted) -> Respo
         return layout::refused(&error.into());
     }
     let mut response = page(
+        &console,
         StatusCode::OK,
         "/console",
         html!("<p id=\"signed-out\" role=\"status\">You are signed out.</p>"),
