@@ -16,7 +16,7 @@ impl Html {
     }
 
     /// Puts a text in, also between the quotes of an attribute.
-    pub(crate) fn text(&mut self, text: impl Display) {
+    pub(crate) fn text(&mut self, text: &impl Display) {
         self.0.push_str(&escaped(&text.to_string()));
     }
 
