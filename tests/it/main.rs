@@ -25,6 +25,7 @@ mod channels;
 mod collect;
 mod command;
 mod configured_people;
+mod console;
 mod contain;
 mod containments;
 mod correlators;

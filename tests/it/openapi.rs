@@ -36,7 +36,9 @@ async fn every_call_is_in_the_document_and_nothing_else_and_every_reference_lead
     let operations = operations(&document);
     let told: BTreeSet<_> =
         operations.iter().map(|(method, path, _)| format!("{method} {path}")).collect();
-    let known: BTreeSet<_> = RULES.iter().map(|r| format!("{} {}", r.method, r.path)).collect();
+    // The pages of the console are for browsers, and call what is in the document.
+    let api = RULES.iter().filter(|rule| !rule.path.starts_with("/console"));
+    let known: BTreeSet<_> = api.map(|r| format!("{} {}", r.method, r.path)).collect();
     assert_eq!(told, known);
     let ids: BTreeSet<_> =
         operations.iter().map(|(.., it)| it["operationId"].as_str().unwrap()).collect();

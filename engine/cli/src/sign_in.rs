@@ -1,6 +1,7 @@
 //! Who has signed in on this machine: a token for each server, in a file that only its owner reads.
 
 mod believed;
+mod console;
 mod provider;
 mod refresh;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 pub(crate) use believed::{Whose, believed};
+pub(crate) use console::ForConsole;
 pub(crate) use provider::{Once, Provider};
 pub(crate) use refresh::token;
 use serde::{Deserialize, Serialize};

@@ -19,11 +19,12 @@ use stanch_engine_core::digest::Sha256;
 use stanch_engine_core::error_code;
 use stanch_engine_core::span::Span;
 use stanch_engine_core::world::World;
+use stanch_engine_runtime::oidc::SignIn;
 use stanch_engine_runtime::people::new_secret;
 use stanch_engine_runtime::settings::{HeartbeatSettings, LEASE, Settings, Simulation};
 use stanch_engine_runtime::{Runtime, audit, playbooks, secret_file};
-use stanch_engine_server::ServerSettings;
 use stanch_engine_server::trust::SourcePolicy;
+use stanch_engine_server::{AtProvider, ServerSettings};
 use stanch_engine_store::{CommitHook, Dialect, Options, Passwords, Store};
 use stanch_plugins_aws::{Aws, AwsSettings, Rate, Roles};
 use stanch_plugins_http::Secrets;
@@ -31,6 +32,7 @@ use stanch_plugins_sdk::Catalogue;
 
 use crate::config::{Config, Quota, TokenSource, Variable};
 use crate::otlp;
+use crate::sign_in::ForConsole;
 
 /// A node that is put together.
 pub struct Node {
@@ -117,8 +119,13 @@ pub async fn start(
         slack: config.slack_policy(variable)?.map(std::sync::Arc::new),
         oidc: config.identity_provider()?,
         sign_in: config.sign_in().map(std::sync::Arc::new),
+        at_provider: config.sign_in().map(at_provider),
     };
     Ok(Node { runtime, server, _lock: lock })
+}
+
+fn at_provider(sign_in: SignIn) -> std::sync::Arc<dyn AtProvider> {
+    std::sync::Arc::new(ForConsole(sign_in))
 }
 
 /// Whether a node could be put together from a configuration: all that [`start`] reads of it, with

@@ -337,3 +337,10 @@ pub const ORIGIN_ENTRIES: u32 = 1_000;
 
 /// Bytes of answers that are looked through for it: a quarter of a second of hashing.
 pub const ORIGIN_BYTES: u64 = 16 << 20;
+
+/// How long a session of the console lasts: a shift, and not a day. Whoever leaves a browser open is asked
+/// again by the next morning.
+pub const CONSOLE_SESSION: Span = Span::from_secs(12 * 3_600);
+
+/// How long a session that is over is kept, so that the audit log's names of tokens can be looked up.
+pub const CONSOLE_SESSION_KEPT: Span = Span::from_secs(30 * 24 * 3_600);

@@ -73,6 +73,7 @@ pub mod schedules;
 pub mod scopes;
 pub mod scripted;
 pub mod secret_file;
+pub mod sessions;
 pub mod settings;
 pub mod slack;
 pub mod suppressions;

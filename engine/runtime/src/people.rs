@@ -15,6 +15,7 @@ use stanch_engine_store::{StoreError, incidents, pages, settings};
 
 use crate::approvals::taken;
 use crate::runtime::Runtime;
+use crate::sessions;
 
 /// What a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,13 +87,19 @@ pub enum TokenError {
     Store(#[from] StoreError),
 }
 
-/// The token with this secret, if it is good.
+/// The token with this secret, if it is good. A session of the console is as long as what it was begun with.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn find(runtime: &Runtime, secret: &str) -> Result<Option<Token>, StoreError> {
     let (hash, now) = (Sha256::of(secret), runtime.world().now());
-    runtime.store().read(|conn| Box::pin(tokens::find(conn, hash, now))).await
+    let found = runtime.store().read(move |conn| {
+        Box::pin(async move {
+            let Some(token) = tokens::find(conn, hash, now).await? else { return Ok(None) };
+            Ok(sessions::stands(conn, &token, now).await?.then_some(token))
+        })
+    });
+    found.await
 }
 
 /// What a new token is to be.

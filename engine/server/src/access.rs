@@ -169,6 +169,26 @@ rules! {
     POST "/v1/evidence-key/rotate" ADMIN;
     GET "/v1/audit" ADMIN;
     GET "/v1/audit/export" ADMIN;
+    GET "/console" Proof;
+    GET "/console/style.css" Nothing;
+    GET "/console/sign-in" Nothing;
+    POST "/console/sign-in" Proof;
+    GET "/console/sign-in/provider" Nothing;
+    GET "/console/sign-in/callback" Proof;
+    POST "/console/sign-out" Proof;
+    GET "/console/approvals" Proof;
+    GET "/console/approvals/{id}" Proof;
+    POST "/console/approvals/{id}" Proof;
+    GET "/console/incidents" Proof;
+    GET "/console/incidents/{id}" Proof;
+    POST "/console/incidents/{id}" Proof;
+    GET "/console/runs" Proof;
+    GET "/console/runs/{id}" Proof;
+    POST "/console/runs/{id}" Proof;
+    GET "/console/halt" Proof;
+    POST "/console/halt" Proof;
+    GET "/console/kpis" Proof;
+    GET "/console/kpis/{name}" Proof;
 }
 
 /// The rule of a call. A look at the head of a page is a look at the page.
@@ -207,6 +227,27 @@ pub(crate) async fn admit(app: &App, rule: &Rule, parts: &mut Parts) -> Handled<
     parts.extensions.insert(caller.0.clone());
     let roles = if let Needs::Roles(roles) = rule.needs { roles } else { &[] };
     roles.iter().try_for_each(|role| caller.must_be(*role).map(drop))
+}
+
+/// Whether the roles of a caller let them make a call: its method, its path with parameters in braces, and
+/// its path. What a person is asked by name or group is for the path to say.
+pub(crate) async fn may(
+    app: &App,
+    caller: &Caller,
+    reach: &Reach,
+    call: (&str, &str, &str),
+) -> Handled<bool> {
+    let Some(rule) = RULES.iter().find(|rule| (rule.method, rule.path) == (call.0, call.1)) else {
+        return Ok(false);
+    };
+    let is_whole = reach.is_whole();
+    let roles = if is_whole { caller.roles.clone() } else { reach.for_call(app, call).await? };
+    let within = Caller { roles, ..caller.clone() };
+    Ok(match rule.needs {
+        Nothing | Proof => true,
+        Token => is_whole || !within.roles.is_empty(),
+        Needs::Roles(roles) => roles.iter().all(|role| within.is(*role)),
+    })
 }
 
 /// The caller with the roles that reach what the call is about.

@@ -12,6 +12,7 @@ use stanch_engine_runtime::everybody;
 use stanch_engine_runtime::oidc::{Identity, NotBelieved, Oidc};
 use stanch_engine_runtime::people::{self, Caller, Role};
 use stanch_engine_runtime::runs::Person;
+use stanch_engine_runtime::sessions::{self, Proven};
 
 use crate::App;
 use crate::problem::{Handled, Refusal};
@@ -80,21 +81,49 @@ impl FromRequestParts<App> for Known {
         }
         let secret = bearer(parts)?;
         let from = address(parts);
-        if Sha256::of(secret) == app.settings.admin_token {
-            let roles = vec![Role::Admin.as_str().to_owned()];
-            parts.extensions.insert(Reach(grants(&none(), &roles, &Scope::default())));
-            return Ok(Self(Caller { name: ADMIN.to_owned(), roles, from }));
+        let (it, own) = (believe(app, secret).await?, &app.runtime.settings().roles);
+        // Nobody makes the first administrator less by a role of the same name.
+        let grants = if it.person == ADMIN {
+            grants(&none(), &it.roles, &it.scope)
+        } else {
+            grants(own, &it.roles, &it.scope)
+        };
+        if let Some(token) = it.token {
+            parts.extensions.insert(TokenName(token));
         }
-        if let Some(oidc) = app.settings.oidc.as_ref().filter(|_| Oidc::is_token(secret)) {
-            let known = vouched(app, oidc, secret).await?;
-            let grants = grants(&app.runtime.settings().roles, &known.roles, &Scope::default());
-            return Ok(Self::within(parts, grants, known.name, from));
-        }
-        let token = people::find(&app.runtime, secret).await?.ok_or_else(unknown)?;
-        let grants = grants(&app.runtime.settings().roles, &token.roles, &token.scope);
-        parts.extensions.insert(TokenName(token.name));
-        Ok(Self::within(parts, grants, token.person, from))
+        Ok(Self::within(parts, grants, it.person, from))
     }
+}
+
+/// Whose a secret is, and what it grants.
+///
+/// # Errors
+/// When it is none that is good, or it can't be checked now.
+pub(crate) async fn believe(app: &App, secret: &str) -> Handled<Proven> {
+    let shown = Sha256::of(secret);
+    if shown == app.settings.admin_token {
+        let (person, roles) = (ADMIN.to_owned(), vec![Role::Admin.as_str().to_owned()]);
+        let scope = Scope::default();
+        return Ok(Proven { person, roles, scope, token: None, shown, until: None });
+    }
+    if let Some(oidc) = app.settings.oidc.as_ref().filter(|_| Oidc::is_token(secret)) {
+        let Identity { name, roles, expires_at } = vouched(app, oidc, secret).await?;
+        let (scope, until) = (Scope::default(), Some(expires_at));
+        return Ok(Proven { person: name, roles, scope, token: None, shown, until });
+    }
+    let token = people::find(&app.runtime, secret).await?.ok_or_else(unknown)?;
+    // Of the first administrator there are sessions only, which are over when that token is another.
+    if token.person == ADMIN && !sessions::was_begun_with(&token.name, app.settings.admin_token) {
+        return Err(unknown());
+    }
+    Ok(Proven {
+        person: token.person,
+        roles: token.roles,
+        scope: token.scope,
+        token: Some(token.name),
+        shown,
+        until: token.expires_at,
+    })
 }
 
 fn none() -> std::collections::BTreeMap<String, CustomRole> {

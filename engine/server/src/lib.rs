@@ -1,7 +1,7 @@
 //! HTTP in and out.
 //!
-//! Owns: the API under `/v1`, what its JSON looks like, and who may call what. The only home of
-//! `axum`.
+//! Owns: the API under `/v1`, what its JSON looks like, who may call what, and the pages of the console,
+//! which call the API. The only home of `axum`.
 //!
 //! Must never: run a script, call a plugin's action, or write to the database but through
 //! `runtime`. Handlers record facts; the runtime acts on them at its own pace.
@@ -14,6 +14,7 @@ mod auth;
 mod body;
 mod errors;
 mod health;
+mod html;
 mod listen;
 mod metrics;
 mod paging;
@@ -28,6 +29,7 @@ mod alerts;
 mod approvals;
 mod break_glass;
 mod collecting;
+mod console;
 mod containments;
 mod dead_letters;
 mod evidence;
@@ -70,6 +72,7 @@ use trust::SourcePolicy;
 
 pub use listen::{Reply, serve, serve_with};
 pub use problem::{Problem, Refusal};
+pub use sign_in::{AtProvider, Pending};
 
 /// What the server is told when it starts.
 #[derive(Clone, Debug)]
@@ -87,6 +90,8 @@ pub struct ServerSettings {
     pub oidc: Option<Arc<Oidc>>,
     /// How people sign in there with a browser, if they do.
     pub sign_in: Option<Arc<SignIn>>,
+    /// Who asks that provider for whoever signs in at the console.
+    pub at_provider: Option<Arc<dyn AtProvider>>,
 }
 
 /// What every handler reaches.
@@ -99,7 +104,7 @@ pub(crate) struct App {
     pub(crate) listeners: run_events::Listeners,
 }
 
-/// The whole API.
+/// The whole API, and the console that calls it.
 pub fn router(runtime: Runtime, settings: ServerSettings) -> Router {
     let app = App {
         runtime,
@@ -109,7 +114,7 @@ pub fn router(runtime: Runtime, settings: ServerSettings) -> Router {
         listeners: run_events::Listeners::default(),
     };
     let v1 = Router::new().merge(webhooks::routes()).merge(api()).fallback(problem::no_such_path);
-    Router::new()
+    let api = Router::new()
         .nest("/v1", v1)
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
@@ -118,7 +123,8 @@ pub fn router(runtime: Runtime, settings: ServerSettings) -> Router {
         .route("/errors/{code}", get(errors::page))
         .route_layer(axum::middleware::from_fn_with_state(app.clone(), access::check))
         .fallback(problem::no_such_path)
-        .with_state(app)
+        .with_state(app.clone());
+    api.clone().merge(console::routes(app, api))
 }
 
 fn api() -> Router<App> {

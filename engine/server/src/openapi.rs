@@ -19,7 +19,8 @@ pub(crate) async fn show() -> Response {
 
 fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for rule in RULES {
+    // The pages of the console are for browsers.
+    for rule in RULES.iter().filter(|rule| !rule.path.starts_with("/console")) {
         let path = paths.entry(rule.path).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
             path.insert(rule.method.to_lowercase(), operation(rule));

@@ -52,6 +52,18 @@ impl Refusal {
         Self { retry_after_s: Some(retry_after_s), ..refusal }
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// What the audit log says of it.
     pub(crate) fn ended(&self) -> Ended {
         Ended { status: Some(self.status.as_u16()), ..Ended::by(self.code) }

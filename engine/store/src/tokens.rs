@@ -26,8 +26,11 @@ statements! {
          AND (expires_at IS NULL OR expires_at > $3)";
     REVOKE = "UPDATE tokens SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL";
     LIST = "SELECT * FROM tokens ORDER BY name";
+    NAMED = "SELECT * FROM tokens WHERE name = $1";
+    FORGET_SESSIONS = "DELETE FROM tokens WHERE name LIKE 'console:%' AND expires_at < $1";
     GOOD =
         "SELECT * FROM tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1) \
+         AND name NOT LIKE 'console:%' \
          AND COALESCE(person, name) NOT IN (SELECT name FROM disabled_people)";
 }
 
@@ -88,6 +91,23 @@ pub async fn find(
     row.map(|row| read(&Row::of("tokens", &row))).transpose()
 }
 
+/// The token of a name, whether or not it is good.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn named(conn: &mut Conn<'_>, name: &str) -> Result<Option<Token>, StoreError> {
+    let row = conn.maybe(conn.query(&NAMED).bind(name.to_owned())).await?;
+    row.map(|row| read(&Row::of("tokens", &row))).transpose()
+}
+
+/// Forgets sessions of the console that were over before a time.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn forget_sessions(tx: &mut Tx<'_>, before: Timestamp) -> Result<(), StoreError> {
+    tx.run(tx.query(&FORGET_SESSIONS).bind(before.micros())).await.map(drop)
+}
+
 /// Revokes a token by its name; false when there is none.
 ///
 /// # Errors
@@ -122,7 +142,8 @@ pub struct Good {
     pub scope: Scope,
 }
 
-/// The tokens that are good at `now`, by person.
+/// The tokens that are good at `now`, by person. A session of the console grants nothing that what it was
+/// begun with does not, and is none of them.
 ///
 /// # Errors
 /// [`StoreError`] of the database.

@@ -26,14 +26,18 @@ pub(crate) struct Once {
     /// Says that the ID token does.
     pub(crate) nonce: String,
     /// Says that whoever gives the code asked for it (RFC 7636).
-    verifier: String,
-    redirect: String,
+    pub(super) verifier: String,
+    pub(super) redirect: String,
 }
 
 impl Once {
     pub(crate) fn new(world: &World, listens_at: SocketAddr) -> Self {
+        Self::back_to(world, format!("http://{listens_at}/callback"))
+    }
+
+    /// One whose answer is brought to this address.
+    pub(super) fn back_to(world: &World, redirect: String) -> Self {
         let random = || format!("{:032x}{:032x}", world.entropy.next(), world.entropy.next());
-        let redirect = format!("http://{listens_at}/callback");
         Self { state: random(), nonce: random(), verifier: random(), redirect }
     }
 

@@ -19,6 +19,7 @@ mod calls;
 mod chaos;
 mod check;
 mod commands;
+mod console_login;
 mod correlators;
 mod credentials;
 mod demo;

@@ -89,8 +89,16 @@ impl Target {
         let sources = Arc::new(BTreeMap::new());
         let (webhook_token, admin_token) = (token, token);
         let (slack, oidc) = (None, None);
-        let settings =
-            ServerSettings { webhook_token, admin_token, sources, slack, oidc, sign_in: None };
+        let (sign_in, at_provider) = (None, None);
+        let settings = ServerSettings {
+            webhook_token,
+            admin_token,
+            sources,
+            slack,
+            oidc,
+            sign_in,
+            at_provider,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/v1/webhooks/guardduty", listener.local_addr()?);
         let router = stanch_engine_server::router(runtime.clone(), settings);
