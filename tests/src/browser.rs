@@ -63,7 +63,11 @@ impl Browser {
         let wire = Wire { port };
         let wanted = wanted(&program, &profile);
         let session = wire.ask("POST", "/session".to_owned(), wanted).await;
-        let session = session["sessionId"].as_str().expect("a session has an id").to_owned();
+        let session = session
+            .get("sessionId")
+            .and_then(Value::as_str)
+            .expect("a session has an id")
+            .to_owned();
         let browser = Self { wire, session, _driver: driver, _profile: profile };
         browser.look_from(DESKTOP).await;
         browser
@@ -132,7 +136,7 @@ impl Browser {
 
     async fn find(&self, selector: &str) -> String {
         let by = json!({"using": "css selector", "value": selector});
-        text(&self.ask("POST", "/element", by).await[ELEMENT])
+        text(self.ask("POST", "/element", by).await.get(ELEMENT).unwrap_or(&Value::Null))
     }
 
     /// Looks at pages from a window of this size, in points; a narrow one is a phone's.
@@ -174,7 +178,7 @@ impl Browser {
     /// The whole page as a picture: a PNG, in base64.
     pub async fn picture(&self) -> String {
         let whole = json!({"captureBeyondViewport": true, "format": "png"});
-        text(&self.tool("Page.captureScreenshot", whole).await["data"])
+        text(self.tool("Page.captureScreenshot", whole).await.get("data").unwrap_or(&Value::Null))
     }
 }
 

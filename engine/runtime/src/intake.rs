@@ -150,9 +150,12 @@ pub fn normalize(catalogue: &Catalogue, source: &str, body: &[u8]) -> Result<Rea
     }
     // What some editors and senders begin a file with says only that it is UTF-8.
     let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let payload: Value = serde_json::from_slice(text).map_err(|error| {
-        let why = instead(text).map_or_else(|| error.to_string(), str::to_owned);
-        format!("it is no JSON: {why}")
+    let lines = || stanch_plugins_sdk::payload::several(std::str::from_utf8(text).ok()?);
+    let payload: Value = serde_json::from_slice(text).or_else(|error| {
+        lines().ok_or_else(|| {
+            let why = instead(text).map_or_else(|| error.to_string(), str::to_owned);
+            format!("it is no JSON: {why}")
+        })
     })?;
     let mut reading = catalogue.read(source, &payload)?;
     if reading.alerts.is_empty() && reading.refused.is_empty() {

@@ -82,6 +82,20 @@ impl std::fmt::Debug for Runtime {
     }
 }
 
+/// Where evidence is kept. What a simulation captures is none, and goes into no bucket.
+fn items(
+    settings: &Settings,
+    node: NodeId,
+    (world, catalogue): (&World, &Catalogue),
+) -> Result<Items, ItemError> {
+    match settings.bucket.clone().filter(|_| settings.simulation.is_none()) {
+        None => Items::open(settings.data_dir.join("evidence"), world.entropy.next()),
+        Some(bucket) => {
+            Ok(Items::in_bucket(Bucket::new(bucket, node, world.clone(), catalogue.clone())))
+        }
+    }
+}
+
 impl Runtime {
     /// Starts a node. It must be called inside a Tokio runtime with several threads.
     ///
@@ -94,14 +108,8 @@ impl Runtime {
         catalogue: Catalogue,
     ) -> Result<Self, StartError> {
         let node = world.id(NodeId::new);
-        // What a simulation captures is no evidence.
         let is_real = settings.simulation.is_none();
-        let items = match settings.bucket.clone().filter(|_| is_real) {
-            None => Items::open(settings.data_dir.join("evidence"), world.entropy.next())?,
-            Some(bucket) => {
-                Items::in_bucket(Bucket::new(bucket, node, world.clone(), catalogue.clone()))
-            }
-        };
+        let items = items(&settings, node, (&world, &catalogue))?;
         let folder = settings.data_dir.join("keys");
         let keys = match settings.signing_key.as_ref().filter(|_| is_real) {
             None => Keys::open(&folder, &world)?,

@@ -4,10 +4,12 @@
 
 pub mod arn;
 mod label;
+mod lines;
 mod member;
 mod resource;
 
 pub use label::severity_of_word;
+pub use lines::several;
 pub use member::{at, items, member, names, number, scalar, text};
 pub use resource::resource_of;
 pub use stanch_engine_core::foreign_time::{time, time_of_text};

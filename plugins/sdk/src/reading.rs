@@ -9,7 +9,7 @@ use stanch_engine_core::limits;
 use stanch_engine_core::suggest;
 
 use crate::catalogue::{Catalogue, Family};
-use crate::payload::names;
+use crate::payload::{names, several};
 use crate::{Around, Part, Source, SourceError};
 
 /// What came of a payload: what could be read of it and what could not.
@@ -246,7 +246,10 @@ fn open(payload: &Value) -> Option<Vec<Part<'_>>> {
             }
             let payload = match dense::refusal(start.as_bytes()) {
                 Some(why) => Err(SourceError::Refused(why)),
-                None => Ok(Cow::Owned(serde_json::from_str::<Value>(start).ok()?)),
+                None => {
+                    let one = serde_json::from_str::<Value>(start).ok();
+                    Ok(Cow::Owned(one.or_else(|| several(start))?))
+                }
             };
             Some(vec![Part { path: String::new(), payload, around: Around::default() }])
         }

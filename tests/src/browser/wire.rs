@@ -28,7 +28,7 @@ impl Wire {
         let (head, body) =
             answer.split_once("\r\n\r\n").ok_or("the answer has no end of its head")?;
         let answer: Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        let value = &answer["value"];
+        let value = answer.get("value").unwrap_or(&Value::Null);
         match head.split(' ').nth(1) {
             Some("200") => Ok(value.clone()),
             _ => Err(format!("{} {}", value["error"], value["message"])),

@@ -106,6 +106,18 @@ fn each_fixture_is_read_by_the_source_that_its_name_begins_with() {
     }
 }
 
+#[test]
+fn lines_of_json_are_alerts_of_their_own_and_a_broken_line_takes_no_other_with_it() {
+    let line = |id: u8| json!({"id": id, "title": "t", "severity": "high"}).to_string();
+    let text = format!("{}\n{}\n{{broken\n{}\n", line(1), line(2), line(3));
+    let reading = intake::normalize(&catalogue(), "auto", text.as_bytes()).unwrap();
+    assert_eq!(reading.alerts.iter().map(|it| &*it.id).collect::<Vec<_>>(), ["1", "2", "3"]);
+    assert_eq!(reading.refused.len(), 1);
+    assert_eq!(reading.refused[0].at, "[2]");
+    let cut = intake::normalize(&catalogue(), "auto", b"{\"title\": \"t\",\n").unwrap_err();
+    assert!(cut.contains("no JSON"), "{cut}");
+}
+
 /// Puts something else in the place of the `at`-th value, counted from the outside.
 fn put(value: &mut Value, at: &mut usize, other: &Value) {
     if *at == 0 {

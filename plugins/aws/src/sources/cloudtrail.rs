@@ -128,6 +128,7 @@ fn user(identity: &Value) -> Option<String> {
     }
     text(identity, &["userName"])
         .or_else(|| text(identity, &["sessionContext", "sessionIssuer", "userName"]))
+        .or_else(|| text(identity, &["onBehalfOf", "userId"]))
         .or_else(|| text(identity, &["invokedBy"]))
         .or_else(|| arn.as_deref().map(|arn| arn::own_part(arn).to_owned()))
         .or_else(|| text(identity, &["principalId"]))
@@ -137,7 +138,7 @@ fn user(identity: &Value) -> Option<String> {
 /// identity that was used.
 fn resources(record: &Value, service: &str) -> Vec<Resource> {
     let listed = items(record, &["resources"]).iter().filter_map(listed);
-    let values = ["requestParameters", "responseElements"];
+    let values = ["requestParameters", "responseElements", "serviceEventDetails"];
     let values = values.iter().filter_map(|name| member(record, name));
     let found: Vec<_> = listed.chain(named::all(values, service)).collect();
     if found.is_empty() {

@@ -53,6 +53,10 @@ struct Form<'v> {
 impl<'v> Form<'v> {
     fn of(payload: &'v Value) -> Option<Self> {
         let event = Event::of(payload);
+        // An alarm that somebody made, changed or deleted has a state too, and did not change it.
+        if event.detail_type().is_some_and(|kind| kind != EVENT) {
+            return None;
+        }
         let data = payload.get("alarmData").unwrap_or(event.detail);
         if data.get("alarmName").is_some() && at(data, &["state", "value"]).is_some() {
             let arn = text(payload, &["alarmArn"]);

@@ -127,9 +127,16 @@ fn status(finding: &Value) -> AlertStatus {
     let word = text(finding, &["status"]).unwrap_or_default().to_lowercase();
     let closed = number(finding, &["activity_id"]) == Some(3.0);
     let passed = text(finding, &["compliance", "status"]).unwrap_or_default().to_lowercase();
-    match number(finding, &["status_id"]).map(|id| id as i64) {
+    let class = number(finding, &["class_uid"]).map(|id| id as i64);
+    // Class 2001 has a state, and its status says whether a call succeeded.
+    let name = if class == Some(2001) { "state_id" } else { "status_id" };
+    let has_passed = number(finding, &["compliance", "status_id"]) == Some(1.0);
+    match number(finding, &[name]).map(|id| id as i64) {
+        // An incident that is on hold is as open as before.
+        Some(3) if class == Some(2005) => AlertStatus::Active,
         Some(3) => AlertStatus::Suppressed,
-        Some(4 | 5) => AlertStatus::Resolved,
+        Some(4..=6) => AlertStatus::Resolved,
+        _ if has_passed => AlertStatus::Resolved,
         _ if word == "suppressed" => AlertStatus::Suppressed,
         _ if matches!(word.as_str(), "resolved" | "closed" | "archived") || closed => {
             AlertStatus::Resolved

@@ -18,6 +18,7 @@ mod envelopes;
 mod errors;
 mod guardduty;
 mod hostile;
+mod kinds;
 mod listener;
 mod lookups;
 mod lossy;

@@ -57,6 +57,13 @@ fn of_event(payload: &Value) -> Result<Alert, SourceError> {
     }
     // What happens to an incident has the incident in it.
     let incident = data.get("incident").unwrap_or(data);
+    let stands =
+        ["status", "urgency", "priority"].iter().any(|name| at(incident, &[name]).is_some());
+    if !stands && !is_over(&kind) {
+        return Err(SourceError::Refused(format!(
+            "a {kind} of PagerDuty does not say how the incident stands: leave it out of the webhook's events"
+        )));
+    }
     read(incident, &kind, at(event, &["occurred_at"]), payload)
 }
 
@@ -77,9 +84,7 @@ fn read(
     raw: &Value,
 ) -> Result<Alert, SourceError> {
     let id = text(incident, &["id"]).ok_or_else(|| missing("incident.id"))?;
-    let is_over = text(incident, &["status"]).as_deref() == Some("resolved")
-        || kind == "incident.resolved"
-        || kind == "incident.resolve";
+    let is_over = text(incident, &["status"]).as_deref() == Some("resolved") || is_over(kind);
     let moment = |name: &str| at(incident, &[name]).and_then(time);
     let updated =
         ["updated_at", "last_status_change_at", "created_at"].iter().find_map(|it| moment(it));
@@ -98,6 +103,11 @@ fn read(
     draft.alert(NAME, raw)
 }
 
+/// Whether an event of this type says that the incident is over.
+fn is_over(kind: &str) -> bool {
+    ["incident.resolved", "incident.resolve"].contains(&kind)
+}
+
 /// The priority where there is one, else the urgency, which is high or low.
 fn severity(incident: &Value) -> Severity {
     let names = [&["priority", "summary"][..], &["priority", "name"]];
@@ -107,4 +117,29 @@ fn severity(incident: &Value) -> Severity {
         Some("low") => Severity::Low,
         _ => Severity::Medium,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_note_on_an_incident_neither_reopens_it_nor_lowers_it() {
+        let event = |kind: &str, data: Value| {
+            json!({"event": {"id": "E1", "event_type": kind, "occurred_at": "2026-11-24T03:05:12Z",
+                "data": data}})
+        };
+        let named = json!({"id": "P1", "type": "incident_reference", "summary": "t"});
+        let note = json!({"id": "N1", "content": "c", "incident": named});
+        for kind in ["incident.annotated", "incident.responder.added"] {
+            let refused = of_event(&event(kind, note.clone())).unwrap_err().to_string();
+            assert!(refused.contains(kind) && refused.contains("leave it out"), "{refused}");
+        }
+        let whole = json!({"id": "P1", "title": "t", "status": "triggered", "urgency": "high"});
+        let alert = of_event(&event("incident.triggered", whole)).unwrap();
+        assert_eq!((&*alert.id, alert.severity), ("P1", Severity::High));
+        let over = of_event(&event("incident.resolved", named)).unwrap();
+        assert_eq!(over.status, AlertStatus::Resolved);
+    }
 }
