@@ -11,7 +11,7 @@ use stanch_plugins_sdk::{Catalogue, Ear};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::deaths::{self, Life};
+use crate::deaths::{self, Death, Life};
 use crate::dispatcher::{self, Bundles, Dispatcher, Loader};
 use crate::evidence::rotation::{self, RotateError};
 use crate::evidence::{Bucket, ItemError, Items, KeyError, Keys, anchor, upkeep};
@@ -96,6 +96,18 @@ fn items(
     }
 }
 
+async fn join(shared: &Shared, deaths: &[Death]) -> Result<(), StartError> {
+    let dead = deaths.iter().map(|death| death.node).collect();
+    match peers::join(shared, dead).await? {
+        Welcome::Joined => {}
+        Welcome::ElsewhereAlone => tracing::warn!(
+            "the evidence that was captured before lies in another folder than this node's"
+        ),
+        Welcome::Elsewhere => return Err(StartError::EvidenceElsewhere),
+    }
+    Ok(())
+}
+
 impl Runtime {
     /// Starts a node. It must be called inside a Tokio runtime with several threads.
     ///
@@ -126,14 +138,7 @@ impl Runtime {
             }
             _ => (None, Vec::new()),
         };
-        let dead = deaths.iter().map(|death| death.node).collect();
-        match peers::join(&shared, dead).await? {
-            Welcome::Joined => {}
-            Welcome::ElsewhereAlone => tracing::warn!(
-                "the evidence that was captured before lies in another folder than this node's"
-            ),
-            Welcome::Elsewhere => return Err(StartError::EvidenceElsewhere),
-        }
+        join(&shared, &deaths).await?;
         drop(deaths);
         shared.look_at_halt().await?;
         shared.look_at_restored().await?;

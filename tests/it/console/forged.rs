@@ -7,6 +7,9 @@ use super::browser::{Browser, form, form_token};
 use super::{ASKS, signed_in, stage};
 use crate::stage::{Stage, id};
 
+/// What is wrong with it, its headers, and the mark that it bears.
+type Forgery<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 /// Everything that a form of the console could do, with all that it needs but the mark of its session.
 async fn everything(stage: &Stage) -> Vec<(String, Vec<(&'static str, &'static str)>)> {
     stage.publish(ASKS).await;
@@ -67,7 +70,7 @@ async fn a_form_that_is_not_of_this_session_changes_nothing() {
     let (own, of_eve) = (own.as_str(), of_eve.as_str());
     let before = state(&stage).await;
     let here = stage.url.as_str();
-    let forgeries: &[(&str, &[(&str, &str)], &str)] = &[
+    let forgeries: &[Forgery<'_>] = &[
         ("without a word of where it comes from", &[], own),
         ("from elsewhere", &[("origin", "https://evil.example")], own),
         ("from nowhere", &[("origin", "null")], own),

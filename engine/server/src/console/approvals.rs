@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::api::Refused;
 use super::session::Session;
-use super::show::{badge, items, link, listed, more, table as rows, when, word};
+use super::show::{badge, items, link, listed, more, query_of, table as rows, when, word};
 use super::{layout, or_why};
 use crate::html::{Html, html};
 
@@ -48,16 +48,11 @@ pub(super) async fn list(session: Session, Query(asks): Query<Asks>) -> Response
     let shown = async {
         let status = match asks.status.as_str() {
             "" => "pending",
+            "all" => "",
             other => other,
         };
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        if status != "all" {
-            query.append_pair("status", status);
-        }
-        if !asks.cursor.is_empty() {
-            query.append_pair("cursor", &asks.cursor);
-        }
-        let answer = session.get(&format!("/approvals?{}", query.finish())).await?;
+        let query = query_of(&[("status", status), ("cursor", &asks.cursor)]);
+        let answer = session.get(&format!("/approvals?{query}")).await?;
         let more = more("/console/approvals", &[("status", asks.status.as_str())], &answer);
         let body = html!(
             "<p><a href=\"/console/approvals\">Those that wait</a> · "

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::api::Refused;
 use super::session::Session;
-use super::show::{away, badge, items, more, table as rows, word};
+use super::show::{away, badge, items, more, query_of, table as rows, word};
 use super::{layout, or_why};
 use crate::html::{Html, html};
 
@@ -51,16 +51,11 @@ pub(super) async fn list(session: Session, Query(asks): Query<Asks>) -> Response
     let shown = async {
         let status = match asks.status.as_str() {
             "" => "open",
+            "all" => "",
             other => other,
         };
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        if status != "all" {
-            query.append_pair("status", status);
-        }
-        if !asks.cursor.is_empty() {
-            query.append_pair("cursor", &asks.cursor);
-        }
-        let answer = session.get(&format!("/incidents?{}", query.finish())).await?;
+        let query = query_of(&[("status", status), ("cursor", &asks.cursor)]);
+        let answer = session.get(&format!("/incidents?{query}")).await?;
         let more = more("/console/incidents", &[("status", asks.status.as_str())], &answer);
         let body = html!(
             "<p><a href=\"/console/incidents\">Open</a> · "

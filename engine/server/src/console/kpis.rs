@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::api::part;
 use super::session::Session;
-use super::show::{badge, items, length, link, moment, more, table as rows, word};
+use super::show::{badge, items, length, link, moment, more, query_of, table as rows, word};
 use super::{Shown, layout, or_why};
 use crate::html::{Html, html};
 
@@ -22,14 +22,7 @@ pub(super) struct Asks {
 
 /// The query of the API. Targets are of one severity.
 fn query(asks: &Asks) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("window", "30d");
-    for (name, value) in [("severity", &asks.severity), ("cursor", &asks.cursor)] {
-        if !value.is_empty() {
-            query.append_pair(name, value);
-        }
-    }
-    query.finish()
+    query_of(&[("window", "30d"), ("severity", &asks.severity), ("cursor", &asks.cursor)])
 }
 
 fn span(value: &Value) -> String {
@@ -38,11 +31,8 @@ fn span(value: &Value) -> String {
 
 /// The link to the incidents that a figure is made of.
 fn behind_link(it: &Value, asks: &Asks, text: &str) -> Html {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    if !asks.severity.is_empty() {
-        query.append_pair("severity", &asks.severity);
-    }
-    html!("<a href=\"/console/kpis/" {word(it, "name")} "?" {query.finish()} "\">" {text} "</a>")
+    let query = query_of(&[("severity", &asks.severity)]);
+    html!("<a href=\"/console/kpis/" {word(it, "name")} "?" {query} "\">" {text} "</a>")
 }
 
 pub(super) async fn table(session: Session, Query(asks): Query<Asks>) -> Response {

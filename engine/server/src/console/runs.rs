@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::session::Session;
-use super::show::{badge, items, link, more, table as rows, when, word};
+use super::show::{badge, items, link, more, query_of, table as rows, when, word};
 use super::{layout, or_why};
 use crate::html::{Html, html};
 
@@ -37,10 +37,8 @@ fn of(session: &Session, answer: &Value) -> Html {
 
 pub(super) async fn list(session: Session, Query(asks): Query<Asks>) -> Response {
     let shown = async {
-        let given = [("status", asks.status.as_str()), ("cursor", asks.cursor.as_str())];
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(given.iter().filter(|(_, value)| !value.is_empty()));
-        let answer = session.get(&format!("/runs?{}", query.finish())).await?;
+        let query = query_of(&[("status", &asks.status), ("cursor", &asks.cursor)]);
+        let answer = session.get(&format!("/runs?{query}")).await?;
         let more = more("/console/runs", &[("status", asks.status.as_str())], &answer);
         let body = html!(
             "<p><a href=\"/console/runs\">All</a> · <a href=\"/console/runs?status=running\">Running</a> · "

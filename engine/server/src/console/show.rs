@@ -103,12 +103,16 @@ pub(super) fn table(id: &str, heads: &[&'static str], rows: Vec<Vec<Html>>, none
     )
 }
 
+/// A query of those that have a value.
+pub(super) fn query_of(pairs: &[(&str, &str)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs.iter().filter(|(_, value)| !value.is_empty())).finish()
+}
+
 /// The link to the rest of a list.
 pub(super) fn more(path: &str, query: &[(&str, &str)], answer: &Value) -> Option<Html> {
     let cursor = answer["next_cursor"].as_str()?;
-    let mut all = form_urlencoded::Serializer::new(String::new());
-    all.extend_pairs(query.iter().filter(|(_, value)| !value.is_empty()));
-    let all = all.append_pair("cursor", cursor).finish();
+    let all = query_of(&[query, &[("cursor", cursor)]].concat());
     Some(html!("<p><a id=\"more\" rel=\"next\" href=\"" {path} "?" {all} "\">More</a></p>"))
 }
 

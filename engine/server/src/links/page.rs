@@ -149,15 +149,16 @@ fn about(asked: &Asked<'_>) -> String {
     let approval = asked.approval;
     let card = approval.card.value();
     let mut text = String::new();
-    if let Some(about) = card["about"].as_str().filter(|about| !about.is_empty()) {
+    if let Some(about) = card.get("about").and_then(Value::as_str).filter(|about| !about.is_empty())
+    {
         let _ = write!(text, "<p>{}</p>", shown(about));
     }
     let incident = approval.incident.map(|id| format!("{id}, ")).unwrap_or_default();
     let _ = write!(text, "<p><small>{incident}{}</small></p>", approval.run);
-    if let Some(note) = card["note"].as_str() {
+    if let Some(note) = card.get("note").and_then(Value::as_str) {
         let _ = write!(text, "<p class=\"mark\">{}.</p>", shown(note));
     }
-    let changes = card["changes"].as_array().map_or(&[][..], Vec::as_slice);
+    let changes = card.get("changes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if !changes.is_empty() {
         text.push_str("<h2>What a yes does</h2>");
         changes.iter().for_each(|one| change(&mut text, one));
