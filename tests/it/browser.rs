@@ -1,5 +1,6 @@
 //! Pages as people meet them: in a real browser, on a desktop and on a phone, by day and by night.
 
+mod console;
 mod front;
 mod links;
 mod report;

@@ -19,7 +19,7 @@ let gate = approval("Cut <script>alert(1)</script> off?", #{ approvers: ["role:r
 "##;
 
 /// A token of a person with a role, under a name of its own.
-async fn token(stage: &Stage, name: &str, role: &str) -> String {
+pub(crate) async fn token(stage: &Stage, name: &str, role: &str) -> String {
     let made = json!({"name": name, "roles": [role]});
     id(&stage.admin.post("/tokens", &made).await["token"])
 }
@@ -34,6 +34,6 @@ async fn signed_in(stage: &Stage, name: &str, role: &str) -> Browser {
 }
 
 /// A stage on which an alert starts nothing by itself.
-async fn stage() -> Stage {
+pub(crate) async fn stage() -> Stage {
     Plan { ships: false, ..Plan::new() }.set().await
 }

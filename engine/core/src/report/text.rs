@@ -4,23 +4,29 @@ use std::fmt::Write as _;
 
 use super::document::Block;
 
+/// Characters of a cell that stays in one line, and of a word that is not broken: a moment has as many.
+const SHORT: usize = 24;
+
 /// How a report looks, on a screen and on paper. Where it is narrow, each row of a table is a card of its
 /// own: columns of three letters can't be read.
 const STYLE: &str = "
 :root { color-scheme: light dark; --text: #1b1f24; --ground: #fff; --head: #f3f5f7; --line: #d0d7de; }
 @media screen and (prefers-color-scheme: dark) { :root { --text: #e6e9ec; --ground: #15181c; --head: #22272d; --line: #454c54; } }
 body { font: 14px/1.45 system-ui, sans-serif; color: var(--text); background: var(--ground); max-width: 72rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+main { overflow-x: auto; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; border-bottom: 1px solid var(--line); margin-top: 2rem; } h3 { font-size: 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
-th, td { border: 1px solid var(--line); padding: .25rem .5rem; text-align: left; vertical-align: top; }
+th, td { border: 1px solid var(--line); padding: .25rem .5rem; text-align: left; vertical-align: top; overflow-wrap: normal; }
 th { background: var(--head); } th[scope=row] { width: 10rem; }
-@media screen and (max-width: 48rem) {
+.short { white-space: nowrap; } .long { overflow-wrap: anywhere; min-width: 9rem; }
+@media screen and (max-width: 60rem) {
   body { font-size: 1rem; margin: 1rem auto; }
   th[scope=row] { width: 35%; }
   .rows thead { display: none; }
   .rows, .rows tbody, .rows tr, .rows td { display: block; }
   .rows tr { border: 1px solid var(--line); margin: .75rem 0; padding: .25rem 0; }
-  .rows td { border: 0; }
+  .rows td { border: 0; overflow-wrap: anywhere; min-width: 0; }
+  .rows .short { display: inline-block; }
   .rows td:not([data-head=''])::before { content: attr(data-head) ': '; font-weight: 600; }
 }
 @media print {
@@ -79,7 +85,10 @@ fn html_table(out: &mut String, heads: &[&str], rows: &[Vec<String>]) {
         out.push_str("<tr>");
         for (at, text) in row.iter().enumerate() {
             match heads.get(at).filter(|_| !are_pairs) {
-                Some(head) => cell(out, &format!("td data-head=\"{head}\""), text),
+                Some(head) => {
+                    let class = class(text);
+                    cell(out, &format!("td class=\"{class}\" data-head=\"{head}\""), text);
+                }
                 None if at == 0 => cell(out, "th scope=\"row\"", text),
                 None => cell(out, "td", text),
             }
@@ -87,6 +96,16 @@ fn html_table(out: &mut String, heads: &[&str], rows: &[Vec<String>]) {
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody>\n</table>\n");
+}
+
+/// How wide a cell must be: as its line, as its words, or as wide as there is room.
+fn class(text: &str) -> &'static str {
+    let is_long = |text: &str| text.chars().nth(SHORT).is_some();
+    match text.split_whitespace().any(is_long) {
+        true => "long",
+        false if is_long(text) => "words",
+        false => "short",
+    }
 }
 
 /// A cell; what its tag says is ours.

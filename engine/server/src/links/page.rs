@@ -48,7 +48,8 @@ dt { color: var(--soft); } dd { margin: 0; white-space: pre-wrap; }
 .mark, .wrong { color: var(--no); font-weight: 600; }
 .wrong { border-left: .3rem solid; padding: .25rem .75rem; }
 label { display: block; font-weight: 600; margin-top: 1rem; }
-input, select, textarea { display: block; box-sizing: border-box; width: 100%; font: inherit; padding: .5rem; margin-top: .25rem; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: .3rem; }
+label small { font-weight: 400; }
+input, select, textarea { display: block; box-sizing: border-box; width: 100%; font: inherit; font-weight: 400; padding: .5rem; margin-top: .25rem; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: .3rem; }
 button { font: inherit; font-weight: 600; padding: .7rem 1.5rem; margin: 1rem .5rem 0 0; border: 2px solid; border-radius: .4rem; background: none; cursor: pointer; }
 .yes { background: var(--yes); border-color: var(--yes); color: var(--ground); } .no { color: var(--no); }
 ";
@@ -226,7 +227,10 @@ pub(super) fn said_so(link: &Link, answer: Answer, status: ApprovalStatus) -> Re
 /// Why nothing came of it.
 pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
     let title = "Nothing is decided";
-    page(status, title, &format!("<h1>{title}</h1><p>{}.</p>", shown(why)))
+    let mut rest = why.chars();
+    let first = rest.next().into_iter().flat_map(char::to_uppercase);
+    let why: String = first.chain(rest).collect();
+    page(status, title, &format!("<h1>{title}</h1><p>{}.</p>", shown(&why)))
 }
 
 #[cfg(test)]
