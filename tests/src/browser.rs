@@ -99,13 +99,22 @@ impl Browser {
 
     /// What is read on the page.
     pub async fn words(&self) -> String {
-        text(&self.eval("return document.body.innerText").await)
+        text(&self.eval("return document.body?.innerText ?? ''").await)
     }
 
     /// Waits until these words are read on the page.
     pub async fn reads(&self, words: &str) {
         eventually(&format!("{words:?} on a page"), async || {
             self.words().await.contains(words).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until this is the page's heading.
+    pub async fn is_headed(&self, heading: &str) {
+        let read = "return document.querySelector('h1')?.innerText ?? ''";
+        eventually(&format!("the heading {heading:?}"), async || {
+            (self.eval(read).await == heading).then_some(())
         })
         .await;
     }
@@ -132,6 +141,11 @@ impl Browser {
     pub async fn clear(&self, selector: &str) {
         let element = self.find(selector).await;
         self.ask("POST", &format!("/element/{element}/clear"), json!({})).await;
+    }
+
+    /// Goes into the first frame of the page; what is asked from then on is about that.
+    pub async fn enter_frame(&self) {
+        self.ask("POST", "/frame", json!({"id": 0})).await;
     }
 
     async fn find(&self, selector: &str) -> String {
@@ -214,6 +228,8 @@ fn wanted(program: &str, profile: &TempDir) -> Value {
         "browserName": "chrome",
         "goog:chromeOptions": {"binary": program, "args": words},
         "goog:loggingPrefs": {"browser": "ALL"},
+        // What is looked for may be on a page that is on its way.
+        "timeouts": {"implicit": 20_000},
     }}})
 }
 

@@ -49,7 +49,7 @@ async fn a_person_approves_by_a_link_and_a_browser_that_looks_ahead_decides_noth
     assert_eq!(set.shown().await["decisions"], json!([]));
 
     browser.click("a").await;
-    assert_eq!(browser.text("h1").await, "Cut the key of ci-deploy off?");
+    browser.is_headed("Cut the key of ci-deploy off?").await;
     let words = browser.words().await;
     for read in [
         "iam:UpdateAccessKey",
@@ -94,7 +94,7 @@ async fn a_person_approves_by_a_link_and_a_browser_that_looks_ahead_decides_noth
     assert_eq!(set.stage.changes(), ["iam:UpdateAccessKey"]);
 
     browser.open(&format!("{}{}", front.url, set.link)).await;
-    browser.reads("The link was used already").await;
+    browser.reads("the link was used already").await;
     is_well(&browser, "link-used").await;
 }
 

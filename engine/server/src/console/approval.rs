@@ -11,7 +11,7 @@ use stanch_engine_core::approval::Form;
 
 use super::api::{Refused, part};
 use super::session::{Fields, Posted, Session};
-use super::show::{badge, items, link, listed, moment, plain, reason, table, when, word};
+use super::show::{badge, items, link, listed, moment, plain, reason_again, table, when, word};
 use super::{Shown, fields, layout, or_why};
 use crate::html::{Html, html};
 
@@ -22,11 +22,14 @@ const DECIDE: &str = "/v1/approvals/{id}/decisions";
 const AS_JSON: &str = "form_json";
 
 pub(super) async fn show(session: Session, Path(id): Path<String>) -> Response {
-    let shown = page(&session, &id).await;
+    let shown = page(&session, &id, None).await;
     or_why(&session, shown).await
 }
 
-async fn page(session: &Session, id: &str) -> Shown {
+/// An answer that was not taken, and why.
+type Again<'a> = (&'a Fields, &'a Refused);
+
+async fn page(session: &Session, id: &str, again: Option<Again<'_>>) -> Shown {
     let id = part(id)?;
     let it = session.get(&format!("/approvals/{id}")).await?;
     let is_pending = it["status"] == "pending";
@@ -37,12 +40,13 @@ async fn page(session: &Session, id: &str) -> Shown {
     };
     let may = session.may("POST", DECIDE, &format!("/v1/approvals/{id}/decisions")).await;
     let may = may.map_err(|refusal| Refused::from(&refusal))?;
-    let ask = (is_pending && may).then(|| question(session, &it, &alike));
+    let ask = (is_pending && may).then(|| question(session, &it, &alike, again));
     let over = (!is_pending).then(
         || html!("<p id=\"over\">It is over since " (when(session, &it["decided_at"])) ".</p>"),
     );
     let body = html!((about(session, &it))(plan::show(&it))(since(&it))(answers(&it))(over)(ask));
-    Ok(layout::page(session, StatusCode::OK, word(&it, "title"), body).await)
+    let status = again.map_or(StatusCode::OK, |(_, refused)| refused.status);
+    Ok(layout::page(session, status, word(&it, "title"), body).await)
 }
 
 /// What it is, of whom it is asked, and until when.
@@ -116,8 +120,11 @@ fn answers(it: &Value) -> Html {
 }
 
 /// The form that answers.
-fn question(session: &Session, it: &Value, alike: &Value) -> Html {
+fn question(session: &Session, it: &Value, alike: &Value, again: Option<Again<'_>>) -> Html {
     let id = word(it, "id");
+    let none = Fields::default();
+    let sent = again.map_or(&none, |(sent, _)| sent);
+    let wrong = again.map(|(_, refused)| layout::said(refused));
     let changes = items(&it["card"]["changes"]);
     let destroys = changes.iter().filter(|change| change["effect"] == "destroy");
     let destroys: Vec<_> = destroys.map(|change| word(change, "operation")).collect();
@@ -128,10 +135,11 @@ fn question(session: &Session, it: &Value, alike: &Value) -> Html {
         )
     });
     html!(
-        "<h2 id=\"decide-title\">Your answer</h2><form id=\"decide\" method=\"post\" "
+        "<h2 id=\"decide-title\">Your answer</h2>" (wrong) "<form id=\"decide\" method=\"post\" "
         "action=\"/console/approvals/" {id} "\">" (layout::token(session))
         "<input type=\"hidden\" name=\"plan\" value=\"" {word(it, "plan_sha256")} "\">"
-        (beside(id, alike)) (form_of(it)) (reason("decide-reason")) (warning)
+        (beside(id, alike, again)) (form_of(it, sent))
+        (reason_again("decide-reason", sent.get("reason"))) (warning)
         "<p class=\"buttons\"><button id=\"approve\" name=\"act\" value=\"approve\">Approve</button> "
         "<button id=\"reject\" name=\"act\" value=\"reject\">Reject</button></p>"
         "<p>You decide as " {session.caller.name} ".</p></form>"
@@ -139,15 +147,18 @@ fn question(session: &Session, it: &Value, alike: &Value) -> Html {
 }
 
 /// Those with the same plan, each with its digest. A tick that is taken away leaves it waiting.
-fn beside(id: &str, alike: &Value) -> Option<Html> {
+fn beside(id: &str, alike: &Value, again: Option<Again<'_>>) -> Option<Html> {
     let others: Vec<_> = items(&alike["items"]).iter().filter(|it| it["id"] != id).collect();
     if others.is_empty() {
         return None;
     }
     let other = |it: &&Value| {
         let (id, digest) = (word(it, "id"), word(it, "plan_sha256"));
+        let tick = format!("{id} {digest}");
+        let is_ticked = again.is_none_or(|(sent, _)| sent.all("also").any(|sent| sent == tick));
+        let checked = is_ticked.then(|| html!(" checked"));
         html!(
-            "<li><label><input type=\"checkbox\" name=\"also\" value=\"" {id} " " {digest} "\" checked> "
+            "<li><label><input type=\"checkbox\" name=\"also\" value=\"" {tick} "\"" (checked) "> "
             {word(it, "title")} ", " {word(&it["card"], "about")} "</label> " (link(id)) " "
             (link(word(it, "incident_id"))) "<br><small>plan <code>" {digest} "</code></small></li>"
         )
@@ -160,15 +171,15 @@ fn beside(id: &str, alike: &Value) -> Option<Html> {
 }
 
 /// What is to be filled in.
-fn form_of(it: &Value) -> Option<Html> {
+fn form_of(it: &Value, sent: &Fields) -> Option<Html> {
     let form: Form = serde_json::from_value(it["form"].clone()).ok()?;
     let Some(all) = form.fields() else {
         return Some(html!(
             "<p><label for=\"form-json\">What it asks for, as JSON</label><textarea id=\"form-json\" name=\""
-            {AS_JSON} "\" rows=\"6\"></textarea></p><pre>" {plain(&it["form"])} "</pre>"
+            {AS_JSON} "\" rows=\"6\">\n" {sent.get(AS_JSON)} "</textarea></p><pre>" {plain(&it["form"])} "</pre>"
         ));
     };
-    Some(all.iter().map(fields::show).collect())
+    Some(all.iter().map(|field| fields::show(field, sent)).collect())
 }
 
 /// What was filled in, as the API is sent it. A no may leave it out.
@@ -200,7 +211,10 @@ async fn decided(posted: &Posted, id: &str) -> Shown {
         return Err(unclear("say `approve` or `reject`"));
     }
     let it = session.get(&format!("/approvals/{id}")).await?;
-    let form = filled_in(&it, fields, act == "approve").map_err(|why| unclear(&why))?;
+    let form = match filled_in(&it, fields, act == "approve") {
+        Ok(form) => form,
+        Err(why) => return page(session, id, Some((fields, &unclear(&why)))).await,
+    };
     let mut asked = vec![(id.to_owned(), fields.get("plan").to_owned())];
     for other in fields.all("also") {
         let (other, digest) =
@@ -208,10 +222,11 @@ async fn decided(posted: &Posted, id: &str) -> Shown {
         asked.push((part(other)?.to_owned(), digest.to_owned()));
     }
     let (mut said, mut status) = (Vec::new(), StatusCode::OK);
-    for (id, digest) in asked {
+    let is_alone = asked.len() == 1;
+    for (of, digest) in asked {
         let digest = Some(digest).filter(|digest| !digest.is_empty());
         let body = json!({"decision": act, "reason": fields.get("reason"), "plan_sha256": digest, "form": form});
-        let answer = session.post(&format!("/approvals/{id}/decisions"), &body).await;
+        let answer = session.post(&format!("/approvals/{of}/decisions"), &body).await;
         let came = match answer {
             Ok(answer) => {
                 let halted = (answer["halted"] == true).then(|| {
@@ -219,12 +234,16 @@ async fn decided(posted: &Posted, id: &str) -> Shown {
                 });
                 html!("Counted. It is " (badge(word(&answer, "status"))) "." (halted))
             }
+            // Nothing was counted: what was typed is shown once more, with what is wrong with it.
+            Err(refused) if is_alone && refused.status == StatusCode::BAD_REQUEST => {
+                return page(session, id, Some((fields, &refused))).await;
+            }
             Err(refused) => {
                 status = refused.status;
                 layout::said(&refused)
             }
         };
-        said.push(html!("<li>" (link(&id)) " " (came) "</li>"));
+        said.push(html!("<li>" (link(&of)) " " (came) "</li>"));
     }
     let title = match (status == StatusCode::OK, said.len()) {
         (true, _) => "Your answer is counted",

@@ -118,9 +118,14 @@ pub(super) fn more(path: &str, query: &[(&str, &str)], answer: &Value) -> Option
 
 /// A box for a reason. It is asked for by every act: it goes into the record.
 pub(super) fn reason(id: &str) -> Html {
+    reason_again(id, "")
+}
+
+/// The same, with what was typed before.
+pub(super) fn reason_again(id: &str, before: &str) -> Html {
     html!(
         "<p><label for=\"" {id} "\">Why</label><textarea id=\"" {id} "\" name=\"reason\" rows=\"2\" \
-         required maxlength=\"2000\"></textarea></p>"
+         required maxlength=\"2000\">\n" {before} "</textarea></p>"
     )
 }
 

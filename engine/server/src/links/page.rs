@@ -227,10 +227,7 @@ pub(super) fn said_so(link: &Link, answer: Answer, status: ApprovalStatus) -> Re
 /// Why nothing came of it.
 pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
     let title = "Nothing is decided";
-    let mut rest = why.chars();
-    let first = rest.next().into_iter().flat_map(char::to_uppercase);
-    let why: String = first.chain(rest).collect();
-    page(status, title, &format!("<h1>{title}</h1><p>{}.</p>", shown(&why)))
+    page(status, title, &format!("<h1>{title}</h1><p>Why: {}.</p>", shown(why)))
 }
 
 #[cfg(test)]
