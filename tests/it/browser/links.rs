@@ -88,13 +88,13 @@ async fn a_person_approves_by_a_link_and_a_browser_that_looks_ahead_decides_noth
     browser.click("button[value=approve]").await;
     browser.reads("It is decided").await;
     is_well(&browser, "link-decided").await;
-    let form = json!({"ticket": "INC-7", "place": "test", "hosts": ["a", "b"]});
+    let form = json!({"ticket": "INC-7", "place": "test", "blast": null, "hosts": ["a", "b"]});
     let ended = set.stage.over(&set.run).await;
     assert_eq!(ended["result"], json!(["approved", "it is ours\r\nto stop", form]), "{ended}");
     assert_eq!(set.stage.changes(), ["iam:UpdateAccessKey"]);
 
     browser.open(&format!("{}{}", front.url, set.link)).await;
-    browser.reads("The link was used already").await;
+    browser.reads("the link was used already").await;
     is_well(&browser, "link-used").await;
 }
 
@@ -112,7 +112,8 @@ async fn a_person_rejects_by_a_link_without_scripts_and_without_the_form() {
     browser.click("button[value=reject]").await;
     browser.reads("mia said no").await;
     let ended = set.stage.over(&set.run).await;
-    assert_eq!(ended["result"], json!(["rejected", "not ours", null]), "{ended}");
+    let form = json!({"ticket": null, "place": null, "blast": null, "hosts": null});
+    assert_eq!(ended["result"], json!(["rejected", "not ours", form]), "{ended}");
     assert_eq!(set.stage.changes(), [""; 0]);
     is_quiet(&browser).await;
 }

@@ -1,6 +1,6 @@
 //! The few calls of WebDriver: JSON over HTTP, to a port of this machine.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 
 use serde_json::Value;
@@ -24,18 +24,22 @@ impl Wire {
 
     /// The same, for whoever can't wait otherwise.
     pub(super) fn ask_now(self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
-        let answer = self.exchange(method, path, body).map_err(|error| error.to_string())?;
-        let (head, body) =
-            answer.split_once("\r\n\r\n").ok_or("the answer has no end of its head")?;
-        let answer: Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
+        let (status, body) =
+            self.exchange(method, path, body).map_err(|error| error.to_string())?;
+        let answer: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
         let value = answer.get("value").unwrap_or(&Value::Null);
-        match head.split(' ').nth(1) {
+        match status.split(' ').nth(1) {
             Some("200") => Ok(value.clone()),
             _ => Err(format!("{} {}", value["error"], value["message"])),
         }
     }
 
-    fn exchange(self, method: &str, path: &str, body: &Value) -> std::io::Result<String> {
+    fn exchange(
+        self,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> std::io::Result<(String, Vec<u8>)> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(DEADLINE))?;
@@ -46,8 +50,21 @@ impl Wire {
             self.port,
             body.len()
         )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        // The browser that the driver has started keeps the connection open: its end is no end of the answer.
+        let mut stream = BufReader::new(stream);
+        let (mut status, mut length) = (String::new(), 0);
+        stream.read_line(&mut status)?;
+        for line in stream.by_ref().lines() {
+            let line = line?.to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(said) = line.strip_prefix("content-length:") {
+                length = said.trim().parse().map_err(std::io::Error::other)?;
+            }
+        }
+        let mut answer = vec![0; length];
+        stream.read_exact(&mut answer)?;
+        Ok((status, answer))
     }
 }
