@@ -238,8 +238,8 @@ mod tests {
     use super::*;
 
     const PAGE: &str = "data:text/html,<!doctype html><html lang=en><meta name=viewport \
-        content=width=device-width><title>A</title><h1>B</h1><form><label>C <input id=c style=padding:9px></label>\
-        <button style=padding:9px>D</button></form>";
+        content=width=device-width><title>A</title><h1>B</h1><form><label>C \
+        <input id=c style=padding:9px></label><button style=padding:9px>D</button></form>";
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_page_is_opened_read_filled_in_and_printed() {

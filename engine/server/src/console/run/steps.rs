@@ -12,6 +12,9 @@ use crate::html::{Html, html};
 const TELLING: &[&str] =
     &["operation", "action", "title", "playbook", "label", "message", "name", "text"];
 
+/// Members of a step's arguments that hold an operation.
+const WITHIN: &[&str] = &["change", "probe", "input"];
+
 /// What is known of a step.
 #[derive(Default)]
 struct Step<'j> {
@@ -48,10 +51,13 @@ fn read(journal: &Value) -> BTreeMap<Vec<u32>, (&str, Step<'_>)> {
     steps
 }
 
-/// What a step is about, in a word.
+/// What a step is about, in a word or two: what it is called, and which operations it is.
 fn telling(args: Option<&Value>) -> String {
-    let told = args.and_then(|args| TELLING.iter().find_map(|name| args.get(*name)?.as_str()));
-    told.unwrap_or_default().to_owned()
+    let Some(args) = args else { return String::new() };
+    let told = TELLING.iter().find_map(|name| args[*name].as_str());
+    let within = WITHIN.iter().filter_map(|name| args[*name]["operation"].as_str());
+    let planned = items(&args["plan"]["items"]).iter().map(|change| word(change, "operation"));
+    told.into_iter().chain(within).chain(planned).collect::<Vec<_>>().join(" ")
 }
 
 /// A table of the steps. `undo` gives the form that takes a step back.
@@ -92,6 +98,14 @@ mod tests {
         let steps: Vec<_> = read(&journal).into_values().collect();
         let told: Vec<_> = steps.iter().map(|(key, step)| (*key, step.verb, step.status)).collect();
         assert_eq!(told, [("2", "change", "succeeded"), ("10", "execute", "failed")]);
+        let cut = json!({"operation": "iam:UpdateAccessKey"});
+        for (args, says) in [
+            (json!({"change": cut, "item": 0, "plan": "aa"}), "iam:UpdateAccessKey"),
+            (json!({"plan": {"items": [cut, cut]}}), "iam:UpdateAccessKey iam:UpdateAccessKey"),
+            (json!({"action": "aws.call", "input": cut}), "aws.call iam:UpdateAccessKey"),
+        ] {
+            assert_eq!(telling(Some(&args)), says);
+        }
         let page = show(&journal, |step| Some(html!("undo " {step}))).into_string();
         assert!(page.contains("undo 2") && !page.contains("undo 10"), "{page}");
     }
