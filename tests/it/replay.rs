@@ -85,3 +85,22 @@ async fn an_alert_that_came_before_its_playbook_starts_it_by_a_replay_and_once()
     let alert = stage.mia.get(&format!("/alerts/{}", id(&first["alert_id"]))).await;
     assert_eq!(alert["deliveries"], 1, "nobody delivered it again");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_a_dead_letter_again_has_started_what_follows() {
+    let mut plan = Plan::new();
+    plan.ships = false;
+    plan.config.sources.insert("scanner".to_owned(), scanner("rank"));
+    let mut stage = plan.set().await;
+    stage.publish(ASKS).await;
+    stage.detector.send("/webhooks/scanner", json!([{"key": "b"}]).to_string()).await;
+    let letter = id(&stage.mia.list("/dead-letters?status=open").await[0]["id"]);
+    stage.configure(|config| {
+        config.sources.insert("scanner".to_owned(), scanner("rank || 'low'"));
+    });
+    stage.restart().await;
+    let replayed = stage.mia.post(&format!("/dead-letters/{letter}/replay"), &json!({})).await;
+    let run = id(&replayed["alerts"][0]["run_ids"][0]);
+    stage.approval(&run).await;
+    assert_eq!(stage.mia.get(&format!("/runs/{run}")).await["requester"], "replay by mia");
+}

@@ -67,7 +67,7 @@ pub async fn letter(
             let (shared, taken) = (shared.clone(), taken.clone());
             Box::pin(async move {
                 let (alerts, by) = &*taken;
-                let taking = Taking::begin(tx, &shared, Hand::Letter).await?;
+                let taking = Taking::begin(tx, &shared, Hand::Letter).await?.asked_by(by);
                 let mut received = Vec::with_capacity(alerts.len());
                 for alert in alerts {
                     received.push(taking.take_one(tx, alert).await?);

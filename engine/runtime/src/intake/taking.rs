@@ -42,6 +42,8 @@ pub(crate) struct Taking<'s> {
     pub(crate) shared: &'s Shared,
     pub(crate) now: Timestamp,
     pub(super) hand: Hand,
+    /// Who has read them again, where they come of a dead letter.
+    by: Option<String>,
     /// What scripts said of alerts before the transaction began, by their dedup keys.
     pub(super) said: Vec<(String, Said)>,
     quiet: Vec<Suppression>,
@@ -60,7 +62,13 @@ impl<'s> Taking<'s> {
             }
             Hand::Person | Hand::Letter => Vec::new(),
         };
-        Ok(Self { shared, now, hand, said: Vec::new(), quiet })
+        Ok(Self { shared, now, hand, by: None, said: Vec::new(), quiet })
+    }
+
+    /// The same, because this person asks for it: what it starts is theirs, and not theirs to approve.
+    pub(super) fn asked_by(mut self, person: &str) -> Self {
+        self.by = Some(person.to_owned());
+        self
     }
 
     /// The same, with what scripts said before.
@@ -141,7 +149,10 @@ impl<'s> Taking<'s> {
             // An echo fired nothing.
             let was_heard = in_incident.filter(|stored| !is_echo(stored.joined.as_ref()));
             let earlier = was_heard.map(|stored| &stored.alert);
-            let cause = cause_of(alert);
+            let cause = match &self.by {
+                Some(person) => format!("replay by {person}"),
+                None => cause_of(alert),
+            };
             let about = trigger::About { alert, alert_id, incident };
             run_ids = trigger::fire(tx, self.shared, &about, earlier, &cause).await?;
         }
