@@ -7,7 +7,6 @@
 mod api;
 mod approval;
 mod approvals;
-mod fields;
 mod halt;
 mod incident;
 mod incidents;

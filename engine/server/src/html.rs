@@ -15,8 +15,13 @@ impl Html {
         self.0.push_str(markup);
     }
 
-    /// Puts a text in, also between the quotes of an attribute.
+    /// Puts a text in that people read.
     pub(crate) fn text(&mut self, text: &impl Display) {
+        self.0.push_str(&shown(&text.to_string()));
+    }
+
+    /// Puts a text in that a form sends back as it is.
+    pub(crate) fn as_it_is(&mut self, text: &impl Display) {
         self.0.push_str(&escaped(&text.to_string()));
     }
 
@@ -43,7 +48,7 @@ impl FromIterator<Html> for Html {
     }
 }
 
-/// A text in which nothing means anything to a browser, and nothing is hidden.
+/// A text in which nothing means anything to a browser, as it is.
 pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -53,15 +58,19 @@ pub(crate) fn escaped(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            '\t' => safe.push(' '),
-            hidden if is_hidden(hidden) => safe.push('\u{fffd}'),
             other => safe.push(other),
         }
     }
     safe
 }
 
-/// A piece of a page: literals are markup, `{it}` is text, `(it)` another piece.
+/// A text that people read: what would turn it around, or is not seen, is shown.
+pub(crate) fn shown(text: &str) -> String {
+    escaped(text).replace('\t', " ").replace(is_hidden, "\u{fffd}")
+}
+
+/// A piece of a page: literals are markup, `{it}` is text, `[it]` is text that is sent back as it is, `(it)`
+/// another piece.
 macro_rules! html {
     ($($part:tt)*) => {{
         let mut piece = $crate::html::Html::default();
@@ -78,6 +87,10 @@ macro_rules! html_into {
     };
     ($piece:ident; {$text:expr} $($rest:tt)*) => {
         $piece.text(&$text);
+        $crate::html::html_into!($piece; $($rest)*);
+    };
+    ($piece:ident; [$text:expr] $($rest:tt)*) => {
+        $piece.as_it_is(&$text);
         $crate::html::html_into!($piece; $($rest)*);
     };
     ($piece:ident; ($other:expr) $($rest:tt)*) => {
@@ -99,5 +112,17 @@ mod tests {
         let page = html!("<a title=\"" {hostile} "\">" (inner) (None::<Html>) "</a>").into_string();
         let text = "&lt;script&gt;&#39;&quot;&amp;\u{fffd}[2J\u{fffd}\u{fffd}";
         assert_eq!(page, format!("<a title=\"{text}\"><b>{text}</b></a>"));
+    }
+
+    #[test]
+    fn what_is_read_is_seen_and_what_is_sent_is_as_it_was() {
+        let hostile = "<script>'\"&\u{202e}";
+        assert_eq!(escaped(hostile), "&lt;script&gt;&#39;&quot;&amp;\u{202e}");
+        assert_eq!(shown(hostile), "&lt;script&gt;&#39;&quot;&amp;\u{fffd}");
+        assert_eq!(shown("a\n\tb"), "a\n b");
+        assert_eq!(
+            html!("<i>" [hostile] "</i>").into_string(),
+            format!("<i>{}</i>", escaped(hostile))
+        );
     }
 }

@@ -1,7 +1,6 @@
 //! Links by which one person decides once. A GET shows what is asked and changes nothing, however often
 //! a mail scanner or a preview opens it; only a POST decides.
 
-mod fields;
 mod page;
 
 use axum::body::Bytes;
@@ -17,7 +16,7 @@ use stanch_engine_runtime::links::{self, LinkError};
 use crate::auth::Known;
 use crate::body::capped;
 use crate::problem::{Handled, status_of};
-use crate::{App, audit, auth};
+use crate::{App, audit, auth, fields};
 
 use page::Asked;
 

@@ -12,7 +12,8 @@ use stanch_engine_core::approval::Form;
 use super::api::{Refused, part};
 use super::session::{Fields, Posted, Session};
 use super::show::{badge, items, link, listed, moment, plain, reason_again, table, when, word};
-use super::{Shown, fields, layout, or_why};
+use super::{Shown, layout, or_why};
+use crate::fields;
 use crate::html::{Html, html};
 
 /// The call of the API that decides.
@@ -141,7 +142,7 @@ fn question(session: &Session, it: &Value, alike: &Value, again: Option<Again<'_
         (beside(id, alike, again)) (form_of(it, sent))
         (reason_again("decide-reason", sent.get("reason"))) (warning)
         "<p class=\"buttons\"><button id=\"approve\" name=\"act\" value=\"approve\">Approve</button> "
-        "<button id=\"reject\" name=\"act\" value=\"reject\">Reject</button></p>"
+        "<button id=\"reject\" name=\"act\" value=\"reject\" formnovalidate>Reject</button></p>"
         "<p>You decide as " {session.caller.name} ".</p></form>"
     )
 }
@@ -179,7 +180,8 @@ fn form_of(it: &Value, sent: &Fields) -> Option<Html> {
             {AS_JSON} "\" rows=\"6\">\n" {sent.get(AS_JSON)} "</textarea></p><pre>" {plain(&it["form"])} "</pre>"
         ));
     };
-    Some(all.iter().map(|field| fields::show(field, sent)).collect())
+    let field = |field| html!("<p>" (fields::show(field, &|name| sent.get(name))) "</p>");
+    Some(all.iter().map(field).collect())
 }
 
 /// What was filled in, as the API is sent it. A no may leave it out.

@@ -3,22 +3,13 @@
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::api::Refused;
 use super::session::Session;
-use super::show::{badge, items, link, listed, more, query_of, table as rows, when, word};
+use super::show::{Listed, badge, items, link, listed, more, query_of, table as rows, when, word};
 use super::{layout, or_why};
 use crate::html::{Html, html};
-
-#[derive(Default, Deserialize)]
-pub(super) struct Asks {
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
-    cursor: String,
-}
 
 /// Those that a query of the API gives.
 pub(super) async fn table(session: &Session, query: &str) -> Result<Html, Refused> {
@@ -44,7 +35,7 @@ fn of(session: &Session, answer: &Value) -> Html {
     rows("approvals", &["What", "Status", "Needs", "A no at", "Incident"], all, "Nothing waits.")
 }
 
-pub(super) async fn list(session: Session, Query(asks): Query<Asks>) -> Response {
+pub(super) async fn list(session: Session, Query(asks): Query<Listed>) -> Response {
     let shown = async {
         let status = match asks.status.as_str() {
             "" => "pending",

@@ -3,21 +3,12 @@
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::session::Session;
-use super::show::{badge, items, link, more, query_of, table as rows, when, word};
+use super::show::{Listed, badge, items, link, more, query_of, table as rows, when, word};
 use super::{layout, or_why};
 use crate::html::{Html, html};
-
-#[derive(Default, Deserialize)]
-pub(super) struct Asks {
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
-    cursor: String,
-}
 
 fn of(session: &Session, answer: &Value) -> Html {
     let row = |it: &Value| {
@@ -35,7 +26,7 @@ fn of(session: &Session, answer: &Value) -> Html {
     rows("runs", &["What", "Status", "Since", "Asked by", "Incident"], all, "There is none.")
 }
 
-pub(super) async fn list(session: Session, Query(asks): Query<Asks>) -> Response {
+pub(super) async fn list(session: Session, Query(asks): Query<Listed>) -> Response {
     let shown = async {
         let query = query_of(&[("status", &asks.status), ("cursor", &asks.cursor)]);
         let answer = session.get(&format!("/runs?{query}")).await?;

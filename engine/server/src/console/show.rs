@@ -1,10 +1,20 @@
 //! How answers of the API are shown to people: times, ages, words, and the way on in a list.
 
+use serde::Deserialize;
 use serde_json::Value;
 use stanch_engine_core::time::Timestamp;
 
 use super::session::Session;
 use crate::html::{Html, html};
+
+/// What is asked of a list: those of a status, and from where on.
+#[derive(Default, Deserialize)]
+pub(super) struct Listed {
+    #[serde(default)]
+    pub(super) status: String,
+    #[serde(default)]
+    pub(super) cursor: String,
+}
 
 /// A member that is text; nothing in it where there is none.
 pub(super) fn word<'v>(value: &'v Value, name: &str) -> &'v str {

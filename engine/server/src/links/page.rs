@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use stanch_engine_core::approval::{Answer, ApprovalStatus};
 use stanch_engine_core::report::document::length;
-use stanch_engine_core::report::text::is_hidden;
 use stanch_engine_core::time::Timestamp;
 use stanch_engine_runtime::elsewhere;
 use stanch_engine_runtime::links::Link;
 use stanch_engine_store::approvals::Approval;
 
-use super::fields;
+use crate::fields;
+use crate::html::{Html, escaped, shown};
 
 /// What browsers are told of the page: it loads nothing, runs nothing, is framed by nobody, is kept
 /// nowhere and gives its address to nobody.
@@ -65,27 +65,6 @@ pub(super) struct Asked<'a> {
     pub(super) wrong: Option<String>,
 }
 
-/// A text in which nothing means anything to a browser, as it is.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
-
-/// A text that people read: what would turn it around, or is not seen, is shown.
-pub(super) fn shown(text: &str) -> String {
-    escaped(text).replace(is_hidden, "\u{fffd}")
-}
-
 fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
@@ -127,7 +106,8 @@ pub(super) fn question(status: StatusCode, asked: &Asked<'_>) -> Response {
         found.map(|(_, text)| text.as_str()).unwrap_or_default()
     };
     let form = approval.form.as_ref().and_then(|form| form.fields()).unwrap_or_default();
-    let form: String = form.iter().map(|field| fields::html(field, &before)).collect();
+    let form: Html = form.iter().map(|field| fields::show(field, &before)).collect();
+    let form = form.into_string();
     let _ = write!(
         body,
         "<form method=\"post\"><label>Why<textarea name=\"reason\" rows=\"3\" required \
@@ -141,7 +121,7 @@ pub(super) fn question(status: StatusCode, asked: &Asked<'_>) -> Response {
 }
 
 /// A browser drops the first line's end of what a field of several lines holds.
-pub(super) fn first_line_kept(text: &str) -> String {
+fn first_line_kept(text: &str) -> String {
     format!("\n{text}")
 }
 
@@ -228,17 +208,4 @@ pub(super) fn said_so(link: &Link, answer: Answer, status: ApprovalStatus) -> Re
 pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
     let title = "Nothing is decided";
     page(status, title, &format!("<h1>{title}</h1><p>Why: {}.</p>", shown(why)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_read_is_seen_and_what_is_sent_is_as_it_was() {
-        let hostile = "<script>'\"&\u{202e}";
-        assert_eq!(escaped(hostile), "&lt;script&gt;&#39;&quot;&amp;\u{202e}");
-        assert_eq!(shown(hostile), "&lt;script&gt;&#39;&quot;&amp;\u{fffd}");
-        assert_eq!(shown("a\nb"), "a\nb");
-    }
 }

@@ -20,6 +20,16 @@ use crate::row::Row;
 use crate::sql::statements;
 use crate::tx::{Conn, Tx};
 
+/// A run is queued again whose node is gone, and it is counted how often without a step between.
+macro_rules! taken_over {
+    () => {
+        "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL, \
+         recoveries = CASE WHEN recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
+           THEN recoveries + 1 ELSE 1 END, \
+         recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) "
+    };
+}
+
 // What a restored backup holds rests for as long as the kill switch is thrown.
 statements! {
     CLAIM_QUEUED = {
@@ -82,26 +92,14 @@ statements! {
          WHERE node_id = $1 AND status = 'running'";
     TAKE_OVER = {
         sqlite:
-            "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL, \
-             recoveries = CASE WHEN recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
-               THEN recoveries + 1 ELSE 1 END, \
-             recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
-             WHERE status = 'running' AND lease_until < $1",
+            concat!(taken_over!(), "WHERE status = 'running' AND lease_until < $1"),
         postgres:
-            "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL, \
-             recoveries = CASE WHEN recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
-               THEN recoveries + 1 ELSE 1 END, \
-             recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
-             WHERE status = 'running' AND lease_until < $1 \
+            concat!(taken_over!(), "WHERE status = 'running' AND lease_until < $1 \
              AND id = ANY (ARRAY(SELECT id FROM runs WHERE status = 'running' AND lease_until < $1 \
-             FOR NO KEY UPDATE SKIP LOCKED))",
+             FOR NO KEY UPDATE SKIP LOCKED))"),
     };
     TAKE_OVER_FROM =
-        "UPDATE runs SET status = 'queued', node_id = NULL, lease_until = NULL, \
-         recoveries = CASE WHEN recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
-           THEN recoveries + 1 ELSE 1 END, \
-         recovered_seq = (SELECT MAX(seq) FROM journal WHERE run_id = runs.id) \
-         WHERE node_id = $1 AND status = 'running'";
+        (concat!(taken_over!(), "WHERE node_id = $1 AND status = 'running'"));
     HAS_WORK =
         "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND (gate IS NULL OR admitted_at IS NOT NULL) \
            AND (restored_at IS NULL OR NOT EXISTS (SELECT 1 FROM settings WHERE name = 'halt'))) \

@@ -3,41 +3,46 @@
 
 use stanch_engine_core::approval::{Control, Field};
 
-use super::session::Fields;
 use crate::html::{Html, html};
 
 /// What the name of a field begins with, so that none is taken for the decision or its reason.
-pub(super) const BEFORE: &str = "form.";
+pub(crate) const BEFORE: &str = "form.";
 
 /// One field, with its label and with what was filled in before.
-pub(super) fn show(field: &Field, sent: &Fields) -> Html {
+pub(crate) fn show<'a>(field: &Field, before: &impl Fn(&str) -> &'a str) -> Html {
     let name = format!("{BEFORE}{}", field.path);
-    let before = sent.get(&name);
-    let value = (!before.is_empty()).then(|| html!(" value=\"" {before} "\""));
+    let before = before(&name);
+    let needed = field.is_required.then(|| html!(" required"));
+    let value = (!before.is_empty()).then(|| html!(" value=\"" [before] "\""));
     let control = match &field.control {
         Control::Text { max_chars } => {
             let most = max_chars.map(|most| html!(" maxlength=\"" {most} "\""));
-            html!("<input name=\"" {name} "\"" (most) (value) ">")
+            html!("<input name=\"" [name] "\"" (needed) (most) (value) ">")
         }
         Control::Number { is_whole } => {
             let step = if *is_whole { "1" } else { "any" };
-            html!("<input type=\"number\" step=\"" {step} "\" name=\"" {name} "\"" (value) ">")
+            html!(
+                "<input type=\"number\" step=\"" {step} "\" name=\"" [name] "\"" (needed) (value) ">"
+            )
         }
         Control::Choice { options } => {
             let option = |word: &String| {
                 let is_chosen = (word == before).then(|| html!(" selected"));
-                html!("<option value=\"" {word} "\"" (is_chosen) ">" {word} "</option>")
+                html!("<option value=\"" [word] "\"" (is_chosen) ">" {word} "</option>")
             };
             let options: Html = options.iter().map(option).collect();
-            html!("<select name=\"" {name} "\"><option value=\"\"></option>" (options) "</select>")
+            html!(
+                "<select name=\"" [name] "\"" (needed) "><option value=\"\"></option>" (options) "</select>"
+            )
         }
         Control::Lines => html!(
-            "<textarea name=\"" {name} "\" rows=\"3\" placeholder=\"one in each line\">\n" {before} "</textarea>"
+            "<textarea name=\"" [name] "\" rows=\"3\"" (needed) " placeholder=\"one in each line\">\n"
+            [before] "</textarea>"
         ),
     };
     let needed = if field.is_required { " (for a yes)" } else { "" };
     let hint = field.hint.as_ref().map(|hint| html!("<br><small>" {hint} "</small>"));
-    html!("<p><label>" {field.label} {needed} "<br>" (control) (hint) "</label></p>")
+    html!("<label>" {field.label} {needed} (hint) (control) "</label>")
 }
 
 #[cfg(test)]
@@ -53,10 +58,19 @@ mod tests {
         }});
         let form: Form = serde_json::from_value(form).unwrap();
         let shown = form.fields().unwrap();
-        let sent = Fields::default();
-        let shown: Html = shown.iter().map(|field| show(field, &sent)).collect();
+        let shown: Html = shown.iter().map(|field| show(field, &|_| hostile)).collect();
         let shown = shown.into_string();
         assert!(!shown.contains("<script") && shown.matches("&lt;script").count() == 5, "{shown}");
         assert!(shown.contains("<option value=\"b\">b</option>"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_chosen_is_sent_as_it_is_written_and_shown_with_what_is_hidden() {
+        let turned = "a\u{202e}b";
+        let form = serde_json::json!({"properties": {"place": {"enum": [turned, "c"]}}});
+        let form: Form = serde_json::from_value(form).unwrap();
+        let shown = show(&form.fields().unwrap()[0], &|_| turned).into_string();
+        let option = format!("<option value=\"{turned}\" selected>a\u{fffd}b</option>");
+        assert!(shown.contains(&option), "{shown}");
     }
 }
